@@ -1,0 +1,68 @@
+import { Duration, Stack } from "aws-cdk-lib";
+import * as iam from "aws-cdk-lib/aws-iam";
+import type { IKey } from "aws-cdk-lib/aws-kms";
+import { CfnSchedule } from "aws-cdk-lib/aws-scheduler";
+import * as ses from "aws-cdk-lib/aws-ses";
+import { Construct } from "constructs";
+import type { OtpFunction } from "./otp-function.ts";
+import type { Settings } from "./settings.ts";
+import { WorkerQueue } from "./worker-queue.ts";
+
+/** Timeout of the functions that consume a queue: one provider call and what lies around it. */
+export const WORKER_TIMEOUT = Duration.seconds(20);
+
+/** What the sweep sends to `deliver`. */
+export const SWEEP_INPUT = { otpost: "sweep" };
+
+const CONCURRENT_BATCHES = 4;
+
+/** The way of a message: queues, the SES configuration set, and the sweep that finds what a queue has lost. */
+export class Delivery extends Construct {
+  readonly deliveries: WorkerQueue;
+  readonly sendSes: WorkerQueue;
+  readonly configurationSet: ses.ConfigurationSet;
+
+  constructor(scope: Construct, id: string, settings: Settings, encryptionKey: IKey) {
+    super(scope, id);
+    const common = { settings, encryptionKey, consumerTimeout: WORKER_TIMEOUT, maxConcurrency: CONCURRENT_BATCHES };
+    this.deliveries = new WorkerQueue(this, "Deliveries", { ...common, maxAge: Duration.minutes(20) });
+    this.sendSes = new WorkerQueue(this, "SendSes", { ...common, maxAge: Duration.minutes(5) });
+    this.configurationSet = new ses.ConfigurationSet(this, "Ses", {
+      tlsPolicy: ses.ConfigurationSetTlsPolicy.REQUIRE,
+      reputationMetrics: true,
+    });
+  }
+
+  /** The queues, for what looks at all of them. */
+  get queues(): readonly WorkerQueue[] {
+    return [this.deliveries, this.sendSes];
+  }
+
+  /** Wakes `target` every minute. Nothing is retried: the next minute does the same work. */
+  sweepWith(target: OtpFunction): void {
+    target.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    new CfnSchedule(this, "Sweep", {
+      description: "Otpost: finds messages that no queue carries any more",
+      scheduleExpression: "rate(1 minute)",
+      flexibleTimeWindow: { mode: "OFF" },
+      target: {
+        arn: target.function.functionArn,
+        roleArn: this.sweepRole(target).roleArn,
+        input: JSON.stringify(SWEEP_INPUT),
+        retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 },
+      },
+    });
+  }
+
+  private sweepRole(target: OtpFunction): iam.Role {
+    const role = new iam.Role(this, "SweepRole", {
+      assumedBy: new iam.ServicePrincipal("scheduler.amazonaws.com", {
+        conditions: { StringEquals: { "aws:SourceAccount": Stack.of(this).account } },
+      }),
+    });
+    role.addToPrincipalPolicy(
+      new iam.PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [target.function.functionArn] }),
+    );
+    return role;
+  }
+}

@@ -1,0 +1,236 @@
+import { Stack } from "aws-cdk-lib";
+import type { ITableV2 } from "aws-cdk-lib/aws-dynamodb";
+import { Construct } from "constructs";
+import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
+import { type Binary, OtpFunction, type OtpFunctionProps } from "./otp-function.ts";
+import type { Settings } from "./settings.ts";
+import { FLOW_INDEXES, type State } from "./stateful.ts";
+import type { WorkerQueue } from "./worker-queue.ts";
+
+export interface FunctionsProps {
+  readonly settings: Settings;
+  readonly state: State;
+  readonly delivery: Delivery;
+  /** Base of the links in mails. */
+  readonly publicUrl: string;
+}
+
+type TableAction =
+  | "BatchGetItem"
+  | "ConditionCheckItem"
+  | "DeleteItem"
+  | "GetItem"
+  | "PutItem"
+  | "Query"
+  | "UpdateItem";
+
+type DataKeyAction = "Decrypt" | "GenerateDataKey";
+
+/** What DynamoDB asks of KMS in the caller's name, each action spelled out. */
+const STORAGE_KEY_ACTIONS = [
+  "kms:Decrypt",
+  "kms:DescribeKey",
+  "kms:Encrypt",
+  "kms:GenerateDataKey",
+  "kms:GenerateDataKeyWithoutPlaintext",
+  "kms:ReEncryptFrom",
+  "kms:ReEncryptTo",
+];
+
+const EDIT_USERS: readonly TableAction[] = [
+  "ConditionCheckItem",
+  "DeleteItem",
+  "GetItem",
+  "PutItem",
+  "Query",
+  "UpdateItem",
+];
+
+/** Every function: what it is told and what it may do, and nothing besides. */
+export class Functions extends Construct {
+  readonly all: Readonly<Record<Binary, OtpFunction>>;
+
+  private readonly props: FunctionsProps;
+
+  constructor(scope: Construct, id: string, props: FunctionsProps) {
+    super(scope, id);
+    this.props = props;
+    this.all = {
+      admin: this.admin(),
+      deliver: this.deliver(),
+      enroll: this.enroll(),
+      "push-token": this.pushToken(),
+      "send-ses": this.sendSes(),
+      verify: this.verify(),
+    };
+  }
+
+  private verify(): OtpFunction {
+    const { state } = this.props;
+    const made = this.make("Verify", {
+      binary: "verify",
+      description: "Checks codes",
+      environment: { coreTable: state.core.tableName, dataKey: state.dataKey.keyArn },
+    });
+    this.allowTable(made, state.core, ["GetItem", "Query", "UpdateItem"]);
+    this.allowStorage(made);
+    this.allowDataKey(made, ["Decrypt"]);
+    return made;
+  }
+
+  private enroll(): OtpFunction {
+    const { state } = this.props;
+    const made = this.make("Enroll", {
+      binary: "enroll",
+      description: "Provisions tokens; serves the enrolment pages and activations",
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+      },
+    });
+    this.allowTable(made, state.core, EDIT_USERS);
+    this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
+    this.allowStorage(made);
+    this.allowDataKey(made, ["Decrypt"]);
+    return made;
+  }
+
+  private pushToken(): OtpFunction {
+    const { state, delivery } = this.props;
+    const made = this.make("PushToken", {
+      binary: "push-token",
+      description: "Keeps users and pushes tokens to them",
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
+        publicUrl: this.props.publicUrl,
+      },
+    });
+    this.allowTable(made, state.core, EDIT_USERS);
+    this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
+    this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
+    this.allowStorage(made);
+    this.allowDataKey(made, ["Decrypt"]);
+    this.allowSend(made, delivery.deliveries);
+    return made;
+  }
+
+  private deliver(): OtpFunction {
+    const { state, delivery } = this.props;
+    const made = this.make("Deliver", {
+      binary: "deliver",
+      description: "Chooses the route of each message; sweeps what is stuck",
+      timeout: WORKER_TIMEOUT,
+      environment: {
+        flowTable: state.flow.tableName,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
+        sesQueueUrl: delivery.sendSes.queue.queueUrl,
+      },
+    });
+    this.allowTable(made, state.flow, ["GetItem", "UpdateItem"]);
+    this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
+    this.allowStorage(made);
+    this.allowSend(made, delivery.deliveries, delivery.sendSes);
+    delivery.deliveries.consumedBy(made);
+    return made;
+  }
+
+  private sendSes(): OtpFunction {
+    const { settings, state, delivery } = this.props;
+    const made = this.make("SendSes", {
+      binary: "send-ses",
+      description: "Sends mails through SES",
+      timeout: WORKER_TIMEOUT,
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
+        sesSender: settings.sesSender.header,
+        sesConfigurationSet: delivery.configurationSet.configurationSetName,
+      },
+    });
+    this.allowTable(made, state.core, ["GetItem"]);
+    this.allowTable(made, state.flow, ["GetItem", "UpdateItem"]);
+    this.allowStorage(made);
+    this.allowDataKey(made, ["Decrypt"]);
+    this.allowSend(made, delivery.deliveries);
+    this.allowMail(made);
+    delivery.sendSes.consumedBy(made);
+    return made;
+  }
+
+  private admin(): OtpFunction {
+    const { state } = this.props;
+    const made = this.make("Admin", {
+      binary: "admin",
+      description: "Keeps tenants and API keys; shows messages",
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+        platformKeySecret: state.platformKey.secretArn,
+      },
+    });
+    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.flow, ["BatchGetItem", "GetItem"]);
+    this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
+    this.allowStorage(made);
+    this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
+    made.allow(["secretsmanager:GetSecretValue"], [state.platformKey.secretArn]);
+    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
+    return made;
+  }
+
+  private make(id: string, props: Omit<OtpFunctionProps, "settings">): OtpFunction {
+    return new OtpFunction(this, id, { settings: this.props.settings, ...props });
+  }
+
+  private allowTable(made: OtpFunction, table: ITableV2, actions: readonly TableAction[]): void {
+    made.allow(actions.map((action) => `dynamodb:${action}`), [table.tableArn]);
+  }
+
+  private allowIndex(made: OtpFunction, table: ITableV2, index: string): void {
+    made.allow(["dynamodb:Query"], [`${table.tableArn}/index/${index}`]);
+  }
+
+  /** The tables' key, through DynamoDB only. */
+  private allowStorage(made: OtpFunction): void {
+    this.allowStorageVia(made, "dynamodb", STORAGE_KEY_ACTIONS);
+  }
+
+  private allowSend(made: OtpFunction, ...queues: WorkerQueue[]): void {
+    made.allow(["sqs:SendMessage"], queues.map(({ queue }) => queue.queueArn));
+    this.allowStorageVia(made, "sqs", ["kms:Decrypt", "kms:GenerateDataKey"]);
+  }
+
+  private allowStorageVia(made: OtpFunction, service: string, actions: string[]): void {
+    const { region, urlSuffix } = Stack.of(this);
+    made.allow(actions, [this.props.state.storageKey.keyArn], {
+      StringEquals: { "kms:ViaService": `${service}.${region}.${urlSuffix}` },
+    });
+  }
+
+  /** Tenants' data keys open only under the encryption context that names a tenant. */
+  private allowDataKey(made: OtpFunction, actions: readonly DataKeyAction[]): void {
+    made.allow(actions.map((action) => `kms:${action}`), [this.props.state.dataKey.keyArn], {
+      "ForAnyValue:StringEquals": { "kms:EncryptionContextKeys": "otpost:tenant" },
+    });
+  }
+
+  /** SES checks a raw mail as SendRawEmail, whichever version of its API took it. */
+  private allowMail(made: OtpFunction): void {
+    const { settings, delivery } = this.props;
+    const stack = Stack.of(this);
+    const arn = (resource: string, resourceName: string): string =>
+      stack.formatArn({ service: "ses", resource, resourceName });
+    made.allow(["ses:SendEmail", "ses:SendRawEmail"], [
+      arn("identity", settings.sesSender.address),
+      arn("identity", settings.sesSender.domain),
+      arn("configuration-set", delivery.configurationSet.configurationSetName),
+    ]);
+  }
+}

@@ -1,0 +1,59 @@
+import { HttpMethod } from "aws-cdk-lib/aws-apigatewayv2";
+import type { Binary } from "./otp-function.ts";
+import type { Throttle } from "./settings.ts";
+
+/** A route, the function behind it, and how much of it the whole deployment takes. */
+export interface Route {
+  readonly method: HttpMethod;
+  readonly path: string;
+  readonly function: Binary;
+  readonly throttle: Throttle;
+}
+
+/** For a route that names no throttle of its own; API Gateway needs one for the stage. */
+export const DEFAULT_THROTTLE: Throttle = { rateLimit: 50, burstLimit: 100 };
+
+const LOGIN: Throttle = { rateLimit: 500, burstLimit: 1000 };
+const PUBLIC: Throttle = { rateLimit: 50, burstLimit: 100 };
+const SEND: Throttle = { rateLimit: 50, burstLimit: 100 };
+const MANAGE: Throttle = { rateLimit: 100, burstLimit: 200 };
+const RARE: Throttle = { rateLimit: 5, burstLimit: 10 };
+
+const { DELETE, GET, HEAD, PATCH, POST } = HttpMethod;
+
+/** Every route of the API. A path that is missing here answers 404 before any function runs. */
+export const ROUTES: readonly Route[] = [
+  route(POST, "/v1/tenants", "admin", RARE),
+  route(GET, "/v1/tenants", "admin", RARE),
+  route(GET, "/v1/tenants/{tenant}", "admin", RARE),
+  route(POST, "/v1/keys", "admin", RARE),
+  route(GET, "/v1/keys", "admin", RARE),
+  route(DELETE, "/v1/keys/{key}", "admin", RARE),
+  route(GET, "/v1/messages", "admin", MANAGE),
+  route(GET, "/v1/messages/{message}", "admin", MANAGE),
+
+  route(POST, "/v1/users", "push-token", MANAGE),
+  route(GET, "/v1/users/{user}", "push-token", MANAGE),
+  route(PATCH, "/v1/users/{user}", "push-token", MANAGE),
+  route(DELETE, "/v1/users/{user}", "push-token", MANAGE),
+  route(POST, "/v1/tokens/{serial}/push", "push-token", SEND),
+
+  route(POST, "/v1/users/{user}/tokens", "enroll", MANAGE),
+  route(GET, "/v1/users/{user}/tokens", "enroll", MANAGE),
+  route(GET, "/v1/tokens/{serial}", "enroll", MANAGE),
+  route(GET, "/e/{code}", "enroll", PUBLIC),
+  route(HEAD, "/e/{code}", "enroll", PUBLIC),
+  route(POST, "/e/{code}", "enroll", PUBLIC),
+  route(POST, "/v1/activations/{code}", "enroll", PUBLIC),
+
+  route(POST, "/v1/verify", "verify", LOGIN),
+];
+
+/** How API Gateway names a route, e.g. `GET /e/{code}`. */
+export function routeKey({ method, path }: Route): string {
+  return `${method} ${path}`;
+}
+
+function route(method: HttpMethod, path: string, binary: Binary, throttle: Throttle): Route {
+  return { method, path, function: binary, throttle };
+}

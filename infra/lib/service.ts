@@ -1,0 +1,51 @@
+import { CfnOutput, Stack } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import { HttpApi } from "./api.ts";
+import { Delivery } from "./delivery.ts";
+import { Functions } from "./functions.ts";
+import { type Settings, stackTags } from "./settings.ts";
+import type { State } from "./stateful.ts";
+
+/** Functions, API, queues and schedule: all that can be made again at any time. */
+export class ServiceStack extends Stack {
+  constructor(scope: Construct, id: string, settings: Settings, state: State) {
+    super(scope, id, {
+      env: settings.env,
+      tags: stackTags(settings),
+      description: `Otpost ${settings.stage}: API, functions and queues`,
+    });
+    const api = new HttpApi(this, "Http", settings);
+    const publicUrl = settings.publicUrl ?? api.url;
+    const delivery = new Delivery(this, "Delivery", settings, state.storageKey);
+    const functions = new Functions(this, "Functions", { settings, state, delivery, publicUrl });
+    api.serve(functions.all);
+    delivery.sweepWith(functions.all.deliver);
+    this.output("ApiUrl", "Where the API answers", api.url);
+    this.output("ApiId", "The API's id", api.api.apiId);
+    this.output("PublicUrl", "Base of the links in mails", publicUrl);
+    this.outputState(state);
+    this.outputQueues(delivery);
+  }
+
+  private outputState(state: State): void {
+    const secret = state.platformKey.secretArn;
+    this.output("CoreTable", "Tenants, keys, users and tokens", state.core.tableName);
+    this.output("FlowTable", "Messages, links and sessions", state.flow.tableName);
+    this.output("PlatformKeySecret", "Secret of the platform key", secret);
+    this.output(
+      "PlatformKeyCommand",
+      "Prints the platform key",
+      `echo "otp_platform_$(aws secretsmanager get-secret-value --region ${this.region} --secret-id ${secret} --query SecretString --output text)"`,
+    );
+  }
+
+  private outputQueues({ deliveries, sendSes, queues }: Delivery): void {
+    this.output("DeliveriesQueueUrl", "Messages that look for a route", deliveries.queue.queueUrl);
+    this.output("SesQueueUrl", "Messages that SES will carry", sendSes.queue.queueUrl);
+    this.output("DlqUrls", "Dead-letter queues, a comma between them", queues.map((each) => each.deadLetters.queueUrl).join(","));
+  }
+
+  private output(id: string, description: string, value: string): void {
+    new CfnOutput(this, id, { description, value });
+  }
+}

@@ -1,0 +1,122 @@
+import * as path from "node:path";
+import type { Environment } from "aws-cdk-lib";
+import type { ThrottleSettings } from "aws-cdk-lib/aws-apigatewayv2";
+import { Architecture } from "aws-cdk-lib/aws-lambda";
+import type { Construct } from "constructs";
+import { SettingsError } from "./settings-error.ts";
+import { parseSender, type Sender } from "./sender.ts";
+
+/** What a deployment may choose. Every field is a context value of the same name (`-c stage=prod`). */
+export interface Settings {
+  /** Account and region of every stack, always explicit: nothing is looked up. */
+  readonly env: Required<Environment>;
+  /** Names the deployment; part of the stacks' names. */
+  readonly stage: string;
+  /** What the functions were built for. */
+  readonly architecture: Architecture;
+  /** Folder that holds `<binary>/bootstrap.zip` for each function. */
+  readonly packages: string;
+  /** Base of the links in mails, without a slash at its end. Absent: the API's own endpoint. */
+  readonly publicUrl?: string;
+  /** From of the built-in SES gateway. */
+  readonly sesSender: Sender;
+  /** Protects tables and keys from deletion and keeps them when the stack goes. */
+  readonly retain: boolean;
+  /** Reserved concurrency of each function. Absent: the account's pool. */
+  readonly reservedConcurrency?: number;
+  /** ARN of an SNS topic that hears every alarm. Absent: alarms only show their state. */
+  readonly alarmTopicArn?: string;
+}
+
+/** Requests a second, and the burst above it, of a route or of the whole API. */
+export type Throttle = Required<ThrottleSettings>;
+
+/** Tags of each stack, which CloudFormation hands on to its resources. */
+export function stackTags(settings: Settings): Record<string, string> {
+  return { "otpost:stage": settings.stage };
+}
+
+/** Reads the settings from the context of `scope`; throws one line that names what is wrong. */
+export function readSettings(scope: Construct, environment: NodeJS.ProcessEnv): Settings {
+  const context = (name: string): string | undefined => {
+    const value: unknown = scope.node.tryGetContext(name);
+    return value === undefined || value === "" ? undefined : String(value);
+  };
+  const stage = readStage(context("stage") ?? "dev");
+  return {
+    env: readEnvironment(context, environment),
+    stage,
+    architecture: readArchitecture(context("architecture") ?? "arm64"),
+    packages: path.resolve(context("packages") ?? path.join(__dirname, "..", "..", "target", "lambda")),
+    publicUrl: readPublicUrl(context("publicUrl")),
+    sesSender: readSender(context("sesSender")),
+    retain: readFlag("retain", context("retain") ?? String(stage !== "dev")),
+    reservedConcurrency: readReservedConcurrency(context("reservedConcurrency")),
+    alarmTopicArn: context("alarmTopicArn"),
+  };
+}
+
+type Lookup = (name: string) => string | undefined;
+
+function readEnvironment(context: Lookup, environment: NodeJS.ProcessEnv): Required<Environment> {
+  const account = context("account") ?? environment["CDK_DEFAULT_ACCOUNT"];
+  const region = context("region") ?? environment["CDK_DEFAULT_REGION"];
+  if (account === undefined || region === undefined) {
+    throw new SettingsError("Account and region are unknown: sign in to AWS, or give -c account=… -c region=…");
+  }
+  return { account, region };
+}
+
+function readStage(value: string): string {
+  if (!/^[a-z][a-z0-9-]{0,15}$/.test(value)) {
+    throw new SettingsError(`stage: "${value}" is no stage; use up to 16 lower-case letters, digits and hyphens`);
+  }
+  return value;
+}
+
+function readArchitecture(value: string): Architecture {
+  switch (value) {
+    case "arm64":
+      return Architecture.ARM_64;
+    case "x86_64":
+      return Architecture.X86_64;
+    default:
+      throw new SettingsError(`architecture: "${value}" is neither arm64 nor x86_64`);
+  }
+}
+
+function readPublicUrl(value: string | undefined): string | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const plain = url !== undefined && url.search === "" && url.hash === "" && url.username === "";
+  if (!plain || !["https:", "http:"].includes(url.protocol)) {
+    throw new SettingsError(`publicUrl: "${value}" is no plain http or https URL`);
+  }
+  return value.replace(/\/+$/, "");
+}
+
+function readSender(value: string | undefined): Sender {
+  if (value === undefined) {
+    throw new SettingsError('sesSender is missing: the From of mails, e.g. -c "sesSender=Otpost <otp@example.org>"');
+  }
+  return parseSender(value);
+}
+
+function readFlag(name: string, value: string): boolean {
+  if (value !== "true" && value !== "false") {
+    throw new SettingsError(`${name}: "${value}" is neither true nor false`);
+  }
+  return value === "true";
+}
+
+function readReservedConcurrency(value: string | undefined): number | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  if (!/^[1-9][0-9]{0,3}$/.test(value)) {
+    throw new SettingsError(`reservedConcurrency: "${value}" is no number from 1 to 9999`);
+  }
+  return Number(value);
+}

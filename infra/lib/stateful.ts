@@ -1,0 +1,122 @@
+import { Duration, RemovalPolicy, Stack, Validations } from "aws-cdk-lib";
+import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import * as kms from "aws-cdk-lib/aws-kms";
+import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
+import type { Construct } from "constructs";
+import { type Settings, stackTags } from "./settings.ts";
+
+/** Indexes of the flow table. */
+export const FLOW_INDEXES = { messagesByUser: "messages-by-user", openMessages: "open-messages" } as const;
+
+/** What outlives a deployment of the service. */
+export interface State {
+  /** Tenants, keys, users, tokens: what must never be lost. */
+  readonly core: dynamodb.ITableV2;
+  /** Messages, sessions, links: what ends by itself. */
+  readonly flow: dynamodb.ITableV2;
+  /** Encrypts tables, queues and the platform key at rest. */
+  readonly storageKey: kms.IKey;
+  /** Wraps each tenant's own data key. */
+  readonly dataKey: kms.IKey;
+  /** The platform key, without its `otp_platform_` in front. */
+  readonly platformKey: secretsmanager.ISecret;
+}
+
+const KEYS = {
+  partitionKey: { name: "PK", type: dynamodb.AttributeType.STRING },
+  sortKey: { name: "SK", type: dynamodb.AttributeType.STRING },
+  timeToLiveAttribute: "ttl",
+};
+
+/** Tables, keys and the platform key's secret: apart from the rest, so that the service can go and come again. */
+export class StatefulStack extends Stack implements State {
+  readonly core: dynamodb.TableV2;
+  readonly flow: dynamodb.TableV2;
+  readonly storageKey: kms.Key;
+  readonly dataKey: kms.Key;
+  readonly platformKey: secretsmanager.Secret;
+
+  private readonly settings: Settings;
+
+  constructor(scope: Construct, id: string, settings: Settings) {
+    super(scope, id, {
+      env: settings.env,
+      tags: stackTags(settings),
+      description: `Otpost ${settings.stage}: tables and keys`,
+      terminationProtection: settings.retain,
+    });
+    this.settings = settings;
+    this.storageKey = this.key("StorageKey", "encrypts tables, queues and the platform key");
+    this.dataKey = this.key("DataKey", "wraps tenants' data keys");
+    this.core = this.coreTable();
+    this.flow = this.flowTable();
+    this.platformKey = this.platformKeySecret();
+  }
+
+  private get removalPolicy(): RemovalPolicy {
+    return this.settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+  }
+
+  private key(id: string, purpose: string): kms.Key {
+    return new kms.Key(this, id, {
+      description: `Otpost ${this.settings.stage}: ${purpose}`,
+      enableKeyRotation: true,
+      pendingWindow: Duration.days(this.settings.retain ? 30 : 7),
+      removalPolicy: this.removalPolicy,
+    });
+  }
+
+  private coreTable(): dynamodb.TableV2 {
+    return new dynamodb.TableV2(this, "Core", {
+      ...KEYS,
+      billing: dynamodb.Billing.onDemand(),
+      encryption: dynamodb.TableEncryptionV2.customerManagedKey(this.storageKey),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: this.settings.retain,
+      removalPolicy: this.removalPolicy,
+    });
+  }
+
+  private flowTable(): dynamodb.TableV2 {
+    const table = new dynamodb.TableV2(this, "Flow", {
+      ...KEYS,
+      billing: dynamodb.Billing.onDemand(),
+      encryption: dynamodb.TableEncryptionV2.customerManagedKey(this.storageKey),
+      deletionProtection: this.settings.retain,
+      removalPolicy: this.removalPolicy,
+      globalSecondaryIndexes: [
+        {
+          indexName: FLOW_INDEXES.messagesByUser,
+          partitionKey: { name: "user_key", type: dynamodb.AttributeType.STRING },
+          sortKey: { name: "id", type: dynamodb.AttributeType.STRING },
+          projectionType: dynamodb.ProjectionType.KEYS_ONLY,
+        },
+        {
+          indexName: FLOW_INDEXES.openMessages,
+          partitionKey: { name: "open_shard", type: dynamodb.AttributeType.STRING },
+          sortKey: { name: "due_at", type: dynamodb.AttributeType.NUMBER },
+          projectionType: dynamodb.ProjectionType.KEYS_ONLY,
+        },
+      ],
+    });
+    Validations.of(table).acknowledge({
+      id: "AwsSolutions-DDB3",
+      reason: "Rows of the flow table live for hours. Restored, they would send codes and links that have ended.",
+    });
+    return table;
+  }
+
+  private platformKeySecret(): secretsmanager.Secret {
+    const secret = new secretsmanager.Secret(this, "PlatformKey", {
+      description: `Otpost ${this.settings.stage}: platform key (put otp_platform_ in front)`,
+      encryptionKey: this.storageKey,
+      generateSecretString: { excludePunctuation: true, passwordLength: 48 },
+      removalPolicy: this.removalPolicy,
+    });
+    Validations.of(secret).acknowledge({
+      id: "AwsSolutions-SMG4",
+      reason: "People hold the platform key. It is replaced on purpose with put-secret-value, not by a clock.",
+    });
+    return secret;
+  }
+}

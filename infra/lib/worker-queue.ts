@@ -1,0 +1,115 @@
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
+import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
+import type { IKey } from "aws-cdk-lib/aws-kms";
+import { Topic } from "aws-cdk-lib/aws-sns";
+import * as sqs from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+import type { OtpFunction } from "./otp-function.ts";
+import { SettingsError } from "./settings-error.ts";
+import type { Settings } from "./settings.ts";
+
+export interface WorkerQueueProps {
+  readonly settings: Settings;
+  readonly encryptionKey: IKey;
+  /** Timeout of the function that will consume the queue. A message stays hidden for six times as long. */
+  readonly consumerTimeout: Duration;
+  /** What the oldest message may wait before the alarm. */
+  readonly maxAge: Duration;
+  /** @default 5 */
+  readonly batchSize?: number;
+  /** How many batches run at the same time, at least 2. @default no limit */
+  readonly maxConcurrency?: number;
+}
+
+const RECEIVES_BEFORE_DEAD = 5;
+
+/** A queue with all that a queue needs: dead-letter queue, alarms, encryption, and a consumer that answers per message. */
+export class WorkerQueue extends Construct {
+  readonly queue: sqs.Queue;
+  readonly deadLetters: sqs.Queue;
+
+  private readonly props: WorkerQueueProps;
+
+  constructor(scope: Construct, id: string, props: WorkerQueueProps) {
+    super(scope, id);
+    this.props = props;
+    this.deadLetters = this.makeQueue("DeadLetters", { retentionPeriod: Duration.days(14) });
+    this.queue = this.makeQueue("Queue", {
+      retentionPeriod: Duration.days(4),
+      visibilityTimeout: Duration.seconds(6 * props.consumerTimeout.toSeconds()),
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: RECEIVES_BEFORE_DEAD },
+    });
+    this.alarmOnDeadLetters();
+    this.alarmOnAge();
+  }
+
+  /** Feeds `consumer` from this queue. */
+  consumedBy(consumer: OtpFunction): void {
+    const { batchSize = 5, consumerTimeout, maxConcurrency } = this.props;
+    if (consumer.timeout.toSeconds() > consumerTimeout.toSeconds()) {
+      throw new Error(`${this.node.id}: ${consumer.binary} runs longer than the queue hides a message for`);
+    }
+    if ((consumer.reservedConcurrency ?? Infinity) < (maxConcurrency ?? 0)) {
+      throw new SettingsError(`reservedConcurrency: the queue of ${consumer.binary} needs at least ${maxConcurrency}`);
+    }
+    this.allowReceiving(consumer);
+    consumer.function.addEventSourceMapping(`${this.node.id}Batches`, {
+      eventSourceArn: this.queue.queueArn,
+      batchSize,
+      maxConcurrency,
+      reportBatchItemFailures: true,
+    });
+  }
+
+  /** Written out rather than left to `SqsEventSource`, which opens the key beyond SQS. */
+  private allowReceiving(consumer: OtpFunction): void {
+    const { region, urlSuffix } = Stack.of(this);
+    consumer.allow(
+      ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+      [this.queue.queueArn],
+    );
+    consumer.allow(["kms:Decrypt"], [this.props.encryptionKey.keyArn], {
+      StringEquals: { "kms:ViaService": `sqs.${region}.${urlSuffix}` },
+    });
+  }
+
+  private makeQueue(id: string, props: sqs.QueueProps): sqs.Queue {
+    return new sqs.Queue(this, id, {
+      encryption: sqs.QueueEncryption.KMS,
+      encryptionMasterKey: this.props.encryptionKey,
+      enforceSSL: true,
+      removalPolicy: RemovalPolicy.DESTROY,
+      ...props,
+    });
+  }
+
+  private alarmOnDeadLetters(): void {
+    this.alarm("DeadLettersAlarm", {
+      alarmDescription: `${this.node.path}: messages failed ${RECEIVES_BEFORE_DEAD} times. Find the cause in the consumer's log, then redrive them.`,
+      metric: this.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: "Maximum" }),
+      threshold: 0,
+    });
+  }
+
+  private alarmOnAge(): void {
+    this.alarm("AgeAlarm", {
+      alarmDescription: `${this.node.path}: the oldest message waits too long. Look for throttling or failures of the consumer.`,
+      metric: this.queue.metricApproximateAgeOfOldestMessage({ period: Duration.minutes(1), statistic: "Maximum" }),
+      threshold: this.props.maxAge.toSeconds(),
+    });
+  }
+
+  private alarm(id: string, props: Pick<cloudwatch.AlarmProps, "alarmDescription" | "metric" | "threshold">): void {
+    const alarm = new cloudwatch.Alarm(this, id, {
+      ...props,
+      evaluationPeriods: 1,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    });
+    const { alarmTopicArn } = this.props.settings;
+    if (alarmTopicArn !== undefined) {
+      alarm.addAlarmAction(new SnsAction(Topic.fromTopicArn(this, `${id}Topic`, alarmTopicArn)));
+    }
+  }
+}
