@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Binary } from "../lib/otp-function.ts";
+import { deploy, functionOf, resources, target } from "./support.ts";
+
+/** Written out a second time on purpose: a route that moves must be moved here too. */
+const EXPECTED: Record<string, Binary> = {
+  "POST /v1/tenants": "admin",
+  "GET /v1/tenants": "admin",
+  "GET /v1/tenants/{tenant}": "admin",
+  "POST /v1/keys": "admin",
+  "GET /v1/keys": "admin",
+  "DELETE /v1/keys/{key}": "admin",
+  "GET /v1/messages": "admin",
+  "GET /v1/messages/{message}": "admin",
+  "POST /v1/users": "push-token",
+  "GET /v1/users/{user}": "push-token",
+  "PATCH /v1/users/{user}": "push-token",
+  "DELETE /v1/users/{user}": "push-token",
+  "POST /v1/tokens/{serial}/push": "push-token",
+  "POST /v1/users/{user}/tokens": "enroll",
+  "GET /v1/users/{user}/tokens": "enroll",
+  "GET /v1/tokens/{serial}": "enroll",
+  "GET /e/{code}": "enroll",
+  "HEAD /e/{code}": "enroll",
+  "POST /e/{code}": "enroll",
+  "POST /v1/activations/{code}": "enroll",
+  "POST /v1/verify": "verify",
+};
+
+describe("API", () => {
+  const { service } = deploy();
+  const routes = resources(service, "AWS::ApiGatewayV2::Route");
+  const integrations = new Map(resources(service, "AWS::ApiGatewayV2::Integration"));
+  const [stageEntry] = resources(service, "AWS::ApiGatewayV2::Stage");
+  assert.ok(stageEntry);
+  const stage = stageEntry[1];
+
+  test("each route goes to its function, and there is no other", () => {
+    const functions = new Map(
+      [...new Set(Object.values(EXPECTED))].map((binary) => [functionOf(service, binary)[0], binary]),
+    );
+    const actual = routes.map(([, { Properties }]) => {
+      const integration = integrations.get(Properties["Target"]["Fn::Join"][1][1].Ref);
+      return [Properties["RouteKey"], functions.get(target(integration?.Properties["IntegrationUri"]))];
+    });
+    assert.deepEqual(Object.fromEntries(actual), EXPECTED);
+  });
+
+  test("integrations speak payload 2.0", () => {
+    for (const [id, { Properties }] of integrations) {
+      assert.equal(Properties["PayloadFormatVersion"], "2.0", id);
+      assert.equal(Properties["IntegrationType"], "AWS_PROXY", id);
+    }
+  });
+
+  test("the API may call its four functions and no caller else may", () => {
+    const permissions = resources(service, "AWS::Lambda::Permission");
+    assert.equal(permissions.length, 4);
+    for (const [id, { Properties }] of permissions) {
+      assert.equal(Properties["Principal"], "apigateway.amazonaws.com", id);
+      assert.match(JSON.stringify(Properties["SourceArn"]), /"Ref":"HttpApi/, id);
+    }
+  });
+
+  test("each route has its throttle, and the stage waits for the routes it names", () => {
+    const settings = stage.Properties["RouteSettings"];
+    assert.deepEqual(Object.keys(settings).sort(), Object.keys(EXPECTED).sort());
+    for (const [key, each] of Object.entries(settings) as Array<[string, Record<string, number>]>) {
+      assert.ok((each["ThrottlingRateLimit"] ?? 0) > 0, key);
+      assert.ok((each["ThrottlingBurstLimit"] ?? 0) >= (each["ThrottlingRateLimit"] ?? 0), key);
+    }
+    const waits = new Set(stage.DependsOn);
+    for (const [id] of routes) {
+      assert.ok(waits.has(id), id);
+    }
+  });
+
+  test("what has no throttle of its own has the stage's", () => {
+    assert.equal(stage.Properties["StageName"], "$default");
+    assert.deepEqual(
+      [stage.Properties["DefaultRouteSettings"].ThrottlingRateLimit, stage.Properties["DefaultRouteSettings"].ThrottlingBurstLimit],
+      [50, 100],
+    );
+  });
+
+  test("access logs hold the route's key, and neither path, query, address nor header", () => {
+    const { Format, DestinationArn } = stage.Properties["AccessLogSettings"];
+    const used = [...String(Format).matchAll(/\$context\.([A-Za-z.]+)/g)].map(([, name]) => name).sort();
+    assert.deepEqual(used, [
+      "integrationLatency",
+      "integrationStatus",
+      "requestId",
+      "requestTimeEpoch",
+      "responseLatency",
+      "responseLength",
+      "routeKey",
+      "status",
+    ]);
+    assert.match(target(DestinationArn), /^HttpAccessLog/);
+  });
+
+  test("links start with the API's own endpoint until a public URL is set", () => {
+    const link = (context: Record<string, unknown>): unknown =>
+      functionOf(deploy(context).service, "push-token")[1].Properties["Environment"].Variables["OTPOST_PUBLIC_URL"];
+    assert.match(target(link({})), /^HttpApi/);
+    assert.equal(link({ publicUrl: "https://otp.example.org/" }), "https://otp.example.org");
+  });
+
+  test("outputs name what an operator needs", () => {
+    assert.deepEqual(Object.keys(service.findOutputs("*")).sort(), [
+      "ApiId",
+      "ApiUrl",
+      "CoreTable",
+      "DeliveriesQueueUrl",
+      "DlqUrls",
+      "FlowTable",
+      "PlatformKeyCommand",
+      "PlatformKeySecret",
+      "PublicUrl",
+      "SesQueueUrl",
+    ]);
+    assert.match(
+      JSON.stringify(service.findOutputs("PlatformKeyCommand")),
+      /otp_platform_\$\(aws secretsmanager get-secret-value --region eu-west-2 --secret-id .* --query SecretString --output text\)/,
+    );
+  });
+});
