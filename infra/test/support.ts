@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { deflateRawSync } from "node:zlib";
 import { App } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { addStacks } from "../lib/app.ts";
@@ -103,29 +104,39 @@ export function target(value: unknown): string {
   return id;
 }
 
-/** Writes `<folder>/<binary>/bootstrap.zip` with `content` as its bootstrap. */
-export function writePackage(folder: string, binary: string, content: Buffer, time = 0): string {
-  const zip = path.join(folder, binary, "bootstrap.zip");
-  fs.mkdirSync(path.dirname(zip), { recursive: true });
-  fs.writeFileSync(zip, zipOf("bootstrap", content, time));
-  return zip;
+export interface PackageOptions {
+  /** DOS time and date of the entry. */
+  readonly time?: number;
+  readonly deflate?: boolean;
+  /** Name of the entry. */
+  readonly name?: string;
 }
 
-/** A zip with one stored entry; `time` is its DOS time and date. */
-function zipOf(name: string, content: Buffer, time: number): Buffer {
+/** Writes `<folder>/<binary>/bootstrap.zip` with `content` in it. */
+export function writePackage(folder: string, binary: string, content: Buffer, options: PackageOptions = {}): void {
+  const zip = path.join(folder, binary, "bootstrap.zip");
+  fs.mkdirSync(path.dirname(zip), { recursive: true });
+  fs.writeFileSync(zip, zipOf(content, options));
+}
+
+/** A zip with one entry. */
+function zipOf(content: Buffer, { time = 0, deflate = false, name = "bootstrap" }: PackageOptions): Buffer {
+  const packed = deflate ? deflateRawSync(content) : content;
   const common = Buffer.alloc(26);
   common.writeUInt16LE(20, 0);
+  common.writeUInt16LE(deflate ? 8 : 0, 4);
   common.writeUInt32LE(time, 6);
   common.writeUInt32LE(crc32(content), 10);
-  common.writeUInt32LE(content.length, 14);
+  common.writeUInt32LE(packed.length, 14);
   common.writeUInt32LE(content.length, 18);
   common.writeUInt16LE(name.length, 22);
-  const local = Buffer.concat([Buffer.from("PK\x03\x04", "latin1"), common, Buffer.from(name), content]);
+  const local = Buffer.concat([Buffer.from("PK\x03\x04", "latin1"), common, Buffer.from(name), packed]);
+  const executable = uint32((0o100755 << 16) >>> 0);
   const record = Buffer.concat([
     Buffer.from("PK\x01\x02\x14\x03", "latin1"),
     common,
     Buffer.alloc(6),
-    uint32((0o100755 << 16) >>> 0),
+    executable,
     uint32(0),
     Buffer.from(name),
   ]);

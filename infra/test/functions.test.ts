@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Binary } from "../lib/otp-function.ts";
+import { BINARIES, deploy, functionOf, type Resource, resources, target } from "./support.ts";
+
+const CORE = "OTPOST_CORE_TABLE";
+const FLOW = "OTPOST_FLOW_TABLE";
+const DATA_KEY = "OTPOST_DATA_KEY";
+const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
+
+/** What each function is told. */
+const VARIABLES: Record<Binary, string[]> = {
+  admin: [CORE, FLOW, DATA_KEY, "OTPOST_PLATFORM_KEY_SECRET"],
+  deliver: [FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
+  enroll: [CORE, FLOW, DATA_KEY],
+  "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
+  "send-ses": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_SES_SENDER", "OTPOST_SES_CONFIGURATION_SET"],
+  verify: [CORE, DATA_KEY],
+};
+
+/** What every function may do. */
+const COMMON = [
+  "logs:CreateLogStream own log",
+  "logs:PutLogEvents own log",
+  "xray:PutTelemetryRecords *",
+  "xray:PutTraceSegments *",
+  "kms:Decrypt storage key via dynamodb",
+  "kms:DescribeKey storage key via dynamodb",
+  "kms:Encrypt storage key via dynamodb",
+  "kms:GenerateDataKey storage key via dynamodb",
+  "kms:GenerateDataKeyWithoutPlaintext storage key via dynamodb",
+  "kms:ReEncryptFrom storage key via dynamodb",
+  "kms:ReEncryptTo storage key via dynamodb",
+];
+const EDIT_USERS = ["ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
+const OPEN_DATA_KEY = "kms:Decrypt data key for a tenant";
+const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey storage key via sqs"];
+
+/** What each function may do besides, and nothing else. */
+const PERMISSIONS: Record<Binary, string[]> = {
+  verify: [...on("core", ["GetItem", "Query", "UpdateItem"]), OPEN_DATA_KEY],
+  enroll: [...on("core", EDIT_USERS), ...on("flow", ["GetItem", "PutItem", "UpdateItem"]), OPEN_DATA_KEY],
+  "push-token": [
+    ...on("core", EDIT_USERS),
+    ...on("flow", ["GetItem", "PutItem", "UpdateItem"]),
+    ...on("flow/index/messages-by-user", ["Query"]),
+    OPEN_DATA_KEY,
+    "sqs:SendMessage deliveries",
+    ...SEND_KEYS,
+  ],
+  deliver: [
+    ...on("flow", ["GetItem", "UpdateItem"]),
+    ...on("flow/index/open-messages", ["Query"]),
+    "sqs:SendMessage deliveries",
+    "sqs:SendMessage send-ses",
+    ...consume("deliveries"),
+    ...SEND_KEYS,
+  ],
+  "send-ses": [
+    ...on("core", ["GetItem"]),
+    ...on("flow", ["GetItem", "UpdateItem"]),
+    OPEN_DATA_KEY,
+    "sqs:SendMessage deliveries",
+    ...consume("send-ses"),
+    ...SEND_KEYS,
+    ...["ses:SendEmail", "ses:SendRawEmail"].flatMap((action) => [
+      `${action} arn:aws:ses:eu-west-2:111122223333:identity/example.org`,
+      `${action} arn:aws:ses:eu-west-2:111122223333:identity/otp@example.org`,
+      `${action} configuration set`,
+    ]),
+  ],
+  admin: [
+    ...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("flow", ["BatchGetItem", "GetItem"]),
+    ...on("flow/index/messages-by-user", ["Query"]),
+    OPEN_DATA_KEY,
+    "kms:GenerateDataKey data key for a tenant",
+    "secretsmanager:GetSecretValue platform key",
+    "kms:Decrypt storage key via secretsmanager",
+  ],
+};
+
+describe("functions", () => {
+  const { service } = deploy({ stage: "prod" });
+  const logGroups = new Map(resources(service, "AWS::Logs::LogGroup"));
+  const policies = resources(service, "AWS::IAM::Policy");
+
+  test("there are six functions", () => {
+    service.resourceCountIs("AWS::Lambda::Function", BINARIES.length);
+  });
+
+  for (const binary of BINARIES) {
+    const [, { Properties }] = functionOf(service, binary);
+
+    test(`${binary}: runs its own package on provided.al2023, arm64, traced, in time for API Gateway`, () => {
+      assert.equal(Properties["Runtime"], "provided.al2023");
+      assert.deepEqual(Properties["Architectures"], ["arm64"]);
+      assert.deepEqual(Properties["TracingConfig"], { Mode: "Active" });
+      assert.ok(Properties["Timeout"] < 30);
+      assert.equal(Properties["ReservedConcurrentExecutions"], undefined);
+    });
+
+    test(`${binary}: logs JSON into its own group, which is kept for a month`, () => {
+      const { LogFormat, LogGroup, ApplicationLogLevel } = Properties["LoggingConfig"];
+      assert.equal(LogFormat, "JSON");
+      assert.equal(ApplicationLogLevel, "INFO");
+      const group = logGroups.get(target(LogGroup));
+      assert.equal(group?.Properties["RetentionInDays"], 30);
+      assert.equal(group?.DeletionPolicy, "Retain");
+    });
+
+    test(`${binary}: is told what the contract says and no more`, () => {
+      const told: Record<string, unknown> = Properties["Environment"].Variables;
+      assert.deepEqual(Object.keys(told).sort(), [...VARIABLES[binary]].sort());
+      for (const [name, value] of Object.entries(told)) {
+        assert.ok(value !== "" && value !== undefined, name);
+      }
+    });
+
+    test(`${binary}: may do what its work needs and no more`, () => {
+      const role = target(Properties["Role"]);
+      const statements = policies
+        .filter(([, policy]) => policy.Properties["Roles"].some((ref: unknown) => target(ref) === role))
+        .flatMap(([, policy]) => policy.Properties["PolicyDocument"].Statement as Statement[]);
+      const actual = new Set(statements.flatMap((statement) => describeStatement(statement, target(Properties["LoggingConfig"].LogGroup))));
+      assert.deepEqual([...actual].sort(), [...new Set([...COMMON, ...PERMISSIONS[binary]])].sort());
+    });
+  }
+
+  test("no role has managed policies or policies written into it", () => {
+    for (const [id, role] of resources(service, "AWS::IAM::Role")) {
+      assert.equal(role.Properties["ManagedPolicyArns"], undefined, id);
+      assert.equal(role.Properties["Policies"], undefined, id);
+    }
+  });
+
+  test("the scheduler may start deliver and nothing else", () => {
+    const policy = policies.find(([id]) => id.startsWith("DeliverySweepRole"));
+    const [functionId] = functionOf(service, "deliver");
+    assert.deepEqual(policy?.[1].Properties["PolicyDocument"].Statement, [
+      { Effect: "Allow", Action: "lambda:InvokeFunction", Resource: { "Fn::GetAtt": [functionId, "Arn"] } },
+    ]);
+  });
+
+  test("every log group ends its lines", () => {
+    assert.equal(logGroups.size, BINARIES.length + 1);
+    for (const [id, group] of logGroups as Map<string, Resource>) {
+      assert.equal(group.Properties["RetentionInDays"], 30, id);
+    }
+  });
+
+  test("architecture follows the context", () => {
+    const [, { Properties }] = functionOf(deploy({ architecture: "x86_64" }).service, "verify");
+    assert.deepEqual(Properties["Architectures"], ["x86_64"]);
+  });
+});
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: Record<string, Record<string, unknown>>;
+}
+
+function on(resource: string, actions: readonly string[]): string[] {
+  return actions.map((action) => `dynamodb:${action} ${resource}`);
+}
+
+function consume(queue: string): string[] {
+  return ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"].map(
+    (action) => `sqs:${action} ${queue}`,
+  );
+}
+
+/** One line for each action on each resource of a statement. */
+function describeStatement(statement: Statement, ownLog: string): string[] {
+  assert.equal(statement.Effect, "Allow");
+  const actions = [statement.Action].flat();
+  const names = [statement.Resource].flat().map((each) => nameOf(each, ownLog));
+  const condition = nameCondition(statement.Condition);
+  return actions.flatMap((action) => names.map((name) => `${action} ${name}${condition}`));
+}
+
+/** A short name for the resource that an ARN, a reference or an import points at. */
+function nameOf(resource: unknown, ownLog: string): string {
+  if (typeof resource === "string") {
+    return resource;
+  }
+  const text = JSON.stringify(resource);
+  const known: Array<[RegExp, string]> = [
+    [/^\{"Fn::Join":\["",\[\{"Fn::ImportValue":"[^"]*GetAttFlow[^"]*Arn[^"]*"\},"(\/index\/[a-z-]+)"\]\]\}$/, "flow$1"],
+    [/^\{"Fn::ImportValue":"[^"]*GetAttCore[^"]*Arn[^"]*"\}$/, "core"],
+    [/^\{"Fn::ImportValue":"[^"]*GetAttFlow[^"]*Arn[^"]*"\}$/, "flow"],
+    [/^\{"Fn::ImportValue":"[^"]*GetAttStorageKey[^"]*Arn[^"]*"\}$/, "storage key"],
+    [/^\{"Fn::ImportValue":"[^"]*GetAttDataKey[^"]*Arn[^"]*"\}$/, "data key"],
+    [/^\{"Fn::ImportValue":"[^"]*RefPlatformKey[^"]*"\}$/, "platform key"],
+    [/^\{"Fn::GetAtt":\["DeliveryDeliveriesQueue[^"]*","Arn"\]\}$/, "deliveries"],
+    [/^\{"Fn::GetAtt":\["DeliverySendSesQueue[^"]*","Arn"\]\}$/, "send-ses"],
+    [/^\{"Fn::Join":\["",\["arn:aws:ses:[^"]*:configuration-set\/",\{"Ref":"DeliverySes[^"]*"\}\]\]\}$/, "configuration set"],
+    [new RegExp(`^\\{"Fn::GetAtt":\\["${ownLog}","Arn"\\]\\}$`), "own log"],
+  ];
+  for (const [pattern, name] of known) {
+    if (pattern.test(text)) {
+      return text.replace(pattern, name);
+    }
+  }
+  return text;
+}
+
+function nameCondition(condition: Statement["Condition"]): string {
+  if (condition === undefined) {
+    return "";
+  }
+  const text = JSON.stringify(condition);
+  const via = /^\{"StringEquals":\{"kms:ViaService":\{"Fn::Join":\["",\["([a-z]+)\.eu-west-2\.",\{"Ref":"AWS::URLSuffix"\}\]\]\}\}\}$/.exec(text);
+  if (via !== null) {
+    return ` via ${via[1]}`;
+  }
+  return text === '{"ForAnyValue:StringEquals":{"kms:EncryptionContextKeys":"otpost:tenant"}}' ? " for a tenant" : ` if ${text}`;
+}
