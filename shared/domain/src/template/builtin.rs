@@ -163,6 +163,8 @@ mod tests {
                     assert!(text.contains(values.expires));
                     assert_eq!(text.contains("K7P2-M4QX"), authz_code.is_some());
                     assert!(!text.contains("[["));
+                    // A paragraph that went away leaves no gap.
+                    assert!(!text.contains("\n\n\n"));
                 }
                 assert!(email.subject.contains("Acme Energy Ltd"));
                 assert!(email.needs_qr);
