@@ -8,7 +8,7 @@ use core::hint::black_box;
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeGreater};
 
-use super::{Code, Generator, Kind, OtpParameters, OutOfRange, Period, totp};
+use super::{Code, Generator, Kind, OtpParameters, OutOfRange, totp};
 use crate::secret::Seed;
 
 /// How far the stored drift moves by itself, in steps.
@@ -196,12 +196,6 @@ pub fn resync(
             Some(Match { step, drift_after: 0 })
         }
     }
-}
-
-/// When the earliest second begins at which a later code can be accepted, if the token's clock is right.
-#[must_use]
-pub fn next_code_at(floor: u64, period: Period) -> u64 {
-    totp::starts_at(floor.saturating_add(1), period)
 }
 
 /// The first candidate above the floor that shows `code`.
@@ -393,7 +387,6 @@ mod tests {
             ),
             None
         );
-        assert_eq!(next_code_at(now, Period::default()), (now + 1) * 30);
     }
 
     #[test]

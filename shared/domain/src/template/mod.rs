@@ -12,7 +12,7 @@ use core::fmt;
 
 use crate::secret::SecretText;
 use filling::Source;
-pub use wildcards::{Piece, Wildcard};
+pub use wildcards::Wildcard;
 
 /// Which text of a template a fault lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -54,7 +54,7 @@ impl Wildcard {
 
 /// A stretch of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub(super) enum Piece {
     /// Text that stays as it is.
     Literal(String),
     /// A place to fill.
