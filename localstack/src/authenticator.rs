@@ -1,0 +1,84 @@
+//! The user's authenticator app: it learns an `otpauth` URI and shows codes (RFC 6238).
+
+use anyhow::Result;
+
+use crate::host;
+
+/// An app that holds one seed.
+#[derive(Debug)]
+pub struct Authenticator {
+    totp: totp_rs::Totp,
+    period: u64,
+    summary: String,
+}
+
+impl Authenticator {
+    /// Scans an `otpauth://totp/…` URI.
+    ///
+    /// # Errors
+    /// The URI is not one that apps understand.
+    pub fn scan(uri: &str) -> Result<Self> {
+        let totp = totp_rs::Totp::from_url(uri)
+            .map_err(|error| anyhow::anyhow!("no app understands the URI: {error}"))?;
+        let digits = totp.generate(0).to_string().len();
+        let period = totp.next_step(0);
+        let summary = format!("{digits} digits, a new code every {period} s");
+        Ok(Self {
+            totp,
+            period,
+            summary,
+        })
+    }
+
+    /// What the app says about the seed.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// The code at `unix` seconds.
+    #[must_use]
+    pub fn code_at(&self, unix: u64) -> String {
+        self.totp.generate(unix).to_string()
+    }
+
+    /// The code on the display now.
+    #[must_use]
+    pub fn code(&self) -> String {
+        self.code_at(host::unix_time())
+    }
+
+    /// The code that comes after the one on the display.
+    #[must_use]
+    pub fn next_code(&self) -> String {
+        self.code_at(host::unix_time() + self.period)
+    }
+
+    /// Seconds for which one code stands.
+    #[must_use]
+    pub fn period(&self) -> u64 {
+        self.period
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6238 appendix B, SHA-1: the seed `12345678901234567890` at 59 s and 1111111109 s.
+    #[test]
+    fn codes_are_those_of_the_rfc() {
+        let uri = "otpauth://totp/Demo%20Ltd:jane?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Demo%20Ltd&digits=8";
+        let app = Authenticator::scan(uri).unwrap();
+        assert_eq!(app.code_at(59), "94287082");
+        assert_eq!(app.code_at(1_111_111_109), "07081804");
+        assert_eq!(app.period(), 30);
+        assert_eq!(app.summary(), "8 digits, a new code every 30 s");
+    }
+
+    #[test]
+    fn other_uris_are_refused() {
+        assert!(Authenticator::scan("https://example.org").is_err());
+        assert!(Authenticator::scan("otpauth://totp/x").is_err());
+    }
+}

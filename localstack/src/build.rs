@@ -1,0 +1,98 @@
+//! Builds the functions' zips with cargo-lambda.
+
+use anyhow::{Result, bail};
+
+use crate::guard::{Launch, Output};
+use crate::host::Watch;
+use crate::install::take_turn;
+use crate::layout::{self, Layout};
+use crate::progress::{self, Progress};
+use crate::stamp::{Inputs, Stamp};
+use crate::tools;
+
+/// The functions' binaries, as CDK asks for them. Their packages have `otpost-` in front.
+pub const FUNCTIONS: &[&str] = &["admin", "deliver", "enroll", "push-token", "send-ses", "verify"];
+
+/// Makes `<packages>/<function>/bootstrap.zip` for every function, unless nothing has changed since.
+///
+/// With [`Progress::Shown`] cargo's own lines are shown too.
+///
+/// # Errors
+/// The functions do not build.
+pub async fn build(layout: &Layout, release: bool, progress: Progress) -> Result<()> {
+    let _turn = take_turn(layout, progress)?;
+    let folder = layout.packages(release);
+    let digest = inputs(layout, release)?;
+    let stamp = Stamp::at(layout.local(if release {
+        "stamps/lambda-release"
+    } else {
+        "stamps/lambda"
+    }));
+    let zip = |function: &&str| folder.join(function).join("bootstrap.zip");
+    if stamp.is(&digest) && FUNCTIONS.iter().all(|function| zip(function).exists()) {
+        return Ok(());
+    }
+    stamp.clear()?;
+    let profile = if release { "release" } else { "development" };
+    progress.line(format_args!(
+        "building the functions ({profile} profile; the first time takes some minutes) …"
+    ));
+    let watch = Watch::start();
+    launch(layout, release, progress).run().await?;
+    if let Some(missing) = FUNCTIONS.iter().map(zip).find(|zip| !zip.exists()) {
+        bail!("cargo lambda build made no {}", missing.display());
+    }
+    progress.line(format_args!(
+        "functions built in {}",
+        progress::seconds(watch.elapsed())
+    ));
+    stamp.write(&digest)
+}
+
+fn launch(layout: &Layout, release: bool, progress: Progress) -> Launch {
+    let output = match progress {
+        Progress::Shown => Output::Inherit,
+        Progress::Silent => Output::Log(layout.local("logs/build.log")),
+    };
+    let packages = FUNCTIONS
+        .iter()
+        .flat_map(|function| ["--package".to_owned(), format!("otpost-{function}")]);
+    let profile = if release { &["--release"][..] } else { &[] };
+    let launch = Launch::new(layout.venv_program("cargo-lambda"), output)
+        .args([
+            "lambda",
+            "build",
+            "--compiler",
+            "cargo",
+            "--output-format",
+            "zip",
+            "--skip-target-check",
+        ])
+        .args(profile)
+        .args(["--lambda-dir"])
+        .args([layout.packages(release)])
+        .args(["--target-dir"])
+        .args([layout.target()])
+        .args(packages)
+        .current_dir(layout.root());
+    // Cargo sets these for what it runs; a nested cargo must not take them for its own.
+    ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME"]
+        .into_iter()
+        .fold(launch, Launch::without)
+}
+
+/// All that a function is made of.
+fn inputs(layout: &Layout, release: bool) -> Result<String> {
+    let root = layout.root();
+    let compiler = tools::answer(&layout::cargo(), &["--version"]).unwrap_or_default();
+    let inputs = Inputs::default()
+        .text(&compiler)
+        .text(if release { "release" } else { "dev" })
+        .file(&root.join("Cargo.toml"))?
+        .file(&root.join("Cargo.lock"))?
+        .file(&root.join(".cargo/config.toml"))?
+        .file(&root.join("localstack/requirements.txt"))?
+        .tree(&root.join("shared"), &["tests"])?
+        .tree(&root.join("functions"), &["tests"])?;
+    Ok(inputs.digest())
+}

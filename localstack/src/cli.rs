@@ -1,0 +1,94 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{suite, up};
+
+/// Otpost on this machine: emulator, mail viewer, the deployed system and its demonstration.
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the system, run the demonstration and stay (the default).
+    Up {
+        /// End after the demonstration; fail if one of its steps failed.
+        #[arg(long)]
+        once: bool,
+        /// Deploy release builds of the functions, as production does.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Run the demonstration again on the running system.
+    Demo,
+    /// End the running system.
+    Down,
+    /// Say whether a system runs, and where.
+    Status,
+    /// Install what tests need and run them all.
+    Test {
+        /// Arguments for `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// Runs what the command line asks for.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Up {
+        once: false,
+        release: false,
+    });
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error.into()),
+    };
+    match runtime.block_on(carry_out(command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(&error),
+    }
+}
+
+async fn carry_out(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Up { once: true, release } => up::once(release).await,
+        Command::Up { once: false, release } => up::up(release).await,
+        Command::Demo => up::demo_again().await,
+        Command::Down => up::down().await,
+        Command::Status => up::status(),
+        Command::Test { arguments } => suite::run(&arguments).await,
+    }
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn test_arguments_are_passed_on() {
+        let parsed =
+            Arguments::try_parse_from(["x", "test", "-p", "otpost-domain", "--", "--nocapture"]).unwrap();
+        let Some(Command::Test { arguments }) = parsed.command else {
+            panic!("test")
+        };
+        assert_eq!(arguments, ["-p", "otpost-domain", "--", "--nocapture"]);
+    }
+}

@@ -1,0 +1,141 @@
+//! A client of Otpost's API.
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::proxy;
+
+/// The API at one base URL.
+#[derive(Clone, Debug)]
+pub struct Api {
+    base: String,
+    client: reqwest::Client,
+}
+
+/// An answer of the API.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The JSON body; null when there is none.
+    pub body: Value,
+}
+
+impl Api {
+    /// The API at `base`.
+    #[must_use]
+    pub fn at(base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            client: proxy::client(),
+        }
+    }
+
+    /// Sends a request with an API key.
+    ///
+    /// # Errors
+    /// The API does not answer, or not in JSON.
+    pub async fn send(&self, method: Method, path: &str, key: &str, body: Option<&Value>) -> Result<Answer> {
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(key);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let response = request.send().await?;
+        let (status, text) = (response.status(), response.text().await?);
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).with_context(|| text.clone())?
+        };
+        Ok(Answer { status, body })
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn post(&self, path: &str, key: &str, body: &Value) -> Result<Answer> {
+        self.send(Method::POST, path, key, Some(body)).await
+    }
+
+    /// Reads.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn get(&self, path: &str, key: &str) -> Result<Answer> {
+        self.send(Method::GET, path, key, None).await
+    }
+}
+
+impl Answer {
+    /// The answer itself if its status is `status`.
+    ///
+    /// # Errors
+    /// It is another: the problem's words are part of the error.
+    pub fn expect(self, status: u16) -> Result<Self> {
+        if self.status.as_u16() == status {
+            Ok(self)
+        } else {
+            bail!("expected {status}, got {}", self.problem())
+        }
+    }
+
+    /// A text of the body.
+    ///
+    /// # Errors
+    /// The body has none of that name.
+    pub fn text(&self, field: &str) -> Result<&str> {
+        self.body
+            .get(field)
+            .and_then(Value::as_str)
+            .with_context(|| format!("the answer has no {field}"))
+    }
+
+    /// Status, and the problem's type and words if the body is one.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        let field = |name: &str| self.body.get(name).and_then(Value::as_str);
+        let kind = field("type").and_then(|kind| kind.rsplit('/').next());
+        let words = [kind, field("title"), field("detail")].into_iter().flatten();
+        std::iter::once(self.status.as_str())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn problems_are_told_in_one_line() {
+        let body = json!({"type": "https://otpost.example/problems/invalid-code", "title": "The code is not valid", "status": 422});
+        let answer = Answer {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            body,
+        };
+        assert_eq!(answer.problem(), "422, invalid-code, The code is not valid");
+        let error = answer.expect(200).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "expected 200, got 422, invalid-code, The code is not valid"
+        );
+    }
+
+    #[test]
+    fn fields_are_read_by_name() {
+        let answer = Answer {
+            status: StatusCode::OK,
+            body: json!({"serial": "OTP1", "n": 1}),
+        };
+        assert_eq!(answer.text("serial").unwrap(), "OTP1");
+        assert!(answer.text("n").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! The main job before the user's eyes: from a new user to a verified code, each step with what was seen.
+
+mod api;
+mod browser;
+mod steps;
+mod transcript;
+
+pub use api::{Answer, Api};
+pub use browser::Browser;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::host::Watch;
+use crate::progress;
+use crate::world::Endpoints;
+use steps::Steps;
+use transcript::Transcript;
+
+/// The tenant that the demonstration uses.
+pub const TENANT: &str = "demo";
+
+/// API keys of the demonstration's tenant.
+#[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Keys {
+    /// Provisions users and tokens.
+    pub operator: String,
+    /// Verifies codes.
+    pub app: String,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+/// Runs the main job once and prints each step. Gives the keys it used: `keys`, or new ones.
+///
+/// # Errors
+/// A step fails: it was printed with its reason.
+pub async fn run(endpoints: &Endpoints, keys: Option<Keys>) -> Result<Keys> {
+    println!("\nThe main job: a user gets a token by mail, and signs in with it\n");
+    let watch = Watch::start();
+    let steps = Steps::new(endpoints);
+    let mut transcript = Transcript::default();
+    let keys = match keys {
+        Some(keys) => keys,
+        None => steps.prepare(&mut transcript).await?,
+    };
+    let enrolled = steps.enrol(&mut transcript, &keys).await?;
+    steps.verify(&mut transcript, &keys, &enrolled).await?;
+    println!(
+        "\n  {} steps in {}\n",
+        transcript.steps(),
+        progress::seconds(watch.elapsed())
+    );
+    Ok(keys)
+}

@@ -1,0 +1,136 @@
+//! `cargo local test`: everything that is tested, in one run.
+
+use anyhow::{Result, bail};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::guard::{Launch, Output};
+use crate::layout::{self, Layout};
+use crate::progress::Progress;
+use crate::{install, tools};
+
+/// What test runners counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// Adds what a closing line of cargo's or Node's test runner says.
+    fn read(&mut self, line: &str) {
+        let plain = without_colours(line);
+        let words: Vec<&str> = plain.split_whitespace().collect();
+        if let Some(counts) = plain.trim().strip_prefix("test result:") {
+            self.passed += number_before(counts, "passed");
+            self.failed += number_before(counts, "failed");
+        } else if let ["#" | "ℹ", kind, count] = words.as_slice() {
+            let count = count.parse().unwrap_or(0);
+            match *kind {
+                "pass" => self.passed += count,
+                "fail" => self.failed += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Installs what tests need, runs them all and prints the sum. `arguments` go to `cargo test`.
+///
+/// # Errors
+/// A test fails, or none could run.
+pub async fn run(arguments: &[String]) -> Result<()> {
+    tools::check()?;
+    let layout = Layout::find()?;
+    install::install(&layout, Progress::Shown).await?;
+    install::install_for_tests(&layout, Progress::Shown).await?;
+    let mut tally = Tally::default();
+    let infra = Launch::new("npm", Output::Read)
+        .args(["test"])
+        .current_dir(install::staged(&layout, "infra"));
+    let infra = infra.env("OTPOST_REPO", layout.root());
+    let cargo = Launch::new(layout::cargo(), Output::Read)
+        .args(["test", "--workspace", "--features", "otpost-tests/conformance"])
+        .args(arguments)
+        .current_dir(layout.root());
+    let mut broken = Vec::new();
+    for (name, launch) in [("npm test in infra", infra), ("cargo test", cargo)] {
+        println!("\n== {name}\n");
+        if !stream(launch, &mut tally).await? {
+            broken.push(name);
+        }
+    }
+    println!("\n{} passed, {} failed", tally.passed, tally.failed);
+    if !broken.is_empty() {
+        bail!("failed: {}", broken.join(", "));
+    }
+    if tally.passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Runs a command, shows its output and counts. Says whether it ended well.
+async fn stream(launch: Launch, tally: &mut Tally) -> Result<bool> {
+    let mut running = launch.start()?;
+    if let Some(output) = running.take_output() {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            tally.read(&line);
+            println!("{line}");
+        }
+    }
+    Ok(running.wait().await?.success())
+}
+
+/// The number before a word, as in `ok. 5 passed; 1 failed;`.
+fn number_before(text: &str, word: &str) -> u64 {
+    let before = text.split(';').find_map(|part| part.trim().strip_suffix(word));
+    before
+        .and_then(|part| part.split_whitespace().next_back()?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// A line without terminal colours.
+fn without_colours(line: &str) -> String {
+    let mut plain = String::new();
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' {
+            // A colour ends with the first letter.
+            let _ = characters.by_ref().find(char::is_ascii_alphabetic);
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_of_both_runners_are_summed() {
+        let mut tally = Tally::default();
+        let lines = [
+            "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: \u{1b}[31mFAILED\u{1b}[0m. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
+            "# pass 7",
+            "\u{1b}[34mℹ fail 1\u{1b}[39m",
+            "ℹ duration_ms 12",
+            "test it::passed ... ok",
+        ];
+        for line in lines {
+            tally.read(line);
+        }
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 15,
+                failed: 3
+            }
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! The wire tap between the functions and the emulator: it counts requests and changes nothing.
+//!
+//! Functions know only the tap's address. `SendEmail` goes on to the mail viewer, because the emulator's own
+//! SES drops the inline QR code; everything else goes on to the emulator.
+
+use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Result;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+
+use crate::counts::{Counts, operation};
+use crate::proxy::{Serving, client, forward, serve};
+
+/// SES's `SendEmail`.
+const SEND_EMAIL: &str = "/v2/email/outbound-emails";
+
+/// A running tap.
+#[derive(Debug)]
+pub struct Tap {
+    /// Where functions send their AWS calls.
+    pub url: String,
+    counts: Counts,
+    upstream: Arc<OnceLock<Upstream>>,
+    _serving: Serving,
+}
+
+#[derive(Clone, Debug)]
+struct Upstream {
+    emulator: String,
+    viewer: String,
+}
+
+impl Upstream {
+    fn of(&self, path: &str) -> &str {
+        if path == SEND_EMAIL {
+            &self.viewer
+        } else {
+            &self.emulator
+        }
+    }
+}
+
+impl Tap {
+    /// Serves on `listener`; answers 503 until [`Tap::open`].
+    ///
+    /// # Errors
+    /// The listener cannot be used.
+    pub fn start(listener: TcpListener) -> Result<Self> {
+        let url = crate::ports::url(listener.local_addr()?.port());
+        let (counts, upstream) = (Counts::default(), Arc::new(OnceLock::<Upstream>::new()));
+        let (counted, shared, client) = (counts.clone(), Arc::clone(&upstream), client());
+        let serving = serve(listener, move |request: Request| {
+            counted.add(name(&request));
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            let url = shared
+                .get()
+                .map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
+            let client = client.clone();
+            async move {
+                match url {
+                    // The signature covers the host, and queue URLs are made from it.
+                    Some(url) => forward(&client, request, &url, true).await,
+                    None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                }
+            }
+        })?;
+        Ok(Self {
+            url,
+            counts,
+            upstream,
+            _serving: serving,
+        })
+    }
+
+    /// Hands requests on from now on.
+    pub fn open(&self, emulator: &str, viewer: &str) {
+        self.upstream.get_or_init(|| Upstream {
+            emulator: emulator.to_owned(),
+            viewer: viewer.to_owned(),
+        });
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+fn name(request: &Request) -> String {
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok());
+    operation(target, request.method().as_str(), request.uri().path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &'static str) -> (String, Serving) {
+        let listener = crate::ports::listen(None).unwrap();
+        let url = crate::ports::url(listener.local_addr().unwrap().port());
+        let serving = serve(listener, move |request: Request| async move {
+            let body = axum::body::to_bytes(request.into_body(), 1 << 24).await.unwrap();
+            format!("{name} {}", body.len()).into_response()
+        });
+        (url, serving.unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_tap_counts_at_the_same_time_and_routes_mail_to_the_viewer() {
+        let (emulator, _emulator) = named("emulator");
+        let (viewer, _viewer) = named("viewer");
+        let tap = Tap::start(crate::ports::listen(None).unwrap()).unwrap();
+        tap.open(&emulator, &viewer);
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..40 {
+            let call = client()
+                .post(&tap.url)
+                .header("x-amz-target", "DynamoDB_20120810.Query")
+                .body(vec![b'x'; 100_000]);
+            calls.spawn(async move { call.send().await.unwrap().text().await.unwrap() });
+        }
+        while let Some(answer) = calls.join_next().await {
+            assert_eq!(answer.unwrap(), "emulator 100000");
+        }
+        let mail = client()
+            .post(format!("{}{SEND_EMAIL}", tap.url))
+            .body("{}")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(mail.text().await.unwrap(), "viewer 2");
+
+        let counts = tap.counts().reset();
+        assert_eq!(counts.get("DynamoDB_20120810.Query"), Some(&40));
+        assert_eq!(counts.get("POST /v2/email/outbound-emails"), Some(&1));
+        assert!(tap.counts().read().is_empty());
+    }
+}

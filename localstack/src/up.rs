@@ -1,0 +1,192 @@
+//! `up`, `demo`, `status` and `down`: one running system and those who ask for it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::demo::{self, Keys};
+use crate::host::{self, Watch};
+use crate::layout::Layout;
+use crate::mask;
+use crate::progress::{self, Progress};
+use crate::state::{State, StateFile};
+use crate::world::{Endpoints, Options, World};
+
+/// The ports that `up` takes when they are free, so that links stay the same.
+const API_PORT: u16 = 8400;
+const VIEWER_PORT: u16 = 8405;
+
+/// Starts the system, runs the demonstration and stays until it is told to end.
+///
+/// # Errors
+/// The system does not start, or breaks.
+pub async fn up(release: bool) -> Result<()> {
+    let layout = Layout::find()?;
+    let file = StateFile::of(&layout);
+    let Some(_lock) = file.claim()? else {
+        println!("Otpost runs already.");
+        return status();
+    };
+    let mut state = State {
+        pid: std::process::id(),
+        endpoints: None,
+        keys: None,
+    };
+    file.write(&state)?;
+    let watch = Watch::start();
+    let mut world = World::start(options(release, Some(layout.local("run")))).await?;
+    state.endpoints = Some(world.endpoints().clone());
+    file.write(&state)?;
+    match demo::run(world.endpoints(), None).await {
+        Ok(keys) => state.keys = Some(keys),
+        Err(error) => println!(
+            "\n{error:#}\nThe system stays up: `cargo local demo` tries again, the log is {}",
+            world.log().display()
+        ),
+    }
+    file.write(&state)?;
+    print_urls(world.endpoints(), state.keys.as_ref());
+    println!(
+        "Up after {}. Ctrl-C or `cargo local down` ends it.",
+        progress::seconds(watch.elapsed())
+    );
+    let outcome = until_told(&mut world).await;
+    Progress::Shown.step("ending", world.shutdown()).await?;
+    file.remove()?;
+    outcome
+}
+
+/// Starts a system of its own, runs the demonstration and ends it.
+///
+/// # Errors
+/// The system does not start, or a step of the demonstration fails.
+pub async fn once(release: bool) -> Result<()> {
+    let watch = Watch::start();
+    let world = World::start(options(release, None)).await?;
+    let outcome = demo::run(world.endpoints(), None).await;
+    let log = std::fs::read_to_string(world.log()).unwrap_or_default();
+    Progress::Shown.step("ending", world.shutdown()).await?;
+    if let Err(error) = outcome {
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines.iter().skip(lines.len().saturating_sub(60));
+        println!("The end of the emulator's log:");
+        last.for_each(|line| println!("    {line}"));
+        return Err(error);
+    }
+    println!(
+        "The demonstration passed; all in all {}.",
+        progress::seconds(watch.elapsed())
+    );
+    Ok(())
+}
+
+/// Runs the demonstration on the running system.
+///
+/// # Errors
+/// No system runs, or a step fails.
+pub async fn demo_again() -> Result<()> {
+    let file = StateFile::of(&Layout::find()?);
+    let mut state = file
+        .running()?
+        .context("Otpost does not run: start it with `cargo local`")?;
+    let Some(endpoints) = state.endpoints.clone() else {
+        bail!("Otpost still starts: try again in a moment")
+    };
+    let keys = demo::run(&endpoints, state.keys.clone()).await?;
+    if state.keys.is_none() {
+        state.keys = Some(keys);
+        file.write(&state)?;
+    }
+    Ok(())
+}
+
+/// Says whether a system runs, and where.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn status() -> Result<()> {
+    match StateFile::of(&Layout::find()?).running()? {
+        None => println!("Otpost does not run. Start it with `cargo local`."),
+        Some(State {
+            pid, endpoints: None, ..
+        }) => println!("Otpost still starts (process {pid})."),
+        Some(State {
+            endpoints: Some(endpoints),
+            keys,
+            ..
+        }) => print_urls(&endpoints, keys.as_ref()),
+    }
+    Ok(())
+}
+
+/// Ends the running system and waits until it is gone.
+///
+/// # Errors
+/// It does not end.
+pub async fn down() -> Result<()> {
+    let file = StateFile::of(&Layout::find()?);
+    let Some(state) = file.running()? else {
+        println!("Otpost does not run.");
+        return Ok(());
+    };
+    // The lock is held, so the process that wrote the state is alive: the number is not someone else's.
+    let pid = i32::try_from(state.pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .context("the state file is odd")?;
+    kill_process(pid, Signal::TERM).context("cannot reach the running system")?;
+    let watch = Watch::start();
+    while file.claim()?.is_none() {
+        if watch.elapsed() > Duration::from_secs(30) {
+            bail!("process {} does not end", state.pid);
+        }
+        host::pause(Duration::from_millis(100)).await;
+    }
+    file.remove()?;
+    println!("Otpost has ended.");
+    Ok(())
+}
+
+fn options(release: bool, folder: Option<std::path::PathBuf>) -> Options {
+    Options {
+        folder,
+        api_port: Some(API_PORT),
+        viewer_port: Some(VIEWER_PORT),
+        release,
+        progress: Progress::Shown,
+    }
+}
+
+/// Waits for a signal, or for a server that ends by itself.
+async fn until_told(world: &mut World) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => return Ok(()),
+            () = host::pause(Duration::from_secs(1)) => {
+                if let Some(complaint) = world.broken() {
+                    bail!(complaint);
+                }
+            }
+        }
+    }
+}
+
+fn print_urls(endpoints: &Endpoints, keys: Option<&Keys>) {
+    println!("  API and links    {}", endpoints.api);
+    println!("  mail viewer      {}", endpoints.viewer);
+    println!("  AWS endpoint     {}", endpoints.emulator);
+    let Some(keys) = keys else { return };
+    println!("  operator's key   {}", keys.operator);
+    println!("  app's key        {}", mask::key(&keys.app));
+    println!(
+        "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n",
+        endpoints.api, keys.operator
+    );
+}

@@ -1,0 +1,320 @@
+//! A whole deployed system on this machine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws::{Aws, Invoked};
+use crate::deploy::{Deployment, Outputs};
+use crate::emulator::{self, Server};
+use crate::layout::Layout;
+use crate::mails::{self, Mail};
+use crate::progress::Progress;
+use crate::proxy::Front;
+use crate::tap::Tap;
+use crate::{build, install, ports, tools, viewer};
+
+/// How a world starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where its state and logs lie; absent: a folder of its own below `target/local/worlds`.
+    pub folder: Option<PathBuf>,
+    /// The wished port of the API; taken or absent: any free one.
+    pub api_port: Option<u16>,
+    /// The wished port of the mail viewer; taken or absent: any free one.
+    pub viewer_port: Option<u16>,
+    /// Deploys release builds of the functions.
+    pub release: bool,
+    /// Whether progress is shown.
+    pub progress: Progress,
+}
+
+impl Options {
+    /// Free ports, a folder of its own, development builds.
+    #[must_use]
+    pub fn for_tests() -> Self {
+        Self {
+            folder: None,
+            api_port: None,
+            viewer_port: None,
+            release: false,
+            progress: Progress::Shown,
+        }
+    }
+}
+
+/// Where a world answers. Kept in the state file, so that other runs of the tool can use the world.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Endpoints {
+    /// Base URL of the API and of enrolment links, without a slash at its end.
+    pub api: String,
+    /// The mail viewer.
+    pub viewer: String,
+    /// The emulator's AWS APIs.
+    pub emulator: String,
+    /// The wire tap: where functions send their AWS calls.
+    pub tap: String,
+    /// The stacks' outputs.
+    pub outputs: Outputs,
+}
+
+impl Endpoints {
+    /// The platform key, read from Secrets Manager.
+    ///
+    /// # Errors
+    /// The secret is not there.
+    pub async fn platform_key(&self) -> Result<String> {
+        let secret = Aws::at(&self.emulator)
+            .secret(self.outputs.get("PlatformKeySecret")?)
+            .await?;
+        Ok(format!("otp_platform_{secret}"))
+    }
+}
+
+/// A running system. Its child processes end with it, in whatever way it goes.
+///
+/// The proxies run on the tokio runtime that called [`World::start`], which must outlive the world.
+#[derive(Debug)]
+pub struct World {
+    folder: PathBuf,
+    endpoints: Endpoints,
+    aws: Aws,
+    tap: Tap,
+    front: Front,
+    emulator: Server,
+    viewer: Server,
+}
+
+impl World {
+    /// Installs and builds what is missing, starts the servers and deploys the CDK app.
+    ///
+    /// # Errors
+    /// A tool is missing, or one of the steps fails.
+    pub async fn start(options: Options) -> Result<Self> {
+        tools::check()?;
+        let layout = Layout::find()?;
+        install::install(&layout, options.progress).await?;
+        build::build(&layout, options.release, options.progress).await?;
+        let folder = make_folder(&layout, options.folder.clone())?;
+        let front = Front::start(ports::listen(options.api_port)?)?;
+        let tap = Tap::start(ports::listen(None)?)?;
+        let servers = async {
+            tokio::try_join!(
+                emulator::start(&layout, &folder, &tap.url),
+                viewer::start(&layout, &folder, options.viewer_port)
+            )
+        };
+        let (emulator, viewer) = options
+            .progress
+            .step("starting the emulator and the mail viewer", servers)
+            .await?;
+        tap.open(&emulator.url, &viewer.url);
+        let deployment = Deployment {
+            layout: &layout,
+            folder: &folder,
+            emulator: &emulator.url,
+            public_url: &front.url,
+            release: options.release,
+        };
+        let outputs = deployment.run(options.progress).await?;
+        front.open(&emulator.url, outputs.get("ApiId")?);
+        let endpoints = Endpoints {
+            api: front.url.clone(),
+            viewer: viewer.url.clone(),
+            emulator: emulator.url.clone(),
+            tap: tap.url.clone(),
+            outputs,
+        };
+        let aws = Aws::at(&emulator.url);
+        Ok(Self {
+            folder,
+            endpoints,
+            aws,
+            tap,
+            front,
+            emulator,
+            viewer,
+        })
+    }
+
+    /// Base URL of the API and of enrolment links, without a slash at its end.
+    #[must_use]
+    pub fn api_base(&self) -> &str {
+        &self.front.url
+    }
+
+    /// The mail viewer's URL.
+    #[must_use]
+    pub fn viewer_url(&self) -> &str {
+        &self.endpoints.viewer
+    }
+
+    /// The emulator's AWS endpoint. Calls made here are not counted.
+    #[must_use]
+    pub fn aws_endpoint(&self) -> &str {
+        &self.endpoints.emulator
+    }
+
+    /// All addresses at once.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// An output of the stacks, such as `CoreTable`, `FlowTable` or `DeliveriesQueueUrl`.
+    ///
+    /// # Errors
+    /// The stacks have no such output.
+    pub fn output(&self, name: &str) -> Result<&str> {
+        self.endpoints.outputs.get(name)
+    }
+
+    /// The platform key.
+    ///
+    /// # Errors
+    /// Its secret is not there.
+    pub async fn platform_key(&self) -> Result<String> {
+        self.endpoints.platform_key().await
+    }
+
+    /// A client for direct AWS calls to the emulator.
+    #[must_use]
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// Every mail that was sent so far, oldest first.
+    ///
+    /// # Errors
+    /// The viewer does not answer.
+    pub async fn mails(&self) -> Result<Vec<Mail>> {
+        mails::fetch(&self.endpoints.viewer).await
+    }
+
+    /// How often functions asked for which AWS operation since the start or the last reset.
+    #[must_use]
+    pub fn wire_counts(&self) -> BTreeMap<String, u64> {
+        self.tap.counts().read()
+    }
+
+    /// Counts from nothing again; gives the counts until now.
+    pub fn reset_wire_counts(&self) -> BTreeMap<String, u64> {
+        self.tap.counts().reset()
+    }
+
+    /// Calls the function whose binary is `function`, such as `deliver`, through Lambda's own API.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Invoked> {
+        let names = self.aws.functions().await?;
+        let name = function_named(&names, function)?;
+        self.aws.invoke(name, payload).await
+    }
+
+    /// Why a server of this world ended by itself, if one did.
+    pub fn broken(&mut self) -> Option<String> {
+        self.emulator.ended().or_else(|| self.viewer.ended())
+    }
+
+    /// The emulator's log, in which functions' own log lines are.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("logs/emulator.log")
+    }
+
+    /// Ends everything in order and removes the world's folder.
+    ///
+    /// # Errors
+    /// A server does not end, or the folder cannot be removed.
+    pub async fn shutdown(self) -> Result<()> {
+        let Self {
+            folder,
+            emulator,
+            viewer,
+            ..
+        } = self;
+        tokio::try_join!(emulator.stop(), viewer.stop())?;
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
+    }
+}
+
+/// CloudFormation's name of a function: stack, logical id and a suffix. The logical id has the binary's name,
+/// letters and digits only.
+fn function_named<'a>(names: &'a [String], function: &str) -> Result<&'a str> {
+    let plain = |text: &str| {
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase()
+    };
+    let wanted = format!("functions{}function", plain(function));
+    let mut matching = names.iter().filter(|name| plain(name).contains(&wanted));
+    match (matching.next(), matching.next()) {
+        (Some(name), None) => Ok(name),
+        (None, _) => bail!("no function {function} among {}", names.join(", ")),
+        (Some(_), Some(_)) => bail!("{function} names more than one function"),
+    }
+}
+
+/// The world's empty folder. Folders of worlds whose process is gone are removed on the way.
+fn make_folder(layout: &Layout, given: Option<PathBuf>) -> Result<PathBuf> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let worlds = layout.local("worlds");
+    sweep(&worlds);
+    let folder = given.unwrap_or_else(|| {
+        worlds.join(format!(
+            "{}-{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        ))
+    });
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Removes what earlier runs left behind, as far as it can be removed.
+fn sweep(worlds: &Path) {
+    let Ok(entries) = std::fs::read_dir(worlds) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let running = name
+            .split('-')
+            .next()
+            .is_some_and(|pid| Path::new("/proc").join(pid).exists());
+        if !running {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_their_binary() {
+        let names = [
+            "Otpost-local-Service-FunctionsPushTokenFunction1A2B-XYZ",
+            "Otpost-local-Service-FunctionsDeliverFunctionFF-Q",
+        ];
+        let names = names.map(str::to_owned);
+        assert_eq!(function_named(&names, "push-token").unwrap(), names[0]);
+        assert_eq!(function_named(&names, "deliver").unwrap(), names[1]);
+        assert!(
+            function_named(&names, "verify")
+                .unwrap_err()
+                .to_string()
+                .contains("no function verify")
+        );
+    }
+}
