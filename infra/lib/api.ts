@@ -46,7 +46,6 @@ export class HttpApi extends Construct {
       httpApi: this.api,
       stageName: "$default",
       autoDeploy: true,
-      detailedMetricsEnabled: true,
       throttle: DEFAULT_THROTTLE,
       accessLogSettings: {
         destination: new apigateway.LogGroupLogDestination(this.accessLog(settings)),
@@ -86,11 +85,7 @@ export class HttpApi extends Construct {
     stage.routeSettings = Object.fromEntries(
       ROUTES.map((route) => [
         routeKey(route),
-        {
-          DetailedMetricsEnabled: true,
-          ThrottlingBurstLimit: route.throttle.burstLimit,
-          ThrottlingRateLimit: route.throttle.rateLimit,
-        },
+        { ThrottlingBurstLimit: route.throttle.burstLimit, ThrottlingRateLimit: route.throttle.rateLimit },
       ]),
     );
   }

@@ -28,6 +28,9 @@ const KEYS = {
   timeToLiveAttribute: "ttl",
 };
 
+/** What a platform key never holds, spelled out too: not every stand-in for Secrets Manager reads the flag. */
+const PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
 /** Tables, keys and the platform key's secret: apart from the rest, so that the service can go and come again. */
 export class StatefulStack extends Stack implements State {
   readonly core: dynamodb.TableV2;
@@ -106,7 +109,7 @@ export class StatefulStack extends Stack implements State {
     const secret = new secretsmanager.Secret(this, "PlatformKey", {
       description: `Otpost ${this.settings.stage}: platform key (put otp_platform_ in front)`,
       encryptionKey: this.storageKey,
-      generateSecretString: { excludePunctuation: true, passwordLength: 48 },
+      generateSecretString: { excludePunctuation: true, excludeCharacters: PUNCTUATION, passwordLength: 48 },
       removalPolicy: this.removalPolicy,
     });
     Validations.of(secret).acknowledge({

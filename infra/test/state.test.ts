@@ -80,7 +80,11 @@ describe("state", () => {
 
   test("the platform key is 48 letters and digits, under the storage key", () => {
     const [secret] = resources(state, "AWS::SecretsManager::Secret");
-    assert.deepEqual(secret?.[1].Properties["GenerateSecretString"], { ExcludePunctuation: true, PasswordLength: 48 });
+    const { ExcludePunctuation, ExcludeCharacters, PasswordLength } = secret?.[1].Properties["GenerateSecretString"];
+    assert.equal(ExcludePunctuation, true);
+    assert.equal(PasswordLength, 48);
+    const printable = Array.from({ length: 94 }, (_, index) => String.fromCharCode(33 + index));
+    assert.match(printable.filter((each) => !ExcludeCharacters.includes(each)).join(""), /^[0-9A-Za-z]{62}$/);
     assert.match(target(secret?.[1].Properties["KmsKeyId"]), /^StorageKey/);
   });
 
