@@ -3,8 +3,8 @@ import type { Environment } from "aws-cdk-lib";
 import type { ThrottleSettings } from "aws-cdk-lib/aws-apigatewayv2";
 import { Architecture } from "aws-cdk-lib/aws-lambda";
 import type { Construct } from "constructs";
-import { SettingsError } from "./settings-error.ts";
 import { parseSender, type Sender } from "./sender.ts";
+import { SettingsError } from "./settings-error.ts";
 
 /** What a deployment may choose. Every field is a context value of the same name (`-c stage=prod`). */
 export interface Settings {
