@@ -1,1 +1,30 @@
-//! domain
+//! Otpost's rules as pure values: no async, no AWS, no HTTP, no clock, no randomness, no serialisation.
+//!
+//! Every function gets the time and the random bytes that it needs, and returns the new state; the use cases in
+//! `otpost-service` load, call, and save with a condition.
+//!
+//! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
+//! and matched, [`verification`] what a code comes to, [`message`] how a message finds its way. [`sealing`] and
+//! [`secret`] keep what must stay secret; [`template`], [`qr`] and [`otpauth`] make what a person reads and scans.
+//!
+//! What holds everywhere:
+//! - A type that holds a secret wipes it, has no `Display`, and its `Debug` shows nothing of it.
+//! - An id, an address or a code that exists is well-formed: only parsing makes one.
+//! - A transition consumes the old state. What a state does not allow is an error value, never a panic.
+
+pub mod apikey;
+pub mod audit;
+pub mod contact;
+pub mod enrolment;
+pub mod ids;
+pub mod message;
+pub mod otp;
+pub mod otpauth;
+pub mod qr;
+pub mod sealing;
+pub mod secret;
+pub mod template;
+pub mod tenant;
+pub mod time;
+pub mod token;
+pub mod verification;

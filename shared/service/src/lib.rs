@@ -1,1 +1,23 @@
-//! service
+//! Otpost's use cases, one a file, and the [`ports`] through which they reach the world.
+//!
+//! A use case loads, lets `otpost-domain` decide, writes state, message and audit entry in one atomic step, and only
+//! then puts ids on a queue. It knows no AWS, no HTTP, no clock and no randomness but its ports.
+//!
+//! The main job in order: [`admin`] makes a tenant and its keys, [`users`] a user, [`provision`] a token, [`push`]
+//! its link; [`deliver`] and [`send`] get it to the user; [`enroll`] activates the token; [`verify`] checks codes.
+
+pub mod admin;
+pub mod caller;
+mod content;
+#[cfg(feature = "testing")]
+pub mod contract;
+pub mod deliver;
+pub mod enroll;
+#[cfg(feature = "testing")]
+pub mod memory;
+pub mod ports;
+pub mod provision;
+pub mod push;
+pub mod send;
+pub mod users;
+pub mod verify;

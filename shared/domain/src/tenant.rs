@@ -1,0 +1,49 @@
+//! Tenants, and the users in them.
+
+use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
+use crate::ids::{TenantId, UserId};
+use crate::time::Timestamp;
+
+/// An organisation whose users, keys and messages stand apart from all others'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id, never changed.
+    pub id: TenantId,
+    /// The name that its users see in mails, pages and authenticator apps.
+    pub name: DisplayName,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A person who has, or is to have, tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The tenant they belong to.
+    pub tenant: TenantId,
+    /// The name under which the application knows them.
+    pub id: UserId,
+    /// How mails address them; their id where none is known.
+    pub display_name: Option<DisplayName>,
+    /// Where mails go.
+    pub email: Option<EmailAddress>,
+    /// Where texts go.
+    pub phone: Option<PhoneNumber>,
+    /// The language of their messages.
+    pub locale: Locale,
+    /// An inactive user's codes are refused like wrong ones.
+    pub active: bool,
+    /// Counts changes; a write names the version that it replaces.
+    pub version: u64,
+    /// When the user was made.
+    pub created_at: Timestamp,
+    /// When the user was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl User {
+    /// The name to address them by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.display_name.as_ref().map_or(self.id.as_str(), DisplayName::as_str)
+    }
+}

@@ -1,0 +1,95 @@
+//! A point in time, given to the domain by its callers.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Milliseconds since 1970-01-01T00:00:00Z. The domain never asks a clock: its callers pass the time in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// From whole seconds since the epoch.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down: the unit of TOTP steps and of DynamoDB's TTL.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// This time and `span` later; saturates at the end of the range.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// The span from `self` until `later`, zero when `later` has passed.
+    #[must_use]
+    pub const fn until(self, later: Self) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+
+    /// As RFC 3339 in UTC with milliseconds dropped, e.g. `2026-11-22T05:00:00Z`: the form on every wire.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        self.civil().format(&Rfc3339).unwrap_or_else(|_| self.seconds().to_string())
+    }
+
+    /// For people, in UTC: `22 November 2026, 05:00 UTC`. Month names are English.
+    #[must_use]
+    pub fn for_people(self) -> String {
+        let at = self.civil();
+        format!("{} {} {}, {:02}:{:02} UTC", at.day(), at.month(), at.year(), at.hour(), at.minute())
+    }
+
+    fn civil(self) -> OffsetDateTime {
+        i64::try_from(self.seconds())
+            .ok()
+            .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_for_the_wire_and_for_people() {
+        let at = Timestamp::from_millis(1_795_323_600_999);
+        assert_eq!(at.rfc3339(), "2026-11-22T05:00:00Z");
+        assert_eq!(at.for_people(), "22 November 2026, 05:00 UTC");
+        assert_eq!(at.seconds(), 1_795_323_600);
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        let late = Timestamp::from_millis(u64::MAX).plus(Duration::from_secs(9));
+        assert_eq!(late.millis(), u64::MAX);
+        assert_eq!(late.until(Timestamp::from_seconds(1)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,467 @@
+//! Checking a code of a user: which token, which step, and two budgets of failures.
+//!
+//! All that decides a verification lies in one small row per user, [`AuthRow`]. Accepting a code *is* the conditional
+//! write of that row; the decision made here carries the condition with it, and the store refuses the write when the
+//! row has moved on meanwhile.
+//!
+//! Two budgets, so that guessing is bounded and yet nobody can lock out the owner:
+//! a *known* source (an unguessable device id that an earlier success issued) has 20 consecutive failures of its own;
+//! all *strangers* together have 80, with growing waits after the tenth. Together they stay at the 100 that NIST
+//! SP 800-63B-4 section 3.2.2 allows.
+
+use std::time::Duration;
+
+use crate::ids::{BearerHash, Serial};
+use crate::otp::window::{Match, Tolerance, burn, find_match};
+use crate::otp::{Code, OtpParameters};
+use crate::secret::Seed;
+use crate::time::Timestamp;
+
+/// Consecutive failures that known sources may make.
+pub const KNOWN_BUDGET: u32 = 20;
+/// Consecutive failures that strangers may make.
+pub const STRANGER_BUDGET: u32 = 80;
+/// Failures of strangers that cost no waiting.
+pub const FREE_FAILURES: u32 = 10;
+/// How many known sources a user may have; the oldest makes room.
+pub const MAX_SOURCES: usize = 8;
+/// The wait told when only an operator's unlock helps.
+pub const LOCKED_OUT: Duration = Duration::from_secs(3600);
+
+/// What decides a verification.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthRow {
+    /// An inactive user's codes are refused like wrong ones. False in a decoy, which stands for an unknown user.
+    pub active: bool,
+    /// The live tokens' replay floors.
+    pub live: Vec<LiveToken>,
+    /// Consecutive failures of known sources.
+    pub known_failures: u32,
+    /// Consecutive failures of strangers.
+    pub stranger_failures: u32,
+    /// Strangers wait until then.
+    pub strangers_wait_until: Timestamp,
+    /// Hashes of the known sources' ids, oldest first.
+    pub sources: Vec<BearerHash>,
+}
+
+/// A live token's replay floor and drift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveToken {
+    /// Which token.
+    pub serial: Serial,
+    /// The last accepted TOTP step or HOTP counter. No code at or below it is accepted again (RFC 6238 section 5.2).
+    pub last_step: Option<u64>,
+    /// How many steps the device's clock has been seen to be ahead (behind: negative).
+    pub drift: i32,
+}
+
+/// A live token's seed, opened for one verification.
+#[derive(Debug)]
+pub struct OpenToken {
+    /// Which token.
+    pub serial: Serial,
+    /// How its codes are made.
+    pub parameters: OtpParameters,
+    /// Its seed.
+    pub seed: Seed,
+}
+
+/// Whose budget a try is charged to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// A source that an earlier success issued.
+    Known(BearerHash),
+    /// Anybody else; the id, if one was given, was never issued or has been pushed out.
+    Stranger(Option<BearerHash>),
+}
+
+/// What a code came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Right: to be written as given.
+    Accept(Acceptance),
+    /// Wrong, replayed, or of nobody: to be written as given.
+    Refuse(Refusal),
+    /// Not looked at.
+    Locked {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+}
+
+/// The one conditional write that accepts a code.
+///
+/// Condition: the token is live and its floor below `step`, and the branch's budget is not spent. Effect: the floor
+/// and drift move, the branch's failures go to zero, and `remember` becomes a known source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The token whose code it was.
+    pub serial: Serial,
+    /// The step or counter that is now burnt.
+    pub step: u64,
+    /// The drift from now on.
+    pub drift: i32,
+    /// The budget that is reset.
+    pub branch: Branch,
+    /// The known sources from now on, when they change.
+    pub sources: Option<Vec<BearerHash>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The one conditional write that counts a wrong code, however many tokens the user has.
+///
+/// Condition: the branch's failures are still as `guard` says, and its wait is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The budget that is charged.
+    pub branch: Branch,
+    /// What must hold of the branch's failures.
+    pub guard: Guard,
+    /// How long strangers wait after this failure.
+    pub wait_until: Option<Timestamp>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The condition on a failure counter.
+///
+/// Where no wait follows, parallel failures may all count, up to the bound. Where one follows, the counter must be
+/// what was read, so that the wait is right for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Fewer than this many.
+    Below(u32),
+    /// Exactly this many.
+    Exactly(u32),
+}
+
+impl AuthRow {
+    /// The row of a user without tokens.
+    #[must_use]
+    pub fn of_new_user(active: bool) -> Self {
+        Self { active, ..Self::default() }
+    }
+
+    /// Whose budget a try from `source` is charged to.
+    #[must_use]
+    pub fn branch(&self, source: Option<BearerHash>) -> Branch {
+        match source {
+            Some(source) if self.sources.contains(&source) => Branch::Known(source),
+            other => Branch::Stranger(other),
+        }
+    }
+
+    /// How long `branch` has to wait before a try is looked at; `None` when it need not.
+    #[must_use]
+    pub fn wait(&self, branch: &Branch, now: Timestamp) -> Option<Duration> {
+        match branch {
+            Branch::Known(_) => (self.known_failures >= KNOWN_BUDGET).then_some(LOCKED_OUT),
+            Branch::Stranger(_) if self.stranger_failures >= STRANGER_BUDGET => Some(LOCKED_OUT),
+            Branch::Stranger(_) => {
+                (now < self.strangers_wait_until).then(|| now.until(self.strangers_wait_until))
+            }
+        }
+    }
+
+    /// Decides what `code` comes to. `remember` is the hash of a new source id, to be issued if the code is right.
+    ///
+    /// Tokens that are not live in this row are passed over. The work is the same whether a code is right or wrong;
+    /// a user without tokens costs as much as one with a token.
+    #[must_use]
+    pub fn decide(
+        &self,
+        tokens: &[OpenToken],
+        code: &Code,
+        source: Option<BearerHash>,
+        remember: Option<BearerHash>,
+        now: Timestamp,
+    ) -> Decision {
+        let branch = self.branch(source);
+        if let Some(retry_after) = self.wait(&branch, now) {
+            return Decision::Locked { retry_after };
+        }
+        let mut found: Option<(&Serial, Match)> = None;
+        let mut looked = false;
+        for token in tokens {
+            let Some(live) = self.live.iter().find(|live| live.serial == token.serial) else { continue };
+            looked = true;
+            let tolerance = Tolerance::default();
+            let hit =
+                find_match(&token.seed, &token.parameters, code, now.seconds(), live.last_step, live.drift, tolerance);
+            if let (Some(hit), None) = (hit, &found) {
+                found = Some((&token.serial, hit));
+            }
+        }
+        if !looked {
+            burn(&OtpParameters::default(), now.seconds(), Tolerance::default());
+        }
+        match found {
+            Some((serial, hit)) if self.active => Decision::Accept(Acceptance {
+                serial: serial.clone(),
+                step: hit.step,
+                drift: hit.drift_after,
+                sources: remember.map(|new| self.sources_with(&branch, new)),
+                branch,
+                at: now,
+            }),
+            _ => Decision::Refuse(self.refusal(branch, now)),
+        }
+    }
+
+    /// Whether the accepting write goes through on this row: what the store's condition says.
+    #[must_use]
+    pub fn accepts(&self, acceptance: &Acceptance) -> bool {
+        self.active
+            && self.branch(acceptance.branch.source().cloned()) == acceptance.branch
+            && self.wait(&acceptance.branch, acceptance.at).is_none()
+            && self.live.iter().any(|live| {
+                live.serial == acceptance.serial && live.last_step.is_none_or(|last| last < acceptance.step)
+            })
+    }
+
+    /// The row after an accepting write.
+    #[must_use]
+    pub fn accepted(mut self, acceptance: &Acceptance) -> Self {
+        for live in self.live.iter_mut().filter(|live| live.serial == acceptance.serial) {
+            live.last_step = Some(acceptance.step);
+            live.drift = acceptance.drift;
+        }
+        match acceptance.branch {
+            Branch::Known(_) => self.known_failures = 0,
+            Branch::Stranger(_) => self.stranger_failures = 0,
+        }
+        if let Some(sources) = &acceptance.sources {
+            self.sources.clone_from(sources);
+        }
+        self
+    }
+
+    /// Whether the refusing write goes through on this row: what the store's condition says.
+    #[must_use]
+    pub fn refuses(&self, refusal: &Refusal) -> bool {
+        let failures = match refusal.branch {
+            Branch::Known(_) => self.known_failures,
+            Branch::Stranger(_) => self.stranger_failures,
+        };
+        let guarded = match refusal.guard {
+            Guard::Below(bound) => failures < bound,
+            Guard::Exactly(count) => failures == count,
+        };
+        guarded
+            && self.branch(refusal.branch.source().cloned()) == refusal.branch
+            && self.wait(&refusal.branch, refusal.at).is_none()
+    }
+
+    /// The row after a refusing write.
+    #[must_use]
+    pub fn refused(mut self, refusal: &Refusal) -> Self {
+        match refusal.branch {
+            Branch::Known(_) => self.known_failures += 1,
+            Branch::Stranger(_) => self.stranger_failures += 1,
+        }
+        if let Some(until) = refusal.wait_until {
+            self.strangers_wait_until = until;
+        }
+        self
+    }
+
+    fn refusal(&self, branch: Branch, now: Timestamp) -> Refusal {
+        let (guard, wait_until) = match branch {
+            Branch::Known(_) => (Guard::Below(KNOWN_BUDGET), None),
+            Branch::Stranger(_) => {
+                let after = self.stranger_failures + 1;
+                match wait_after(after) {
+                    Some(wait) => (Guard::Exactly(self.stranger_failures), Some(now.plus(wait))),
+                    None => (Guard::Below(FREE_FAILURES - 1), None),
+                }
+            }
+        };
+        Refusal { branch, guard, wait_until, at: now }
+    }
+
+    fn sources_with(&self, branch: &Branch, new: BearerHash) -> Vec<BearerHash> {
+        let replaced = branch.source();
+        let mut sources: Vec<BearerHash> =
+            self.sources.iter().filter(|known| Some(*known) != replaced).cloned().collect();
+        sources.push(new);
+        let surplus = sources.len().saturating_sub(MAX_SOURCES);
+        sources.split_off(surplus)
+    }
+}
+
+impl Branch {
+    /// The source id's hash, if one was given.
+    #[must_use]
+    pub const fn source(&self) -> Option<&BearerHash> {
+        match self {
+            Self::Known(source) => Some(source),
+            Self::Stranger(source) => source.as_ref(),
+        }
+    }
+}
+
+/// The wait after the strangers' `failures`th failure: none up to the ninth, then 30 s, doubling, at most an hour.
+fn wait_after(failures: u32) -> Option<Duration> {
+    let growth = failures.checked_sub(FREE_FAILURES)?;
+    Some(Duration::from_secs((30_u64 << growth.min(7)).min(3600)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otp::totp;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn seed(n: u8) -> Seed {
+        Seed::new(vec![n; 20]).unwrap()
+    }
+
+    fn tokens() -> Vec<OpenToken> {
+        [1, 2]
+            .map(|n| OpenToken { serial: Serial::new([n; 8]), parameters: OtpParameters::default(), seed: seed(n) })
+            .into()
+    }
+
+    fn row() -> AuthRow {
+        let live = tokens().into_iter().map(|t| LiveToken { serial: t.serial, last_step: None, drift: 0 }).collect();
+        AuthRow { live, ..AuthRow::of_new_user(true) }
+    }
+
+    fn code(n: u8, at: Timestamp) -> Code {
+        let parameters = OtpParameters::default();
+        totp::code(&seed(n), totp::step(at.seconds(), parameters.kind.period().unwrap()), &parameters)
+    }
+
+    fn wrong() -> Code {
+        Code::parse("000000").unwrap()
+    }
+
+    fn source(n: u8) -> BearerHash {
+        BearerHash::stored(&format!("source {n}"))
+    }
+
+    fn fail(row: AuthRow, from: Option<BearerHash>, now: Timestamp) -> Result<AuthRow, Duration> {
+        match row.decide(&tokens(), &wrong(), from, None, now) {
+            Decision::Refuse(refusal) => {
+                assert!(row.refuses(&refusal));
+                Ok(row.refused(&refusal))
+            }
+            Decision::Locked { retry_after } => Err(retry_after),
+            Decision::Accept(_) => panic!("000000 is wrong"),
+        }
+    }
+
+    #[test]
+    fn either_token_is_accepted_once() {
+        for n in [1, 2] {
+            let row = row();
+            let Decision::Accept(acceptance) = row.decide(&tokens(), &code(n, NOW), None, None, NOW) else {
+                panic!("right")
+            };
+            assert_eq!(acceptance.serial, Serial::new([n; 8]));
+            assert!(row.accepts(&acceptance));
+            let row = row.accepted(&acceptance);
+            assert!(!row.accepts(&acceptance), "the write cannot be repeated");
+            let again = row.decide(&tokens(), &code(n, NOW), None, None, NOW);
+            assert!(matches!(again, Decision::Refuse(_)), "RFC 6238 section 5.2: {again:?}");
+        }
+    }
+
+    #[test]
+    fn an_inactive_user_and_a_token_that_is_not_live_are_refused() {
+        let inactive = AuthRow { active: false, ..row() };
+        assert!(matches!(inactive.decide(&tokens(), &code(1, NOW), None, None, NOW), Decision::Refuse(_)));
+        let none = AuthRow::of_new_user(true);
+        assert!(matches!(none.decide(&tokens(), &code(1, NOW), None, None, NOW), Decision::Refuse(_)));
+    }
+
+    #[test]
+    fn strangers_wait_after_the_tenth_failure() {
+        let mut row = row();
+        for _ in 0..10 {
+            row = fail(row, None, NOW).unwrap();
+        }
+        assert_eq!(fail(row.clone(), None, NOW), Err(Duration::from_secs(30)));
+        let later = NOW.plus(Duration::from_secs(30));
+        row = fail(row, None, later).unwrap();
+        assert_eq!(fail(row, None, later), Err(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn strangers_cannot_lock_out_a_known_source() {
+        let mut row = AuthRow { sources: vec![source(1)], ..row() };
+        let mut now = NOW;
+        while row.stranger_failures < STRANGER_BUDGET {
+            now = now.plus(Duration::from_secs(3600));
+            row = fail(row, Some(source(9)), now).unwrap();
+        }
+        now = now.plus(Duration::from_secs(864_000));
+        assert_eq!(fail(row.clone(), None, now), Err(LOCKED_OUT));
+        let Decision::Accept(acceptance) = row.decide(&tokens(), &code(1, now), Some(source(1)), None, now) else {
+            panic!("the owner's device is let in")
+        };
+        let row = row.accepted(&acceptance);
+        assert_eq!((row.known_failures, row.stranger_failures), (0, STRANGER_BUDGET));
+    }
+
+    #[test]
+    fn a_known_source_has_a_budget_too() {
+        let mut row = AuthRow { sources: vec![source(1)], ..row() };
+        for _ in 0..KNOWN_BUDGET {
+            row = fail(row, Some(source(1)), NOW).unwrap();
+        }
+        assert_eq!(fail(row, Some(source(1)), NOW), Err(LOCKED_OUT));
+    }
+
+    #[test]
+    fn eight_sources_are_remembered() {
+        let mut row = row();
+        for n in 0..12 {
+            let now = NOW.plus(Duration::from_secs(u64::from(n) * 30));
+            let Decision::Accept(acceptance) = row.decide(&tokens(), &code(1, now), None, Some(source(n)), now) else {
+                panic!("right")
+            };
+            row = row.accepted(&acceptance);
+        }
+        assert_eq!(row.sources, (4..12).map(source).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_parallel_burst_is_stopped_at_the_tenth() {
+        let start = row();
+        let burst: Vec<Refusal> = (0..1000)
+            .map(|_| match start.decide(&tokens(), &wrong(), None, None, NOW) {
+                Decision::Refuse(refusal) => refusal,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let mut row = start;
+        for refusal in &burst {
+            if row.refuses(refusal) {
+                row = row.refused(refusal);
+            }
+        }
+        assert_eq!(row.stranger_failures, FREE_FAILURES - 1, "the tenth must be decided anew, with its wait");
+    }
+
+    proptest! {
+        /// However tries are spread over time and sources, no budget is overdrawn.
+        #[test]
+        fn budgets_hold(tries in prop::collection::vec((any::<bool>(), 0_u64..4000), 1..200)) {
+            let mut row = AuthRow { sources: vec![source(1)], ..row() };
+            let mut now = NOW;
+            for (known, wait) in tries {
+                now = now.plus(Duration::from_secs(wait));
+                if let Ok(next) = fail(row.clone(), known.then(|| source(1)), now) {
+                    row = next;
+                }
+                prop_assert!(row.known_failures <= KNOWN_BUDGET);
+                prop_assert!(row.stranger_failures <= STRANGER_BUDGET);
+            }
+        }
+    }
+}

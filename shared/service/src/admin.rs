@@ -1,0 +1,173 @@
+//! Tenants and their API keys.
+
+use otpost_domain::apikey::{self, ApiKey, Role};
+use otpost_domain::audit::Action;
+use otpost_domain::contact::DisplayName;
+use otpost_domain::ids::{KeyId, TenantId};
+use otpost_domain::secret::SecretText;
+use otpost_domain::tenant::Tenant;
+use zeroize::Zeroizing;
+
+use crate::caller::Caller;
+use crate::ports::{
+    Clock as _, Entropy as _, KeyStore as _, PortError, Ports, Sealer as _, TenantStore as _, Write,
+};
+
+/// Why a tenant was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateTenantError {
+    /// The id is taken.
+    #[error("there is a tenant of this id")]
+    Exists,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Makes a tenant with a data key of its own.
+///
+/// # Errors
+/// When the id is taken, or a port fails.
+pub async fn create_tenant(
+    ports: &impl Ports,
+    caller: &Caller,
+    name: DisplayName,
+) -> Result<Tenant, CreateTenantError> {
+    let tenant = Tenant { id: caller.tenant.clone(), name, created_at: ports.clock().now() };
+    if ports.store().tenant(&tenant.id).await?.is_some() {
+        return Err(CreateTenantError::Exists);
+    }
+    let key = ports.sealer().new_tenant_key(&tenant.id).await?;
+    let audit = caller.audit(ports, Action::TenantCreated);
+    match ports.store().create_tenant(&tenant, &key, &audit).await? {
+        Write::Done => Ok(tenant),
+        Write::Stale => Err(CreateTenantError::Exists),
+    }
+}
+
+/// Why a key was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateKeyError {
+    /// The tenant does not exist.
+    #[error("there is no tenant of this id")]
+    NoSuchTenant,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A new key with its text, which is shown this once.
+#[derive(Debug)]
+pub struct CreatedKey {
+    /// The key as stored.
+    pub key: ApiKey,
+    /// `otp_<keyid>_<secret>_<checksum>`.
+    pub text: SecretText,
+}
+
+/// Makes a key of the caller's tenant.
+///
+/// # Errors
+/// When the tenant does not exist, or a port fails.
+pub async fn create_key(
+    ports: &impl Ports,
+    caller: &Caller,
+    role: Role,
+    name: DisplayName,
+) -> Result<CreatedKey, CreateKeyError> {
+    if ports.store().tenant(&caller.tenant).await?.is_none() {
+        return Err(CreateKeyError::NoSuchTenant);
+    }
+    loop {
+        let id = KeyId::new(&caller.tenant, ports.entropy().array());
+        let random: Zeroizing<[u8; 32]> = Zeroizing::new(ports.entropy().array());
+        let (text, secret_hash) = apikey::mint(&id, &random);
+        let created_at = ports.clock().now();
+        let key = ApiKey { id, role, name: name.clone(), secret_hash, created_at, revoked_at: None };
+        let mut audit = caller.audit(ports, Action::KeyCreated);
+        audit.key = Some(key.id.clone());
+        if ports.store().create_key(&key, &audit).await? == Write::Done {
+            return Ok(CreatedKey { key, text });
+        }
+    }
+}
+
+/// Why a key was not revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeKeyError {
+    /// The tenant has no such key.
+    #[error("there is no key of this id")]
+    NoSuchKey,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Revokes a key of `tenant`; revoking it again changes nothing. It may live in caches for another minute.
+///
+/// # Errors
+/// When the tenant has no such key, or a port fails.
+pub async fn revoke_key(
+    ports: &impl Ports,
+    caller: &Caller,
+    tenant: &TenantId,
+    id: &KeyId,
+) -> Result<ApiKey, RevokeKeyError> {
+    if &id.tenant() != tenant {
+        return Err(RevokeKeyError::NoSuchKey);
+    }
+    let Some(key) = ports.store().key(id).await? else {
+        return Err(RevokeKeyError::NoSuchKey);
+    };
+    if key.revoked_at.is_some() {
+        return Ok(key);
+    }
+    let at = ports.clock().now();
+    let mut audit = caller.audit(ports, Action::KeyRevoked);
+    audit.key = Some(id.clone());
+    let _overtaken_by_another_revocation = ports.store().revoke_key(id, at, &audit).await?;
+    Ok(ApiKey { revoked_at: Some(at), ..key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryPorts, operator};
+    use otpost_domain::audit::Actor;
+
+    fn platform(tenant: &str) -> Caller {
+        Caller { tenant: TenantId::try_from(tenant).unwrap(), actor: Actor::Platform }
+    }
+
+    fn name(text: &str) -> DisplayName {
+        DisplayName::try_from(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_tenant_is_made_once() {
+        let ports = MemoryPorts::new();
+        let made = create_tenant(&ports, &platform("acme"), name("Acme")).await.unwrap();
+        assert_eq!(ports.store().tenant(&made.id).await.unwrap(), Some(made));
+        let again = create_tenant(&ports, &platform("acme"), name("Other")).await;
+        assert!(matches!(again, Err(CreateTenantError::Exists)));
+        assert_eq!(ports.actions(), ["tenant.created"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_needs_its_tenant_and_is_revoked_once() {
+        let ports = MemoryPorts::new();
+        let nobody = create_key(&ports, &platform("acme"), Role::Admin, name("first")).await;
+        assert!(matches!(nobody, Err(CreateKeyError::NoSuchTenant)));
+        create_tenant(&ports, &platform("acme"), name("Acme")).await.unwrap();
+        let made = create_key(&ports, &platform("acme"), Role::Admin, name("first")).await.unwrap();
+        let caller = operator("acme");
+        let elsewhere = TenantId::try_from("other").unwrap();
+        let refused = revoke_key(&ports, &caller, &elsewhere, &made.key.id).await;
+        assert!(matches!(refused, Err(RevokeKeyError::NoSuchKey)), "another tenant's key is not there");
+        for _ in 0..2 {
+            let revoked = revoke_key(&ports, &caller, &caller.tenant, &made.key.id).await.unwrap();
+            assert!(revoked.revoked_at.is_some());
+        }
+        assert_eq!(ports.actions(), ["tenant.created", "key.created", "key.revoked"]);
+    }
+}

@@ -1,0 +1,123 @@
+//! Gets a message on its way: chooses the next route, hands it to that gateway's sender, ends what has no route left.
+//! And the sweep, which finds what a lost queue entry or a crash has left behind.
+
+use std::time::Duration;
+
+use otpost_domain::ids::OPEN_SHARDS;
+use otpost_domain::message::{Message, Step};
+
+use crate::ports::{Clock as _, DeliveryQueue as _, MessageRef, MessageStore as _, PortError, Ports, Write};
+
+/// How many messages of a shard one sweep picks up; the rest waits for the next.
+pub const SWEEP_LIMIT: usize = 200;
+
+/// What was done for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// Handed to a sender.
+    Handed,
+    /// Brought to its end.
+    Closed,
+    /// Nothing was to be done.
+    Rested,
+}
+
+/// Looks after one message. Doing it twice does nothing twice.
+///
+/// # Errors
+/// When a port fails: the queue brings the message again.
+pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Delivered, PortError> {
+    loop {
+        let Some(message) = ports.store().message(reference).await? else {
+            tracing::warn!(message.id = %reference.id, "no such message");
+            return Ok(Delivered::Rested);
+        };
+        match message.next_step(ports.clock().now()) {
+            Step::Rest => return Ok(Delivered::Rested),
+            Step::Close(message) => {
+                if ports.store().save_message(&message).await? == Write::Done {
+                    told(&message);
+                    return Ok(Delivered::Closed);
+                }
+            }
+            // Recorded first: should the queue fail, the message is found again when its route's time is over.
+            Step::Hand(message, hop, gateway) => {
+                if ports.store().save_message(&message).await? == Write::Done {
+                    ports.queue().hand(gateway, reference, hop, Duration::ZERO).await?;
+                    return Ok(Delivered::Handed);
+                }
+            }
+        }
+    }
+}
+
+/// Puts every open message whose time has come back on the queue; returns how many.
+///
+/// # Errors
+/// When a port fails; the next sweep goes on.
+pub async fn sweep(ports: &impl Ports) -> Result<usize, PortError> {
+    let mut found = 0;
+    for shard in 0..OPEN_SHARDS {
+        for reference in ports.store().due(shard, ports.clock().now(), SWEEP_LIMIT).await? {
+            ports.queue().deliver(&reference).await?;
+            found += 1;
+        }
+    }
+    Ok(found)
+}
+
+fn told(message: &Message) {
+    tracing::info!(
+        message.id = %message.id,
+        message.status = message.status.as_str(),
+        message.reason = message.reason.as_deref().unwrap_or_default(),
+        "message closed"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryPorts, Queued, pushed};
+    use otpost_domain::enrolment::LINK_LIFE;
+    use otpost_domain::message::{Gateway, MessageStatus, PICK_UP, ROUTE_TIME};
+
+    #[tokio::test]
+    async fn a_message_is_handed_once() {
+        let ports = MemoryPorts::new();
+        let reference = pushed(&ports).await;
+        ports.queue().take();
+        assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Handed);
+        assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Rested);
+        assert_eq!(ports.queue().take(), [Queued::Hand(Gateway::Ses, reference, 1, Duration::ZERO)]);
+    }
+
+    #[tokio::test]
+    async fn the_sweep_finds_what_no_queue_brought() {
+        let ports = MemoryPorts::new();
+        let reference = pushed(&ports).await;
+        ports.queue().take();
+        assert_eq!(sweep(&ports).await.unwrap(), 0, "its time has not come");
+        ports.clock().advance(PICK_UP);
+        assert_eq!(sweep(&ports).await.unwrap(), 1);
+        assert_eq!(ports.queue().take(), [Queued::Deliver(reference.clone())]);
+
+        ports.queue().fail(true);
+        assert!(deliver(&ports, &reference).await.is_err(), "recorded, but not handed");
+        ports.queue().fail(false);
+        ports.clock().advance(ROUTE_TIME);
+        assert_eq!(sweep(&ports).await.unwrap(), 1);
+        assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Handed);
+    }
+
+    #[tokio::test]
+    async fn an_old_message_expires() {
+        let ports = MemoryPorts::new();
+        let reference = pushed(&ports).await;
+        ports.clock().advance(LINK_LIFE);
+        assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Closed);
+        let message = ports.store().message(&reference).await.unwrap().unwrap();
+        assert_eq!((message.status, message.content), (MessageStatus::Expired, None));
+        assert_eq!(sweep(&ports).await.unwrap(), 0);
+    }
+}

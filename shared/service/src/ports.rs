@@ -1,0 +1,456 @@
+//! What the use cases need of the world, by role. `otpost-aws` implements these on AWS, `memory` for tests; the
+//! suites in `contract` say what both must keep.
+//!
+//! Every change takes the audit entry that tells of it and writes both in one atomic step, or neither. A change of
+//! something versioned is refused as [`Write::Stale`] when the stored version is not the one that it replaces, so a
+//! use case reads, decides, writes, and begins again when it was overtaken.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use otpost_domain::apikey::ApiKey;
+use otpost_domain::audit::AuditEntry;
+use otpost_domain::enrolment::Enrolment;
+use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::message::{Gateway, Message};
+use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::time::Timestamp;
+use otpost_domain::token::Token;
+use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
+use zeroize::Zeroizing;
+
+/// The ports together, as a function's `main` composes them.
+pub trait Ports: Send + Sync {
+    /// All state.
+    type Store: Store;
+    /// The way to `deliver` and the senders.
+    type Queue: DeliveryQueue;
+    /// What seals and opens secrets.
+    type Sealer: Sealer;
+    /// The time.
+    type Clock: Clock;
+    /// Randomness.
+    type Entropy: Entropy;
+
+    /// All state.
+    fn store(&self) -> &Self::Store;
+    /// The way to `deliver` and the senders.
+    fn queue(&self) -> &Self::Queue;
+    /// What seals and opens secrets.
+    fn sealer(&self) -> &Self::Sealer;
+    /// The time.
+    fn clock(&self) -> &Self::Clock;
+    /// Randomness.
+    fn entropy(&self) -> &Self::Entropy;
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives random bytes, fit for secrets.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// An array of random bytes.
+    fn array<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    /// A new bearer code.
+    fn bearer_code(&self) -> BearerCode {
+        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(self.array());
+        BearerCode::new(&bytes)
+    }
+}
+
+/// Why a port did not do its work. Says nothing of what was asked: the source is logged once, at the border.
+#[derive(Debug)]
+pub struct PortError {
+    /// What kind of trouble.
+    pub kind: Fault,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// Kinds of trouble with a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Asked too much at once; later is better.
+    Throttled,
+    /// Not reachable, or in trouble itself; later may be better.
+    Unavailable,
+    /// Not allowed or not there: the deployment is wrong.
+    Misconfigured,
+    /// What is stored cannot be read or opened.
+    Corrupt,
+}
+
+impl Fault {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Throttled | Self::Unavailable => true,
+            Self::Misconfigured | Self::Corrupt => false,
+        }
+    }
+}
+
+impl PortError {
+    /// An error of `kind`, caused by `source`.
+    pub fn new(kind: Fault, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, source: source.into() }
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Fault::Throttled => "a service that Otpost needs is throttling",
+            Fault::Unavailable => "a service that Otpost needs is not available",
+            Fault::Misconfigured => "a service that Otpost needs refused the call",
+            Fault::Corrupt => "a stored record cannot be read",
+        })
+    }
+}
+
+impl Error for PortError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+/// What a port answers.
+pub type PortResult<T> = Result<T, PortError>;
+
+/// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a stale write wrote nothing"]
+pub enum Write {
+    /// Written, with its audit entry.
+    Done,
+    /// Something else was written before: nothing was changed.
+    Stale,
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// At most so many items, 1 to 100.
+    pub limit: usize,
+    /// The last key of the page before.
+    pub after: Option<String>,
+}
+
+/// Part of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// Where the next page begins, when there is one.
+    pub next: Option<String>,
+}
+
+/// All state.
+pub trait Store:
+    TenantStore + KeyStore + UserStore + TokenStore + EnrolmentStore + VerificationStore + MessageStore
+{
+}
+
+impl<S> Store for S where
+    S: TenantStore + KeyStore + UserStore + TokenStore + EnrolmentStore + VerificationStore + MessageStore
+{
+}
+
+/// A tenant's data key, wrapped by the key service; the bytes mean something to the [`Sealer`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey(pub Vec<u8>);
+
+/// Tenants.
+pub trait TenantStore: Send + Sync {
+    /// Makes a tenant with its wrapped data key; stale when the id is taken.
+    fn create_tenant(
+        &self,
+        tenant: &Tenant,
+        key: &WrappedKey,
+        audit: &AuditEntry,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+    /// One tenant.
+    fn tenant(&self, id: &TenantId) -> impl Future<Output = PortResult<Option<Tenant>>> + Send;
+    /// All tenants, by id.
+    fn tenants(&self, page: &PageRequest) -> impl Future<Output = PortResult<Page<Tenant>>> + Send;
+}
+
+/// API keys.
+pub trait KeyStore: Send + Sync {
+    /// Makes a key; stale when its id is taken.
+    fn create_key(&self, key: &ApiKey, audit: &AuditEntry) -> impl Future<Output = PortResult<Write>> + Send;
+    /// One key, revoked ones too.
+    fn key(&self, id: &KeyId) -> impl Future<Output = PortResult<Option<ApiKey>>> + Send;
+    /// A tenant's keys, by id.
+    fn keys(
+        &self,
+        tenant: &TenantId,
+        page: &PageRequest,
+    ) -> impl Future<Output = PortResult<Page<ApiKey>>> + Send;
+    /// Revokes a key; stale when there is none or it was revoked before.
+    fn revoke_key(
+        &self,
+        id: &KeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+}
+
+/// Users.
+pub trait UserStore: Send + Sync {
+    /// Makes a user and their auth row (a decoy makes room); stale when the id is taken.
+    fn create_user(&self, user: &User, audit: &AuditEntry) -> impl Future<Output = PortResult<Write>> + Send;
+    /// One user.
+    fn user(
+        &self,
+        tenant: &TenantId,
+        id: &UserId,
+    ) -> impl Future<Output = PortResult<Option<User>>> + Send;
+    /// Replaces the version before `user.version`; the auth row's active flag follows.
+    fn update_user(&self, user: &User, audit: &AuditEntry) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Deletes this version of a user, their auth row, and these tokens with their serials' pointers; stale when
+    /// the user or one of the tokens has changed.
+    fn delete_user(
+        &self,
+        user: &User,
+        tokens: &[Token],
+        audit: &AuditEntry,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+}
+
+/// What became of a provisioning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "only Done wrote anything"]
+pub enum Provisioning {
+    /// Written.
+    Done,
+    /// The serial is another token's.
+    SerialTaken,
+    /// The user is gone.
+    NoSuchUser,
+}
+
+/// A push: the token's new state, its new link, the message that carries it.
+#[derive(Debug)]
+pub struct Push<'a> {
+    /// The token, enrolling with the new link.
+    pub token: &'a Token,
+    /// The new link.
+    pub enrolment: &'a Enrolment,
+    /// The link that it supersedes.
+    pub superseded: Option<&'a BearerHash>,
+    /// The message, to be delivered.
+    pub message: &'a Message,
+    /// What is told of it.
+    pub audit: &'a AuditEntry,
+}
+
+/// An activation: the token's new state and the used link.
+#[derive(Debug)]
+pub struct Activation<'a> {
+    /// The token, active.
+    pub token: &'a Token,
+    /// The link, used.
+    pub enrolment: &'a Enrolment,
+    /// The step or counter of the first code: the replay floor from the start.
+    pub step: u64,
+    /// The drift that the first code showed.
+    pub drift: i32,
+    /// What is told of it.
+    pub audit: &'a AuditEntry,
+}
+
+/// Tokens.
+pub trait TokenStore: Send + Sync {
+    /// Adds a new token to its user.
+    fn provision(
+        &self,
+        token: &Token,
+        audit: &AuditEntry,
+    ) -> impl Future<Output = PortResult<Provisioning>> + Send;
+    /// One token by its serial.
+    fn token(
+        &self,
+        tenant: &TenantId,
+        serial: &Serial,
+    ) -> impl Future<Output = PortResult<Option<Token>>> + Send;
+    /// A user's tokens, by serial.
+    fn tokens(&self, tenant: &TenantId, user: &UserId) -> impl Future<Output = PortResult<Vec<Token>>> + Send;
+    /// Writes a push in one step; stale when the token has changed.
+    fn push(&self, push: &Push<'_>) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Writes an activation in one step; stale when the token, the link or the user has changed.
+    fn activate(&self, activation: &Activation<'_>) -> impl Future<Output = PortResult<Write>> + Send;
+}
+
+/// Enrolments.
+pub trait EnrolmentStore: Send + Sync {
+    /// One enrolment by its link's hash.
+    fn enrolment(&self, link: &BearerHash) -> impl Future<Output = PortResult<Option<Enrolment>>> + Send;
+    /// Replaces the version before `enrolment.version`.
+    fn save_enrolment(
+        &self,
+        enrolment: &Enrolment,
+        audit: &AuditEntry,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+}
+
+/// What is known of a user when a code comes in.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The row that decides; an empty one for a user who does not exist.
+    pub auth: AuthRow,
+    /// Whether the user exists. A decoy's row stands in for one who does not.
+    pub is_user: bool,
+    /// Their tokens.
+    pub tokens: Vec<Token>,
+}
+
+/// What became of the one write of a verification.
+#[derive(Clone, Debug)]
+#[must_use = "only Done wrote anything"]
+pub enum AuthWrite {
+    /// Written.
+    Done,
+    /// The row has moved on, to this; nothing was written.
+    Moved(AuthRow),
+}
+
+/// Verifications: one read, one conditional write (fixed budget).
+pub trait VerificationStore: Send + Sync {
+    /// Reads all that decides, strongly consistent, in one request; the same request for a user who does not exist.
+    fn standing(&self, tenant: &TenantId, user: &UserId) -> impl Future<Output = PortResult<Standing>> + Send;
+    /// Accepts a code, as [`Acceptance`] says.
+    fn accept(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        acceptance: &Acceptance,
+    ) -> impl Future<Output = PortResult<AuthWrite>> + Send;
+    /// Counts a failure, as [`Refusal`] says; on a decoy row, which goes away by itself, when `is_user` is false.
+    fn refuse(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        refusal: &Refusal,
+        is_user: bool,
+    ) -> impl Future<Output = PortResult<AuthWrite>> + Send;
+}
+
+/// The two ids of a message: all that ever lies in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRef {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its id.
+    pub id: MessageId,
+}
+
+impl From<&Message> for MessageRef {
+    fn from(message: &Message) -> Self {
+        Self { tenant: message.tenant.clone(), id: message.id.clone() }
+    }
+}
+
+/// The outbox: messages that wait for their delivery, and the log of those that had it.
+///
+/// A message is written with the change that it tells of (see [`TokenStore::push`]); whatever becomes of the queues,
+/// [`MessageStore::due`] finds it until it is closed.
+pub trait MessageStore: Send + Sync {
+    /// One message.
+    fn message(&self, message: &MessageRef) -> impl Future<Output = PortResult<Option<Message>>> + Send;
+    /// A user's messages, newest first.
+    fn messages_of(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        page: &PageRequest,
+    ) -> impl Future<Output = PortResult<Page<Message>>> + Send;
+    /// Claims hop `number` as [`Message::claimed`] says, in one request; `None` when it is not there to be claimed.
+    fn claim(
+        &self,
+        message: &MessageRef,
+        number: u8,
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<Option<Message>>> + Send;
+    /// Replaces the version before `message.version`.
+    fn save_message(&self, message: &Message) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Open messages of a shard whose time to be looked after has come, at most `limit`.
+    fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<MessageRef>>> + Send;
+}
+
+/// The way to `deliver` and the senders. At least once, in no order; ids only.
+pub trait DeliveryQueue: Send + Sync {
+    /// Asks `deliver` to look after a message.
+    fn deliver(&self, message: &MessageRef) -> impl Future<Output = PortResult<()>> + Send;
+    /// Asks a gateway's sender to take a hop, after `delay` (at most 15 minutes).
+    fn hand(
+        &self,
+        gateway: Gateway,
+        message: &MessageRef,
+        hop: u8,
+        delay: Duration,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// What a sealed record is; part of what it is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// A token's seed; the record is its serial.
+    TokenSeed,
+    /// An enrolment session's seed; the record is the session's hash.
+    SessionSeed,
+    /// A message's content; the record is its id.
+    MessageContent,
+}
+
+impl RecordKind {
+    /// As it enters the associated data.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenSeed => "token-seed",
+            Self::SessionSeed => "session-seed",
+            Self::MessageContent => "message-content",
+        }
+    }
+}
+
+/// Seals secrets under a tenant's key, bound to tenant, record and kind: elsewhere they do not open.
+pub trait Sealer: Send + Sync {
+    /// A new data key for a tenant, wrapped.
+    fn new_tenant_key(&self, tenant: &TenantId) -> impl Future<Output = PortResult<WrappedKey>> + Send;
+    /// Seals `secret`.
+    fn seal(
+        &self,
+        tenant: &TenantId,
+        kind: RecordKind,
+        record: &str,
+        secret: &[u8],
+    ) -> impl Future<Output = PortResult<Vec<u8>>> + Send;
+    /// Opens what [`Sealer::seal`] made for the same tenant, kind and record; corrupt otherwise.
+    fn open(
+        &self,
+        tenant: &TenantId,
+        kind: RecordKind,
+        record: &str,
+        sealed: &[u8],
+    ) -> impl Future<Output = PortResult<Zeroizing<Vec<u8>>>> + Send;
+}

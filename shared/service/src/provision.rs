@@ -1,0 +1,116 @@
+//! Gives a user a token. It has no seed yet: the seed is made when the user enrols.
+
+use otpost_domain::audit::Action;
+use otpost_domain::ids::{Serial, UserId};
+use otpost_domain::otp::OtpParameters;
+use otpost_domain::token::Token;
+
+use crate::caller::Caller;
+use crate::ports::{Clock as _, Entropy as _, PortError, Ports, Provisioning, TokenStore as _, UserStore as _};
+
+/// How many tokens a user may have.
+pub const MAX_TOKENS: usize = 10;
+
+/// Why no token was provisioned.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// The tenant has no such user.
+    #[error("there is no user of this id")]
+    NoSuchUser,
+    /// The user has [`MAX_TOKENS`].
+    #[error("the user has {MAX_TOKENS} tokens already")]
+    TooManyTokens,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Provisions a token for a user of the caller's tenant.
+///
+/// # Errors
+/// When there is no such user, they have enough tokens, or a port fails.
+pub async fn provision(
+    ports: &impl Ports,
+    caller: &Caller,
+    user: &UserId,
+    parameters: OtpParameters,
+) -> Result<Token, ProvisionError> {
+    if ports.store().tokens(&caller.tenant, user).await?.len() >= MAX_TOKENS {
+        return Err(ProvisionError::TooManyTokens);
+    }
+    loop {
+        let serial = Serial::new(ports.entropy().array());
+        let token = Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, ports.clock().now());
+        let mut audit = caller.audit(ports, Action::TokenProvisioned);
+        audit.user = Some(user.clone());
+        audit.serial = Some(token.serial.clone());
+        match ports.store().provision(&token, &audit).await? {
+            Provisioning::Done => return Ok(token),
+            Provisioning::NoSuchUser => return Err(ProvisionError::NoSuchUser),
+            Provisioning::SerialTaken => {}
+        }
+    }
+}
+
+/// Why a token or a user's tokens were not found.
+#[derive(Debug, thiserror::Error)]
+pub enum LookUpError {
+    /// The tenant has no such user.
+    #[error("there is no user of this id")]
+    NoSuchUser,
+    /// The tenant has no such token.
+    #[error("there is no token of this serial")]
+    NoSuchToken,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Looks a token up by its serial.
+///
+/// # Errors
+/// When the caller's tenant has no such token, or a port fails.
+pub async fn token(ports: &impl Ports, caller: &Caller, serial: &Serial) -> Result<Token, LookUpError> {
+    ports.store().token(&caller.tenant, serial).await?.ok_or(LookUpError::NoSuchToken)
+}
+
+/// Lists a user's tokens, at most [`MAX_TOKENS`].
+///
+/// # Errors
+/// When the caller's tenant has no such user, or a port fails.
+pub async fn tokens(ports: &impl Ports, caller: &Caller, user: &UserId) -> Result<Vec<Token>, LookUpError> {
+    let tokens = ports.store().tokens(&caller.tenant, user).await?;
+    if tokens.is_empty() && ports.store().user(&caller.tenant, user).await?.is_none() {
+        return Err(LookUpError::NoSuchUser);
+    }
+    Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryPorts, operator};
+    use crate::users::{Profile, create_user};
+
+    #[tokio::test]
+    async fn a_user_gets_tokens_up_to_the_limit() {
+        let ports = MemoryPorts::new();
+        let caller = operator("acme");
+        let jane = UserId::try_from("jane").unwrap();
+        let nobody = provision(&ports, &caller, &jane, OtpParameters::default()).await;
+        assert!(matches!(nobody, Err(ProvisionError::NoSuchUser)));
+        assert!(matches!(tokens(&ports, &caller, &jane).await, Err(LookUpError::NoSuchUser)));
+
+        create_user(&ports, &caller, jane.clone(), Profile::default()).await.unwrap();
+        for _ in 0..MAX_TOKENS {
+            provision(&ports, &caller, &jane, OtpParameters::default()).await.unwrap();
+        }
+        let enough = provision(&ports, &caller, &jane, OtpParameters::default()).await;
+        assert!(matches!(enough, Err(ProvisionError::TooManyTokens)));
+        let listed = tokens(&ports, &caller, &jane).await.unwrap();
+        assert_eq!(listed.len(), MAX_TOKENS);
+        assert_eq!(token(&ports, &caller, &listed[3].serial).await.unwrap(), listed[3]);
+        let elsewhere = token(&ports, &operator("other"), &listed[3].serial).await;
+        assert!(matches!(elsewhere, Err(LookUpError::NoSuchToken)));
+    }
+}
