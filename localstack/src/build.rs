@@ -71,9 +71,9 @@ fn launch(layout: &Layout, release: bool, progress: Progress) -> Launch {
         .args(profile)
         .args(["--lambda-dir"])
         .args([layout.packages(release)])
-        .args(["--target-dir"])
-        .args([layout.target()])
         .args(packages)
+        // As a variable: cargo-lambda hands `--target-dir` on to `cargo metadata`, which knows no such option.
+        .env("CARGO_TARGET_DIR", layout.target())
         .current_dir(layout.root());
     // Cargo sets these for what it runs; a nested cargo must not take them for its own.
     ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME"]

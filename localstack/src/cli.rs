@@ -31,6 +31,11 @@ enum Command {
     Down,
     /// Say whether a system runs, and where.
     Status,
+    /// Print what the functions logged.
+    Logs {
+        /// One function's lines only, such as `verify`.
+        function: Option<String>,
+    },
     /// Install what tests need and run them all.
     Test {
         /// Arguments for `cargo test`.
@@ -63,6 +68,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Demo => up::demo_again().await,
         Command::Down => up::down().await,
         Command::Status => up::status(),
+        Command::Logs { function } => up::logs(function.as_deref()).await,
         Command::Test { arguments } => suite::run(&arguments).await,
     }
 }

@@ -34,6 +34,7 @@ pub mod guard;
 pub mod host;
 pub mod install;
 pub mod layout;
+pub mod logs;
 pub mod mails;
 pub mod mask;
 pub mod page;

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
-use crate::counts::{Counts, operation};
+use crate::counts::{Counts, function, operation};
 use crate::proxy::{Serving, client, forward, serve};
 
 /// SES's `SendEmail`.
@@ -53,7 +53,7 @@ impl Tap {
         let (counts, upstream) = (Counts::default(), Arc::new(OnceLock::<Upstream>::new()));
         let (counted, shared, client) = (counts.clone(), Arc::clone(&upstream), client());
         let serving = serve(listener, move |request: Request| {
-            counted.add(name(&request));
+            count(&counted, &request);
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             let url = shared
                 .get()
@@ -90,12 +90,17 @@ impl Tap {
     }
 }
 
-fn name(request: &Request) -> String {
-    let target = request
-        .headers()
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok());
-    operation(target, request.method().as_str(), request.uri().path())
+fn count(counts: &Counts, request: &Request) {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let agent = header("x-amz-user-agent")
+        .or_else(|| header("user-agent"))
+        .unwrap_or_default();
+    let operation = operation(
+        header("x-amz-target"),
+        request.method().as_str(),
+        request.uri().path(),
+    );
+    counts.add(function(agent), operation);
 }
 
 #[cfg(test)]

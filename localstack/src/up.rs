@@ -6,9 +6,12 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::aws::Aws;
+use crate::build::FUNCTIONS;
 use crate::demo::{self, Keys};
 use crate::host::{self, Watch};
 use crate::layout::Layout;
+use crate::logs;
 use crate::mask;
 use crate::progress::{self, Progress};
 use crate::state::{State, StateFile};
@@ -41,10 +44,11 @@ pub async fn up(release: bool) -> Result<()> {
     file.write(&state)?;
     match demo::run(world.endpoints(), None).await {
         Ok(keys) => state.keys = Some(keys),
-        Err(error) => println!(
-            "\n{error:#}\nThe system stays up: `cargo local demo` tries again, the log is {}",
-            world.log().display()
-        ),
+        Err(error) => {
+            println!("\n{error:#}\nThe functions' last log lines:");
+            print_logs(world.endpoints(), FUNCTIONS, 20).await;
+            println!("The system stays up: `cargo local demo` tries again.\n");
+        }
     }
     file.write(&state)?;
     print_urls(world.endpoints(), state.keys.as_ref());
@@ -66,15 +70,12 @@ pub async fn once(release: bool) -> Result<()> {
     let watch = Watch::start();
     let world = World::start(options(release, None)).await?;
     let outcome = demo::run(world.endpoints(), None).await;
-    let log = std::fs::read_to_string(world.log()).unwrap_or_default();
-    Progress::Shown.step("ending", world.shutdown()).await?;
-    if let Err(error) = outcome {
-        let lines: Vec<&str> = log.lines().collect();
-        let last = lines.iter().skip(lines.len().saturating_sub(60));
-        println!("The end of the emulator's log:");
-        last.for_each(|line| println!("    {line}"));
-        return Err(error);
+    if outcome.is_err() {
+        println!("\nThe functions' last log lines:");
+        print_logs(world.endpoints(), FUNCTIONS, 60).await;
     }
+    Progress::Shown.step("ending", world.shutdown()).await?;
+    outcome?;
     println!(
         "The demonstration passed; all in all {}.",
         progress::seconds(watch.elapsed())
@@ -88,17 +89,28 @@ pub async fn once(release: bool) -> Result<()> {
 /// No system runs, or a step fails.
 pub async fn demo_again() -> Result<()> {
     let file = StateFile::of(&Layout::find()?);
-    let mut state = file
-        .running()?
-        .context("Otpost does not run: start it with `cargo local`")?;
-    let Some(endpoints) = state.endpoints.clone() else {
-        bail!("Otpost still starts: try again in a moment")
-    };
+    let (endpoints, mut state) = running_system(&file)?;
     let keys = demo::run(&endpoints, state.keys.clone()).await?;
     if state.keys.is_none() {
         state.keys = Some(keys);
         file.write(&state)?;
     }
+    Ok(())
+}
+
+/// Prints what functions of the running system logged: all of them, or one.
+///
+/// # Errors
+/// No system runs.
+pub async fn logs(function: Option<&str>) -> Result<()> {
+    let (endpoints, _) = running_system(&StateFile::of(&Layout::find()?))?;
+    let one = function.map(|function| [function]);
+    print_logs(
+        &endpoints,
+        one.as_ref().map_or(FUNCTIONS, |one| one.as_slice()),
+        usize::MAX,
+    )
+    .await;
     Ok(())
 }
 
@@ -175,6 +187,29 @@ async fn until_told(world: &mut World) -> Result<()> {
                 }
             }
         }
+    }
+}
+
+fn running_system(file: &StateFile) -> Result<(Endpoints, State)> {
+    let state = file
+        .running()?
+        .context("Otpost does not run: start it with `cargo local`")?;
+    let endpoints = state
+        .endpoints
+        .clone()
+        .context("Otpost still starts: try again in a moment")?;
+    Ok((endpoints, state))
+}
+
+/// Prints the last lines that functions logged.
+async fn print_logs(endpoints: &Endpoints, functions: &[&str], last: usize) {
+    match logs::read(&Aws::at(&endpoints.emulator), functions).await {
+        Ok(lines) => {
+            for line in lines.iter().skip(lines.len().saturating_sub(last)) {
+                println!("  {:<11}{}", line.function, line.text);
+            }
+        }
+        Err(error) => println!("  {error:#}"),
     }
 }
 

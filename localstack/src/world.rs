@@ -12,6 +12,7 @@ use crate::aws::{Aws, Invoked};
 use crate::deploy::{Deployment, Outputs};
 use crate::emulator::{self, Server};
 use crate::layout::Layout;
+use crate::logs::{self, Line, plain};
 use crate::mails::{self, Mail};
 use crate::progress::Progress;
 use crate::proxy::Front;
@@ -201,6 +202,12 @@ impl World {
         self.tap.counts().read()
     }
 
+    /// The same for the function whose binary is `function` alone.
+    #[must_use]
+    pub fn wire_counts_of(&self, function: &str) -> BTreeMap<String, u64> {
+        self.tap.counts().read_of(function)
+    }
+
     /// Counts from nothing again; gives the counts until now.
     pub fn reset_wire_counts(&self) -> BTreeMap<String, u64> {
         self.tap.counts().reset()
@@ -221,10 +228,12 @@ impl World {
         self.emulator.ended().or_else(|| self.viewer.ended())
     }
 
-    /// The emulator's log, in which functions' own log lines are.
-    #[must_use]
-    pub fn log(&self) -> PathBuf {
-        self.folder.join("logs/emulator.log")
+    /// What the function whose binary is `function` logged, oldest first.
+    ///
+    /// # Errors
+    /// The emulator refuses.
+    pub async fn function_log(&self, function: &str) -> Result<Vec<Line>> {
+        logs::read(&self.aws, &[function]).await
     }
 
     /// Ends everything in order and removes the world's folder.
@@ -246,12 +255,6 @@ impl World {
 /// CloudFormation's name of a function: stack, logical id and a suffix. The logical id has the binary's name,
 /// letters and digits only.
 fn function_named<'a>(names: &'a [String], function: &str) -> Result<&'a str> {
-    let plain = |text: &str| {
-        text.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-            .to_ascii_lowercase()
-    };
     let wanted = format!("functions{}function", plain(function));
     let mut matching = names.iter().filter(|name| plain(name).contains(&wanted));
     match (matching.next(), matching.next()) {
