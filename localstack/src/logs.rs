@@ -1,4 +1,4 @@
-//! What the functions logged, read from CloudWatch Logs.
+//! What the functions logged, read from the log groups.
 
 use anyhow::Result;
 use serde_json::{Value, json};

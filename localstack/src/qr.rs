@@ -63,11 +63,11 @@ fn brightness(colour: png::ColorType, pixel: &[u8]) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A one-bit PNG of the QR code for `text`.
-    fn picture(text: &str, scale: usize) -> Vec<u8> {
+    pub(crate) fn picture(text: &str, scale: usize) -> Vec<u8> {
         let code = qrcode::QrCode::new(text).unwrap();
         let (modules, colours) = (code.width(), code.to_colors());
         let width = (modules + 8) * scale;

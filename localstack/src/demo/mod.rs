@@ -5,6 +5,9 @@ mod browser;
 mod steps;
 mod transcript;
 
+#[cfg(test)]
+mod tests;
+
 pub use api::{Answer, Api};
 pub use browser::Browser;
 
