@@ -20,7 +20,7 @@ pub const FUNCTIONS: &[&str] = &["admin", "deliver", "enroll", "push-token", "se
 /// # Errors
 /// The functions do not build.
 pub async fn build(layout: &Layout, release: bool, progress: Progress) -> Result<()> {
-    let _turn = take_turn(layout, progress)?;
+    let _turn = take_turn(layout, progress).await?;
     let folder = layout.packages(release);
     let digest = inputs(layout, release)?;
     let stamp = Stamp::at(layout.local(if release {

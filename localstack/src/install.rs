@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::guard::{Launch, Output};
+use crate::host;
 use crate::layout::Layout;
 use crate::progress::Progress;
 use crate::stage;
@@ -17,7 +19,7 @@ use crate::tools;
 /// # Errors
 /// A registry cannot be reached, or a package cannot be installed.
 pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
-    let _turn = take_turn(layout, progress)?;
+    let _turn = take_turn(layout, progress).await?;
     python(layout, progress).await?;
     npm(layout, progress, "infra", "CDK (npm, about 20 s)").await?;
     npm(
@@ -34,7 +36,7 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
 /// # Errors
 /// As [`install`].
 pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()> {
-    let _turn = take_turn(layout, progress)?;
+    let _turn = take_turn(layout, progress).await?;
     requirements(
         layout,
         progress,
@@ -56,13 +58,16 @@ pub fn staged(layout: &Layout, source: &str) -> std::path::PathBuf {
 }
 
 /// A lock that the operating system takes back when this process ends.
-pub(crate) fn take_turn(layout: &Layout, progress: Progress) -> Result<File> {
+pub(crate) async fn take_turn(layout: &Layout, progress: Progress) -> Result<File> {
     std::fs::create_dir_all(layout.local(""))?;
     let path = layout.local("install.lock");
     let lock = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     if lock.try_lock().is_err() {
         progress.line("another run installs or builds: waiting for it");
-        lock.lock()?;
+        // Asked again and again instead of blocking: the other run may be a task of this very thread.
+        while lock.try_lock().is_err() {
+            host::pause(Duration::from_millis(200)).await;
+        }
     }
     Ok(lock)
 }

@@ -36,7 +36,8 @@ impl Tally {
     }
 }
 
-/// Installs what tests need, runs them all and prints the sum. `arguments` go to `cargo test`.
+/// Installs what tests need, runs them all and prints the sum. `arguments` go to `cargo test`, which tests
+/// only the chosen packages if they name some.
 ///
 /// # Errors
 /// A test fails, or none could run.
@@ -51,8 +52,7 @@ pub async fn run(arguments: &[String]) -> Result<()> {
         .current_dir(install::staged(&layout, "infra"));
     let infra = infra.env("OTPOST_REPO", layout.root());
     let cargo = Launch::new(layout::cargo(), Output::Read)
-        .args(["test", "--workspace", "--features", "otpost-tests/conformance"])
-        .args(arguments)
+        .args(cargo_arguments(arguments))
         .current_dir(layout.root());
     let mut broken = Vec::new();
     for (name, launch) in [("npm test in infra", infra), ("cargo test", cargo)] {
@@ -69,6 +69,25 @@ pub async fn run(arguments: &[String]) -> Result<()> {
         bail!("no test ran");
     }
     Ok(())
+}
+
+/// `cargo test`'s arguments: everything, unless packages are chosen.
+fn cargo_arguments(given: &[String]) -> Vec<String> {
+    let own = given.iter().take_while(|argument| *argument != "--");
+    let chosen = own
+        .clone()
+        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+    let fixed: &[&str] = if chosen {
+        &["test"]
+    } else {
+        &["test", "--workspace", "--features", "otpost-tests/conformance"]
+    };
+    let told = own
+        .clone()
+        .any(|argument| argument == "--no-fail-fast" || argument == "--no-run");
+    let all: &[&str] = if told { &[] } else { &["--no-fail-fast"] };
+    let fixed = fixed.iter().chain(all).map(|&argument| argument.to_owned());
+    fixed.chain(given.iter().cloned()).collect()
 }
 
 /// Runs a command, shows its output and counts. Says whether it ended well.
@@ -110,6 +129,26 @@ fn without_colours(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everything_is_tested_unless_packages_are_chosen() {
+        let line = |given: &[&str]| {
+            let given: Vec<String> = given.iter().map(|&argument| argument.to_owned()).collect();
+            cargo_arguments(&given).join(" ")
+        };
+        assert_eq!(
+            line(&[]),
+            "test --workspace --features otpost-tests/conformance --no-fail-fast"
+        );
+        assert_eq!(
+            line(&["-p", "otpost-domain"]),
+            "test --no-fail-fast -p otpost-domain"
+        );
+        assert!(
+            line(&["--", "-p"]).contains("--workspace"),
+            "what is behind -- is not for cargo"
+        );
+    }
 
     #[test]
     fn closing_lines_of_both_runners_are_summed() {
