@@ -1,1 +1,113 @@
-//! aws
+//! The ports of `otpost-service` on AWS.
+//!
+//! [`AwsPorts`] composes them: [`dynamodb`] keeps the state, [`sqs`] carries ids, [`sealer`] keeps secrets under
+//! tenants' data keys that [`kms`] wraps. [`secrets`] reads the deployment's own key.
+//!
+//! Clients are made once, by a function's `main`; an emulator enters through the SDK's standard endpoint variable and
+//! in no other way.
+
+pub mod dynamodb;
+mod fault;
+pub mod kms;
+pub mod sealer;
+pub mod secrets;
+pub mod sqs;
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use otpost_service::ports::{Clock, Entropy, Ports};
+
+use crate::dynamodb::DynamoStore;
+use crate::kms::KmsKeyWrapper;
+use crate::sealer::{EnvelopeSealer, KeyWrapper};
+use crate::sqs::SqsQueue;
+
+/// Names of what the deployment made; each function is given what it needs.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// Table `core`.
+    pub core_table: Option<String>,
+    /// Table `flow`.
+    pub flow_table: Option<String>,
+    /// The KMS key that wraps tenants' data keys.
+    pub data_key: Option<String>,
+    /// URL of the queue `deliveries`.
+    pub deliveries_queue: Option<String>,
+    /// URL of the queue of the SES sender.
+    pub ses_queue: Option<String>,
+}
+
+/// All ports on AWS.
+#[derive(Debug)]
+pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
+    store: DynamoStore,
+    queue: SqsQueue,
+    sealer: EnvelopeSealer<W, C, E>,
+    clock: C,
+    entropy: E,
+}
+
+/// Loads credentials and region, with timeouts that fit inside a function's own.
+pub async fn sdk_config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .load()
+        .await
+}
+
+impl<C: Clock + Clone, E: Entropy + Clone> AwsPorts<C, E> {
+    /// The ports of a deployed function.
+    #[must_use]
+    pub fn new(config: &SdkConfig, resources: Resources, clock: C, entropy: E) -> Self {
+        let wrapper = KmsKeyWrapper::new(config, resources.data_key.clone());
+        Self::with_key_wrapper(config, resources, clock, entropy, wrapper)
+    }
+}
+
+impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
+    /// The same with another way to wrap data keys.
+    #[must_use]
+    pub fn with_key_wrapper(config: &SdkConfig, resources: Resources, clock: C, entropy: E, wrapper: W) -> Self {
+        let store = DynamoStore::new(config, resources.core_table, resources.flow_table);
+        Self {
+            queue: SqsQueue::new(config, resources.deliveries_queue, resources.ses_queue),
+            sealer: EnvelopeSealer::new(store.clone(), wrapper, clock.clone(), entropy.clone()),
+            store,
+            clock,
+            entropy,
+        }
+    }
+}
+
+impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
+    type Store = DynamoStore;
+    type Queue = SqsQueue;
+    type Sealer = EnvelopeSealer<W, C, E>;
+    type Clock = C;
+    type Entropy = E;
+
+    fn store(&self) -> &Self::Store {
+        &self.store
+    }
+    fn queue(&self) -> &Self::Queue {
+        &self.queue
+    }
+    fn sealer(&self) -> &Self::Sealer {
+        &self.sealer
+    }
+    fn clock(&self) -> &C {
+        &self.clock
+    }
+    fn entropy(&self) -> &E {
+        &self.entropy
+    }
+}

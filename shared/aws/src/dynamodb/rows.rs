@@ -1,0 +1,669 @@
+//! Rows as they lie in the tables, and the way between them and the domain's values.
+//!
+//! A row that does not read is an error of kind corrupt: nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use otpost_domain::apikey::{ApiKey, Role, SecretHash};
+use otpost_domain::audit::AuditEntry;
+use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
+use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState};
+use otpost_domain::ids::{BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::message::{
+    Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
+};
+use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
+use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::time::Timestamp;
+use otpost_domain::token::{SealedSeed, Token, TokenState};
+use otpost_domain::verification::{AuthRow, LiveToken};
+use otpost_service::ports::{MessageRef, PortError, PortResult, WrappedKey};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::keys;
+use crate::fault::corrupt;
+
+/// How long a dead link can still say what became of it.
+const DEAD_LINK_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
+
+fn bad<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> PortError {
+    move |error| corrupt(format!("{what}: {error}"))
+}
+
+fn known<T>(what: &'static str, value: Option<T>) -> PortResult<T> {
+    value.ok_or_else(|| corrupt(format!("{what}: not a value of ours")))
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct TenantRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    id: String,
+    name: String,
+    created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wrapped_key: Option<ByteBuf>,
+}
+
+impl TenantRow {
+    pub(super) fn meta(tenant: &Tenant, key: &WrappedKey) -> Self {
+        let wrapped_key = Some(ByteBuf::from(key.0.clone()));
+        Self { pk: keys::tenant(&tenant.id), sk: keys::META.to_owned(), wrapped_key, ..Self::listed(tenant) }
+    }
+
+    pub(super) fn listed(tenant: &Tenant) -> Self {
+        Self {
+            pk: keys::TENANTS.to_owned(),
+            sk: tenant.id.to_string(),
+            id: tenant.id.to_string(),
+            name: tenant.name.as_str().to_owned(),
+            created: tenant.created_at.millis(),
+            wrapped_key: None,
+        }
+    }
+
+    pub(super) fn key(self) -> Option<WrappedKey> {
+        self.wrapped_key.map(|key| WrappedKey(key.into_vec()))
+    }
+}
+
+impl TryFrom<TenantRow> for Tenant {
+    type Error = PortError;
+
+    fn try_from(row: TenantRow) -> PortResult<Self> {
+        Ok(Self {
+            id: TenantId::try_from(row.id.as_str()).map_err(bad("tenant"))?,
+            name: DisplayName::try_from(row.name.as_str()).map_err(bad("tenant name"))?,
+            created_at: Timestamp::from_millis(row.created),
+        })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct KeyRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    id: String,
+    role: String,
+    name: String,
+    hash: ByteBuf,
+    created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked: Option<u64>,
+}
+
+impl From<&ApiKey> for KeyRow {
+    fn from(key: &ApiKey) -> Self {
+        Self {
+            pk: keys::tenant(&key.tenant()),
+            sk: format!("{}{}", keys::KEY, key.id),
+            id: key.id.to_string(),
+            role: key.role.as_str().to_owned(),
+            name: key.name.as_str().to_owned(),
+            hash: ByteBuf::from(key.secret_hash.0.to_vec()),
+            created: key.created_at.millis(),
+            revoked: key.revoked_at.map(Timestamp::millis),
+        }
+    }
+}
+
+impl TryFrom<KeyRow> for ApiKey {
+    type Error = PortError;
+
+    fn try_from(row: KeyRow) -> PortResult<Self> {
+        let hash: [u8; 32] = row.hash.as_slice().try_into().map_err(bad("key hash"))?;
+        Ok(Self {
+            id: KeyId::try_from(row.id.as_str()).map_err(bad("key"))?,
+            role: known("role", Role::of_tenant(&row.role))?,
+            name: DisplayName::try_from(row.name.as_str()).map_err(bad("key name"))?,
+            secret_hash: SecretHash(hash),
+            created_at: Timestamp::from_millis(row.created),
+            revoked_at: row.revoked.map(Timestamp::from_millis),
+        })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct UserRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    tenant: String,
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    locale: String,
+    active: bool,
+    ver: u64,
+    created: u64,
+    updated: u64,
+}
+
+impl From<&User> for UserRow {
+    fn from(user: &User) -> Self {
+        Self {
+            pk: keys::user(&user.tenant, &user.id),
+            sk: keys::USER.to_owned(),
+            tenant: user.tenant.to_string(),
+            id: user.id.to_string(),
+            display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
+            email: user.email.as_ref().map(|email| email.expose().to_owned()),
+            phone: user.phone.as_ref().map(|phone| phone.expose().to_owned()),
+            locale: user.locale.as_str().to_owned(),
+            active: user.active,
+            ver: user.version,
+            created: user.created_at.millis(),
+            updated: user.updated_at.millis(),
+        }
+    }
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = PortError;
+
+    fn try_from(row: UserRow) -> PortResult<Self> {
+        let display_name = row.display_name.as_deref().map(DisplayName::try_from).transpose();
+        Ok(Self {
+            tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
+            id: UserId::try_from(row.id.as_str()).map_err(bad("user"))?,
+            display_name: display_name.map_err(bad("display name"))?,
+            email: row.email.as_deref().map(EmailAddress::try_from).transpose().map_err(bad("e-mail"))?,
+            phone: row.phone.as_deref().map(PhoneNumber::try_from).transpose().map_err(bad("phone"))?,
+            locale: Locale::try_from(row.locale.as_str()).map_err(bad("locale"))?,
+            active: row.active,
+            version: row.ver,
+            created_at: Timestamp::from_millis(row.created),
+            updated_at: Timestamp::from_millis(row.updated),
+        })
+    }
+}
+
+/// The row that decides verifications. Names are short: it is read and written on every check.
+#[derive(Default, Deserialize, Serialize)]
+pub(super) struct AuthItem {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    #[serde(default)]
+    active: bool,
+    #[serde(default)]
+    live: BTreeMap<String, LiveItem>,
+    #[serde(default)]
+    fk: u32,
+    #[serde(default)]
+    fs: u32,
+    /// Strangers wait until then, in milliseconds.
+    #[serde(default)]
+    lks: u64,
+    #[serde(default)]
+    src: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    decoy: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct LiveItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s: Option<u64>,
+    d: i32,
+}
+
+impl AuthItem {
+    pub(super) fn of_new_user(user: &User) -> Self {
+        let (pk, sk) = (keys::user(&user.tenant, &user.id), keys::AUTH.to_owned());
+        Self { pk, sk, active: user.active, ..Self::default() }
+    }
+
+    pub(super) const fn is_decoy(&self) -> bool {
+        self.decoy
+    }
+}
+
+impl TryFrom<AuthItem> for AuthRow {
+    type Error = PortError;
+
+    fn try_from(row: AuthItem) -> PortResult<Self> {
+        let live = row.live.into_iter().map(|(serial, live)| {
+            let serial = Serial::try_from(serial.as_str()).map_err(bad("serial"))?;
+            Ok(LiveToken { serial, last_step: live.s, drift: live.d })
+        });
+        Ok(Self {
+            active: row.active,
+            live: live.collect::<PortResult<_>>()?,
+            known_failures: row.fk,
+            stranger_failures: row.fs,
+            strangers_wait_until: Timestamp::from_millis(row.lks),
+            sources: row.src.iter().map(|source| BearerHash::stored(source)).collect(),
+        })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct TokenRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    tenant: String,
+    user: String,
+    serial: String,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    period: Option<u64>,
+    alg: String,
+    digits: u8,
+    st: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<ByteBuf>,
+    /// When the state began.
+    since: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    activated: Option<u64>,
+    ver: u64,
+    created: u64,
+}
+
+impl From<&Token> for TokenRow {
+    fn from(token: &Token) -> Self {
+        let mut row = Self {
+            pk: keys::user(&token.tenant, &token.user),
+            sk: keys::token(&token.serial),
+            tenant: token.tenant.to_string(),
+            user: token.user.to_string(),
+            serial: token.serial.to_string(),
+            kind: token.parameters.kind.as_str().to_owned(),
+            period: token.parameters.kind.period().map(Period::seconds),
+            alg: token.parameters.algorithm.as_str().to_owned(),
+            digits: token.parameters.digits.count(),
+            st: token.state.as_str().to_owned(),
+            link: None,
+            seed: None,
+            since: token.created_at.millis(),
+            activated: None,
+            ver: token.version,
+            created: token.created_at.millis(),
+        };
+        match &token.state {
+            TokenState::Assigned => {}
+            TokenState::Enrolling { link, since } => {
+                row.link = Some(link.as_str().to_owned());
+                row.since = since.millis();
+            }
+            TokenState::Active { seed, since } => {
+                row.seed = Some(ByteBuf::from(seed.0.clone()));
+                row.since = since.millis();
+            }
+            TokenState::Suspended { seed, activated_at, since } => {
+                row.seed = Some(ByteBuf::from(seed.0.clone()));
+                row.activated = Some(activated_at.millis());
+                row.since = since.millis();
+            }
+            TokenState::Revoked { at } => row.since = at.millis(),
+        }
+        row
+    }
+}
+
+impl TryFrom<TokenRow> for Token {
+    type Error = PortError;
+
+    fn try_from(row: TokenRow) -> PortResult<Self> {
+        let since = Timestamp::from_millis(row.since);
+        let seed = row.seed.map(|seed| SealedSeed(seed.into_vec()));
+        let state = match row.st.as_str() {
+            "assigned" => TokenState::Assigned,
+            "enrolling" => {
+                TokenState::Enrolling { link: BearerHash::stored(&known("link", row.link)?), since }
+            }
+            "active" => TokenState::Active { seed: known("seed", seed)?, since },
+            "suspended" => TokenState::Suspended {
+                seed: known("seed", seed)?,
+                activated_at: Timestamp::from_millis(known("activation", row.activated)?),
+                since,
+            },
+            "revoked" => TokenState::Revoked { at: since },
+            _ => return Err(corrupt("token state: not a value of ours")),
+        };
+        let kind = match row.kind.as_str() {
+            "hotp" => Kind::Hotp,
+            "totp" => Kind::Totp(Period::new(known("period", row.period)?).map_err(bad("period"))?),
+            _ => return Err(corrupt("token kind: not a value of ours")),
+        };
+        let parameters = OtpParameters {
+            kind,
+            algorithm: Algorithm::try_from(row.alg.as_str()).map_err(bad("algorithm"))?,
+            digits: Digits::try_from(row.digits).map_err(bad("digits"))?,
+        };
+        Ok(Self {
+            tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
+            user: UserId::try_from(row.user.as_str()).map_err(bad("user"))?,
+            serial: Serial::try_from(row.serial.as_str()).map_err(bad("serial"))?,
+            parameters,
+            state,
+            version: row.ver,
+            created_at: Timestamp::from_millis(row.created),
+        })
+    }
+}
+
+/// Whose token a serial is.
+#[derive(Deserialize, Serialize)]
+pub(super) struct PointerRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    user: String,
+}
+
+impl PointerRow {
+    pub(super) fn to(token: &Token) -> Self {
+        let (pk, sk) = (keys::pointer(&token.tenant, &token.serial), keys::POINTER.to_owned());
+        Self { pk, sk, user: token.user.to_string() }
+    }
+
+    pub(super) fn user(&self) -> PortResult<UserId> {
+        UserId::try_from(self.user.as_str()).map_err(bad("user"))
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct EnrolmentRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    link: String,
+    tenant: String,
+    user: String,
+    serial: String,
+    st: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<u64>,
+    sessions: Vec<SessionItem>,
+    created: u64,
+    exp: u64,
+    ttl: u64,
+    ver: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct SessionItem {
+    id: String,
+    seed: ByteBuf,
+    exp: u64,
+    wrong: u8,
+}
+
+impl From<&Enrolment> for EnrolmentRow {
+    fn from(enrolment: &Enrolment) -> Self {
+        let (st, ended) = match enrolment.state {
+            EnrolmentState::Open => ("open", None),
+            EnrolmentState::Used { at } => ("used", Some(at.millis())),
+            EnrolmentState::Superseded { at } => ("superseded", Some(at.millis())),
+        };
+        let session = |session: &EnrolmentSession| SessionItem {
+            id: session.id.as_str().to_owned(),
+            seed: ByteBuf::from(session.seed.0.clone()),
+            exp: session.expires_at.millis(),
+            wrong: session.wrong_codes,
+        };
+        Self {
+            pk: keys::link(&enrolment.link),
+            sk: keys::LINK.to_owned(),
+            link: enrolment.link.as_str().to_owned(),
+            tenant: enrolment.tenant.to_string(),
+            user: enrolment.user.to_string(),
+            serial: enrolment.serial.to_string(),
+            st: st.to_owned(),
+            ended,
+            sessions: enrolment.sessions.iter().map(session).collect(),
+            created: enrolment.created_at.millis(),
+            exp: enrolment.expires_at.millis(),
+            ttl: enrolment.expires_at.plus(DEAD_LINK_KEPT).seconds(),
+            ver: enrolment.version,
+        }
+    }
+}
+
+impl TryFrom<EnrolmentRow> for Enrolment {
+    type Error = PortError;
+
+    fn try_from(row: EnrolmentRow) -> PortResult<Self> {
+        let ended = row.ended.map(Timestamp::from_millis);
+        let state = match row.st.as_str() {
+            "open" => EnrolmentState::Open,
+            "used" => EnrolmentState::Used { at: known("end", ended)? },
+            "superseded" => EnrolmentState::Superseded { at: known("end", ended)? },
+            _ => return Err(corrupt("enrolment state: not a value of ours")),
+        };
+        let session = |item: SessionItem| EnrolmentSession {
+            id: BearerHash::stored(&item.id),
+            seed: SealedSeed(item.seed.into_vec()),
+            expires_at: Timestamp::from_millis(item.exp),
+            wrong_codes: item.wrong,
+        };
+        Ok(Self {
+            link: BearerHash::stored(&row.link),
+            tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
+            user: UserId::try_from(row.user.as_str()).map_err(bad("user"))?,
+            serial: Serial::try_from(row.serial.as_str()).map_err(bad("serial"))?,
+            created_at: Timestamp::from_millis(row.created),
+            expires_at: Timestamp::from_millis(row.exp),
+            state,
+            sessions: row.sessions.into_iter().map(session).collect(),
+            version: row.ver,
+        })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct MessageRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    user_key: String,
+    id: String,
+    tenant: String,
+    user: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    serial: Option<String>,
+    purpose: String,
+    channel: String,
+    recipient: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<ByteBuf>,
+    st: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    hops: Vec<HopItem>,
+    /// Present while the message is open: puts it into the sweep's index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_shard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_at: Option<u64>,
+    created: u64,
+    exp: u64,
+    ttl: u64,
+    ver: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct HopItem {
+    no: u8,
+    gateway: String,
+    handed: u64,
+    tries: u8,
+    st: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+}
+
+impl From<&Message> for MessageRow {
+    fn from(message: &Message) -> Self {
+        let due_at = message.due_at.map(Timestamp::millis);
+        Self {
+            pk: keys::message(&MessageRef::from(message)),
+            sk: keys::MESSAGE.to_owned(),
+            user_key: keys::user(&message.tenant, &message.user),
+            id: message.id.to_string(),
+            tenant: message.tenant.to_string(),
+            user: message.user.to_string(),
+            serial: message.serial.as_ref().map(Serial::to_string),
+            purpose: message.purpose.as_str().to_owned(),
+            channel: message.channel.as_str().to_owned(),
+            recipient: message.recipient.clone(),
+            content: message.content.as_ref().map(|content| ByteBuf::from(content.0.clone())),
+            st: message.status.as_str().to_owned(),
+            reason: message.reason.clone(),
+            hops: message.hops.iter().map(HopItem::from).collect(),
+            open_shard: due_at.map(|_| keys::shard(message.id.shard())),
+            due_at,
+            created: message.created_at.millis(),
+            exp: message.expires_at.millis(),
+            ttl: message.created_at.plus(RETENTION).seconds(),
+            ver: message.version,
+        }
+    }
+}
+
+impl From<&Hop> for HopItem {
+    fn from(hop: &Hop) -> Self {
+        let mut item = Self {
+            no: hop.number,
+            gateway: hop.gateway.as_str().to_owned(),
+            handed: hop.handed_at.millis(),
+            tries: hop.tries,
+            st: "handed".to_owned(),
+            until: None,
+            provider_id: None,
+            reason: None,
+            at: None,
+        };
+        match &hop.state {
+            HopState::Handed => {}
+            HopState::Claimed { until } => {
+                "claimed".clone_into(&mut item.st);
+                item.until = Some(until.millis());
+            }
+            HopState::Accepted { provider_id, at } => {
+                "accepted".clone_into(&mut item.st);
+                item.provider_id = Some(provider_id.clone());
+                item.at = Some(at.millis());
+            }
+            HopState::Refused { reason, at } => {
+                "refused".clone_into(&mut item.st);
+                item.reason = Some(reason.clone());
+                item.at = Some(at.millis());
+            }
+        }
+        item
+    }
+}
+
+impl TryFrom<HopItem> for Hop {
+    type Error = PortError;
+
+    fn try_from(item: HopItem) -> PortResult<Self> {
+        let at = item.at.map(Timestamp::from_millis);
+        let state = match item.st.as_str() {
+            "handed" => HopState::Handed,
+            "claimed" => HopState::Claimed { until: Timestamp::from_millis(known("lease", item.until)?) },
+            "accepted" => HopState::Accepted {
+                provider_id: known("provider id", item.provider_id)?,
+                at: known("time", at)?,
+            },
+            "refused" => HopState::Refused { reason: known("reason", item.reason)?, at: known("time", at)? },
+            _ => return Err(corrupt("hop state: not a value of ours")),
+        };
+        Ok(Self {
+            number: item.no,
+            gateway: known("gateway", Gateway::parse(&item.gateway))?,
+            handed_at: Timestamp::from_millis(item.handed),
+            tries: item.tries,
+            state,
+        })
+    }
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = PortError;
+
+    fn try_from(row: MessageRow) -> PortResult<Self> {
+        Ok(Self {
+            id: MessageId::try_from(row.id.as_str()).map_err(bad("message"))?,
+            tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
+            user: UserId::try_from(row.user.as_str()).map_err(bad("user"))?,
+            serial: row.serial.as_deref().map(Serial::try_from).transpose().map_err(bad("serial"))?,
+            purpose: known("purpose", Purpose::parse(&row.purpose))?,
+            channel: known("channel", Channel::parse(&row.channel))?,
+            recipient: row.recipient,
+            content: row.content.map(|content| SealedContent(content.into_vec())),
+            created_at: Timestamp::from_millis(row.created),
+            expires_at: Timestamp::from_millis(row.exp),
+            status: known("status", MessageStatus::parse(&row.st))?,
+            reason: row.reason,
+            hops: row.hops.into_iter().map(Hop::try_from).collect::<PortResult<_>>()?,
+            due_at: row.due_at.map(Timestamp::from_millis),
+            version: row.ver,
+        })
+    }
+}
+
+/// An audit entry; written, never changed.
+#[derive(Serialize)]
+pub(super) struct AuditRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    tenant: String,
+    at: u64,
+    actor: String,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl From<&AuditEntry> for AuditRow {
+    fn from(entry: &AuditEntry) -> Self {
+        Self {
+            pk: keys::audit(&entry.tenant, entry.at),
+            sk: entry.id.to_string(),
+            tenant: entry.tenant.to_string(),
+            at: entry.at.millis(),
+            actor: entry.actor.text(),
+            action: entry.action.as_str(),
+            user: entry.user.as_ref().map(UserId::to_string),
+            serial: entry.serial.as_ref().map(Serial::to_string),
+            key: entry.key.as_ref().map(KeyId::to_string),
+            message: entry.message.as_ref().map(MessageId::to_string),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Atomic writes, each with its audit entry.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use otpost_domain::audit::AuditEntry;
+use otpost_service::ports::{PortError, PortResult, Write};
+use serde::Serialize;
+
+use super::rows::AuditRow;
+use super::{DynamoStore, Item, text};
+use crate::fault::{corrupt, sorted};
+
+/// How often a transaction is repeated that collided with another on the same rows.
+const TRIES: usize = 5;
+
+/// A transaction in the making. Its parts are numbered in the order in which they are added.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    items: Vec<TransactWriteItem>,
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Committed {
+    /// All of it was written.
+    Done,
+    /// Nothing was: the conditions of these parts did not hold.
+    Refused(Vec<usize>),
+}
+
+impl From<Committed> for Write {
+    fn from(committed: Committed) -> Self {
+        match committed {
+            Committed::Done => Self::Done,
+            Committed::Refused(_) => Self::Stale,
+        }
+    }
+}
+
+/// A condition with its values, e.g. `("ver = :old", &[(":old", number(3))])`.
+pub(super) type Condition<'a> = (&'a str, Vec<(&'a str, aws_sdk_dynamodb::types::AttributeValue)>);
+
+/// The row must not be there.
+pub(super) fn absent() -> Condition<'static> {
+    ("attribute_not_exists(PK)", Vec::new())
+}
+
+/// The row must be there in the version before `version`.
+pub(super) fn replaces(version: u64) -> Condition<'static> {
+    ("ver = :old", vec![(":old", super::number(version.saturating_sub(1)))])
+}
+
+/// The row must be there in `version`.
+pub(super) fn unchanged(version: u64) -> Condition<'static> {
+    ("ver = :old", vec![(":old", super::number(version))])
+}
+
+impl Transaction {
+    pub(super) fn put(mut self, table: &str, row: &impl Serialize, condition: Condition<'_>) -> PortResult<Self> {
+        let (expression, values) = condition;
+        let put = Put::builder().table_name(table).set_item(Some(item(row)?)).condition_expression(expression);
+        let put = values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
+        self.items.push(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build());
+        Ok(self)
+    }
+
+    pub(super) fn update(
+        mut self,
+        table: &str,
+        (pk, sk): (String, &str),
+        expression: &str,
+        condition: &str,
+        names: &[(&str, &str)],
+        values: Vec<(&str, aws_sdk_dynamodb::types::AttributeValue)>,
+    ) -> PortResult<Self> {
+        let update = Update::builder()
+            .table_name(table)
+            .key("PK", text(pk))
+            .key("SK", text(sk))
+            .update_expression(expression)
+            .condition_expression(condition);
+        let update = names.iter().fold(update, |update, (alias, name)| update.expression_attribute_names(*alias, *name));
+        let update = values.into_iter().fold(update, |update, (name, value)| update.expression_attribute_values(name, value));
+        self.items.push(TransactWriteItem::builder().update(update.build().map_err(corrupt)?).build());
+        Ok(self)
+    }
+
+    pub(super) fn delete(
+        mut self,
+        table: &str,
+        (pk, sk): (String, &str),
+        condition: Option<Condition<'_>>,
+    ) -> PortResult<Self> {
+        let mut delete = Delete::builder().table_name(table).key("PK", text(pk)).key("SK", text(sk));
+        if let Some((expression, values)) = condition {
+            delete = delete.condition_expression(expression);
+            for (name, value) in values {
+                delete = delete.expression_attribute_values(name, value);
+            }
+        }
+        self.items.push(TransactWriteItem::builder().delete(delete.build().map_err(corrupt)?).build());
+        Ok(self)
+    }
+
+    pub(super) fn check_exists(mut self, table: &str, (pk, sk): (String, &str)) -> PortResult<Self> {
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .key("PK", text(pk))
+            .key("SK", text(sk))
+            .condition_expression("attribute_exists(PK)")
+            .build()
+            .map_err(corrupt)?;
+        self.items.push(TransactWriteItem::builder().condition_check(check).build());
+        Ok(self)
+    }
+
+    /// Adds the audit entry and writes all or nothing.
+    pub(super) async fn commit(self, store: &DynamoStore, audit: &AuditEntry) -> PortResult<Committed> {
+        let Self { items } = self.put(store.core()?, &AuditRow::from(audit), absent())?;
+        let mut last = None;
+        for _ in 0..TRIES {
+            let sent = store.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let error = match sent {
+                Ok(_) => return Ok(Committed::Done),
+                Err(error) => error,
+            };
+            let refused = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    let reasons = cancelled.cancellation_reasons().iter().enumerate();
+                    let refused = reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"));
+                    refused.map(|(part, _)| part).collect::<Vec<_>>()
+                }
+                _ => return Err(sorted("TransactWriteItems", &error)),
+            };
+            if !refused.is_empty() {
+                return Ok(Committed::Refused(refused));
+            }
+            // A collision with another transaction: its winner is done by now.
+            last = Some(sorted("TransactWriteItems", &error));
+        }
+        Err(last.unwrap_or_else(|| corrupt("no transaction was tried")))
+    }
+}
+
+pub(super) fn item(row: &impl Serialize) -> Result<Item, PortError> {
+    serde_dynamo::to_item(row).map_err(|error| corrupt(format!("a row cannot be written: {error}")))
+}

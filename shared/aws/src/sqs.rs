@@ -1,0 +1,57 @@
+//! The queues. A body holds ids and nothing else.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use otpost_domain::message::Gateway;
+use otpost_service::ports::{DeliveryQueue, MessageRef, PortResult};
+use serde_json::{Value, json};
+
+use crate::fault::{not_given, sorted};
+
+/// The longest delay that SQS knows.
+const LONGEST_DELAY: Duration = Duration::from_secs(900);
+
+/// `deliveries` and the senders' queues.
+#[derive(Clone, Debug)]
+pub struct SqsQueue {
+    client: Client,
+    deliveries: Option<String>,
+    ses: Option<String>,
+}
+
+impl SqsQueue {
+    pub(crate) fn new(config: &SdkConfig, deliveries: Option<String>, ses: Option<String>) -> Self {
+        Self { client: Client::new(config), deliveries, ses }
+    }
+
+    async fn put(&self, url: Option<&String>, body: &Value, delay: Duration) -> PortResult<()> {
+        let url = url.ok_or_else(|| not_given("queue"))?;
+        let delay = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or_default();
+        self.client
+            .send_message()
+            .queue_url(url)
+            .message_body(body.to_string())
+            .delay_seconds(delay)
+            .send()
+            .await
+            .map_err(|error| sorted("SendMessage", &error))?;
+        Ok(())
+    }
+}
+
+impl DeliveryQueue for SqsQueue {
+    async fn deliver(&self, message: &MessageRef) -> PortResult<()> {
+        let body = json!({ "tenant": message.tenant.as_str(), "message": message.id.as_str() });
+        self.put(self.deliveries.as_ref(), &body, Duration::ZERO).await
+    }
+
+    async fn hand(&self, gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> PortResult<()> {
+        let body = json!({ "tenant": message.tenant.as_str(), "message": message.id.as_str(), "hop": hop });
+        let queue = match gateway {
+            Gateway::Ses => self.ses.as_ref(),
+        };
+        self.put(queue, &body, delay).await
+    }
+}
