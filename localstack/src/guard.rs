@@ -12,6 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// `$@` is the guarded command. Descriptor 3 is the pipe.
@@ -33,6 +34,9 @@ trap '' TERM
 kill -TERM 0
 exit "$status"
 "#;
+
+/// How long a child may take to end.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Where a child's output goes.
 #[derive(Clone, Debug)]
@@ -211,13 +215,23 @@ impl Guarded {
             .map(|status| self.complaint(status))
     }
 
-    /// Asks the child to end and waits until the group is gone.
+    /// Asks the child to end and waits until it is gone; ends its whole group if it does not go.
     ///
     /// # Errors
-    /// It is still there after ten seconds.
+    /// It is still there after that.
     pub async fn stop(mut self) -> Result<()> {
+        // The guarding shell needs five seconds at most. It is gone only if somebody ended it.
         drop(self.line.take());
-        let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
+        if tokio::time::timeout(PATIENCE, self.child.wait()).await.is_ok() {
+            return Ok(());
+        }
+        let group = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
+        group.map_or(Ok(()), |group| kill_process_group(group, Signal::KILL))?;
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.map_err(|_| anyhow::anyhow!("{} does not end", self.name))??;
         Ok(())
     }
