@@ -96,12 +96,22 @@ impl Answer {
             .with_context(|| format!("the answer has no {field}"))
     }
 
+    /// The last part of the problem's type, such as `invalid-code`; nothing if the body is no problem.
+    #[must_use]
+    pub fn problem_kind(&self) -> Option<&str> {
+        self.body
+            .get("type")
+            .and_then(Value::as_str)
+            .and_then(|kind| kind.rsplit(['/', ':']).next())
+    }
+
     /// Status, and the problem's type and words if the body is one.
     #[must_use]
     pub fn problem(&self) -> String {
         let field = |name: &str| self.body.get(name).and_then(Value::as_str);
-        let kind = field("type").and_then(|kind| kind.rsplit('/').next());
-        let words = [kind, field("title"), field("detail")].into_iter().flatten();
+        let words = [self.problem_kind(), field("title"), field("detail")]
+            .into_iter()
+            .flatten();
         std::iter::once(self.status.as_str())
             .chain(words)
             .collect::<Vec<_>>()
@@ -116,7 +126,7 @@ mod tests {
 
     #[test]
     fn problems_are_told_in_one_line() {
-        let body = json!({"type": "https://otpost.example/problems/invalid-code", "title": "The code is not valid", "status": 422});
+        let body = json!({"type": "urn:otpost:problem:invalid-code", "title": "The code is not valid", "status": 422});
         let answer = Answer {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             body,

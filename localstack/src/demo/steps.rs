@@ -247,15 +247,12 @@ impl<'a> Steps<'a> {
 
     async fn refused(&self, keys: &Keys, enrolled: &Enrolled, code: &str) -> Result<((), String)> {
         let body = json!({ "user": enrolled.user, "code": code });
-        let answer = self.api.post("/v1/verify", &keys.app, &body).await?;
+        let answer = self.api.post("/v1/verify", &keys.app, &body).await?.expect(422)?;
         ensure!(
-            answer
-                .text("type")
-                .is_ok_and(|kind| kind.ends_with("/invalid-code")),
+            answer.problem_kind() == Some("invalid-code"),
             "{}",
             answer.problem()
         );
-        let answer = answer.expect(422)?;
         Ok(((), format!("refused: {}", answer.problem())))
     }
 }

@@ -126,7 +126,8 @@ impl Script {
             self.used.push(code.to_owned());
             return written(&json!({ "result": "accepted", "serial": "OTP1" })).into_response();
         }
-        let problem = json!({ "type": "https://otpost.example/problems/invalid-code", "title": "Not valid", "status": 422 });
+        let problem =
+            json!({ "type": "urn:otpost:problem:invalid-code", "title": "Not valid", "status": 422 });
         (StatusCode::UNPROCESSABLE_ENTITY, written(&problem)).into_response()
     }
 }
