@@ -1,1 +1,31 @@
-fn main() {}
+//! `admin`: tenants, API keys, and the log of messages.
+//!
+//! - Trigger: HTTP API.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_PLATFORM_KEY_SECRET`.
+//! - Permissions: reads and writes both tables, makes data keys, reads the platform key's secret.
+//! - Sample events: `events/admin/`.
+
+use lambda_http::service_fn;
+use otpost_aws::secrets::PlatformSecret;
+use otpost_aws::{AwsPorts, Resources, sdk_config};
+use otpost_edge::ambient::{OsEntropy, SystemClock};
+use otpost_edge::auth::KeyRing;
+use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, FLOW_TABLE, PLATFORM_KEY_SECRET};
+use otpost_edge::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let config = Config::from_env(&[CORE_TABLE, FLOW_TABLE, DATA_KEY, PLATFORM_KEY_SECRET])?;
+    let sdk = sdk_config().await;
+    let resources = Resources {
+        core_table: config.get(CORE_TABLE),
+        flow_table: config.get(FLOW_TABLE),
+        data_key: config.get(DATA_KEY),
+        ..Resources::default()
+    };
+    let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);
+    let keys = KeyRing::new(PlatformSecret::new(&sdk, config.text(PLATFORM_KEY_SECRET)));
+    let handle = async |request| Ok::<_, lambda_http::Error>(otpost_admin::handle(&ports, &keys, request).await);
+    lambda_http::run(service_fn(handle)).await
+}

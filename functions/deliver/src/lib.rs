@@ -1,1 +1,88 @@
-//! deliver
+//! Gets messages on their way: from the queue one by one, and by a sweep every minute.
+
+use lambda_runtime::Diagnostic;
+use otpost_domain::ids::{MessageId, TenantId};
+use otpost_edge::batch::{Batch, Processed};
+use otpost_edge::telemetry::chain;
+use otpost_service::deliver::{deliver, sweep};
+use otpost_service::ports::{MessageRef, Ports};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A body on the queue `deliveries`.
+#[derive(Deserialize)]
+struct Due {
+    tenant: String,
+    message: String,
+}
+
+/// Handles a batch of the queue, or the schedule's `{"otpost": "sweep"}`.
+///
+/// # Errors
+/// When the event is neither, or a sweep ended early.
+pub async fn handle(ports: &impl Ports, event: Value) -> Result<Value, Diagnostic> {
+    if event.get("otpost").and_then(Value::as_str) == Some("sweep") {
+        let swept = sweep(ports).await;
+        let found = swept.map_err(|error| failed("SweepEndedEarly", &chain(&error)))?;
+        tracing::info!(sweep.found = found, "swept");
+        return Ok(json!({ "found": found }));
+    }
+    let batch = Batch::parse(event).map_err(|error| failed("UnknownEvent", &error.to_string()))?;
+    let response = batch.work_off(async |due: Due| look_after(ports, &due).await).await;
+    serde_json::to_value(response).map_err(|error| failed("Unwritable", &error.to_string()))
+}
+
+async fn look_after(ports: &impl Ports, due: &Due) -> Processed {
+    let (Ok(tenant), Ok(id)) = (TenantId::try_from(due.tenant.as_str()), MessageId::try_from(due.message.as_str()))
+    else {
+        tracing::error!("a body without a tenant's and a message's id");
+        return Processed::Again;
+    };
+    match deliver(ports, &MessageRef { tenant, id }).await {
+        Ok(_) => Processed::Done,
+        Err(error) => {
+            tracing::error!(message.id = due.message, error = chain(&error), "not delivered yet");
+            Processed::Again
+        }
+    }
+}
+
+fn failed(kind: &str, message: &str) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use otpost_service::memory::Queued;
+    use otpost_service::sample::{events, sample_world};
+
+    #[tokio::test]
+    async fn every_sample_event_is_answered_as_expected() {
+        let expected = [
+            ("batch.json", json!({ "batchItemFailures": [] }), 1),
+            ("batch-with-bad-bodies.json", json!({ "batchItemFailures": [
+                { "itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da" },
+                { "itemIdentifier": "6a204bd8-9a42-4f1c-8a9e-1f7a1c6d2b11" },
+            ] }), 1),
+            ("sweep.json", json!({ "found": 0 }), 0),
+        ];
+        for (file, text) in events("deliver", &["batch.json", "batch-with-bad-bodies.json", "sweep.json"]) {
+            let ports = sample_world().await;
+            ports.queue().take();
+            let answer = handle(&ports, serde_json::from_str(&text).unwrap()).await.unwrap();
+            let (_, wanted, handed) = expected.iter().find(|(name, ..)| *name == file).unwrap();
+            assert_eq!(&answer, wanted, "{file}");
+            let queued = ports.queue().take();
+            assert_eq!(queued.len(), *handed, "{file}");
+            assert!(queued.iter().all(|entry| matches!(entry, Queued::Hand(..))), "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_event_is_an_error() {
+        let ports = sample_world().await;
+        let error = handle(&ports, json!({ "detail-type": "else" })).await.unwrap_err();
+        assert_eq!(error.error_type, "UnknownEvent");
+    }
+}

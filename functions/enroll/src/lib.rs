@@ -1,1 +1,121 @@
-//! enroll
+//! Provisions tokens, and lets their users enrol: by the page `/e/{code}` or by an app.
+
+mod activations;
+mod page;
+mod tokens;
+
+use lambda_http::{Body, Request, Response};
+use otpost_domain::apikey::Role;
+use otpost_edge::auth::KeyRing;
+use otpost_edge::http::respond;
+use otpost_edge::openapi::Document;
+use otpost_edge::problem::{Problem, ProblemType};
+use otpost_edge::route::{Access, Route};
+use otpost_service::ports::{PlatformKey, Ports};
+
+const PROVISIONERS: Access = Access::Roles(&[Role::Operator, Role::Admin]);
+const READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
+
+/// What this function answers, and to whom.
+pub static ROUTES: [Route; 7] = [
+    Route {
+        method: "POST",
+        path: "/v1/users/{user}/tokens",
+        operation: "provisionToken",
+        summary: "Gives a user a token, to be pushed next.",
+        access: PROVISIONERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/users/{user}/tokens",
+        operation: "listTokens",
+        summary: "Lists a user's tokens, at most ten.",
+        access: READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/tokens/{serial}",
+        operation: "getToken",
+        summary: "Shows a token.",
+        access: READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/e/{code}",
+        operation: "showInvitation",
+        summary: "Shows what the link is for. Changes nothing, however often it is opened.",
+        access: Access::Public,
+    },
+    Route {
+        method: "HEAD",
+        path: "/e/{code}",
+        operation: "probeInvitation",
+        summary: "The same without a body.",
+        access: Access::Public,
+    },
+    Route {
+        method: "POST",
+        path: "/e/{code}",
+        operation: "useInvitation",
+        summary: "The page's buttons: start this browser's enrolment, or give its first code.",
+        access: Access::Public,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/activations/{code}",
+        operation: "activate",
+        summary: "The same for apps: without a code it starts a session, with one it activates the token.",
+        access: Access::Public,
+    },
+];
+
+/// Answers a request.
+pub async fn handle<P: Ports, K: PlatformKey>(ports: &P, keys: &KeyRing<K>, request: Request) -> Response<Body> {
+    respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
+        "provisionToken" => tokens::provision(ports, &call).await,
+        "listTokens" => tokens::list(ports, &call).await,
+        "getToken" => tokens::get(ports, &call).await,
+        "showInvitation" | "probeInvitation" => page::show(ports, &call).await,
+        "useInvitation" => page::press(ports, &call).await,
+        "activate" => activations::activate(ports, &call).await,
+        _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
+    })
+    .await
+}
+
+/// Describes the routes.
+pub fn describe(document: &mut Document) {
+    tokens::describe(document);
+    page::describe(document);
+    activations::describe(document);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_http::http::StatusCode;
+    use otpost_edge::auth::NoPlatformKey;
+    use otpost_service::sample::{events, sample_world};
+
+    #[tokio::test]
+    async fn every_sample_event_is_answered_as_expected() {
+        let expected = [
+            ("provision.json", StatusCode::CREATED),
+            ("list-tokens.json", StatusCode::OK),
+            ("get-token.json", StatusCode::OK),
+            ("page-get.json", StatusCode::OK),
+            ("page-head.json", StatusCode::OK),
+            ("page-start.json", StatusCode::OK),
+            ("page-unknown-link.json", StatusCode::NOT_FOUND),
+            ("app-start.json", StatusCode::CREATED),
+            ("app-session-over.json", StatusCode::CONFLICT),
+        ];
+        for (file, text) in events("enroll", &expected.map(|(file, _)| file)) {
+            let ports = sample_world().await;
+            let request = lambda_http::request::from_str(&text).unwrap();
+            let response = handle(&ports, &KeyRing::new(NoPlatformKey), request).await;
+            let status = expected.iter().find(|(name, _)| *name == file).unwrap().1;
+            assert_eq!(response.status(), status, "{file}: {:?}", response.body());
+        }
+    }
+}

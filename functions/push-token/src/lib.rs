@@ -1,1 +1,108 @@
-//! push-token
+//! Users, and the links that get tokens to them, over HTTP.
+
+mod push;
+mod users;
+
+use lambda_http::{Body, Request, Response};
+use otpost_domain::apikey::Role;
+use otpost_edge::auth::KeyRing;
+use otpost_edge::http::respond;
+use otpost_edge::openapi::Document;
+use otpost_edge::problem::{Problem, ProblemType};
+use otpost_edge::route::{Access, Route};
+use otpost_service::ports::{PlatformKey, Ports};
+
+const WRITERS: Access = Access::Roles(&[Role::Operator, Role::Admin, Role::Directory]);
+const READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin, Role::Directory]);
+const PUSHERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
+
+/// What this function answers, and to whom.
+pub static ROUTES: [Route; 5] = [
+    Route {
+        method: "POST",
+        path: "/v1/users",
+        operation: "createUser",
+        summary: "Makes an active user.",
+        access: WRITERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/users/{user}",
+        operation: "getUser",
+        summary: "Shows a user.",
+        access: READERS,
+    },
+    Route {
+        method: "PATCH",
+        path: "/v1/users/{user}",
+        operation: "changeUser",
+        summary: "Changes what is given; null takes a value away.",
+        access: WRITERS,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/users/{user}",
+        operation: "deleteUser",
+        summary: "Deletes a user with all their tokens.",
+        access: WRITERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/tokens/{serial}/push",
+        operation: "pushToken",
+        summary: "Sends the token's user a new enrolment link; an older link is superseded.",
+        access: PUSHERS,
+    },
+];
+
+/// Answers a request; links begin with `public_url`.
+pub async fn handle<P: Ports, K: PlatformKey>(
+    ports: &P,
+    keys: &KeyRing<K>,
+    public_url: &str,
+    request: Request,
+) -> Response<Body> {
+    respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
+        "createUser" => users::create(ports, &call).await,
+        "getUser" => users::get(ports, &call).await,
+        "changeUser" => users::change(ports, &call).await,
+        "deleteUser" => users::delete(ports, &call).await,
+        "pushToken" => push::push(ports, &call, public_url).await,
+        _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
+    })
+    .await
+}
+
+/// Describes the routes.
+pub fn describe(document: &mut Document) {
+    users::describe(document);
+    push::describe(document);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lambda_http::http::StatusCode;
+    use otpost_edge::auth::NoPlatformKey;
+    use otpost_service::sample::{events, sample_world};
+
+    #[tokio::test]
+    async fn every_sample_event_is_answered_as_expected() {
+        let expected = [
+            ("create-user.json", StatusCode::CREATED),
+            ("get-user.json", StatusCode::OK),
+            ("change-user.json", StatusCode::OK),
+            ("delete-user.json", StatusCode::NO_CONTENT),
+            ("push.json", StatusCode::ACCEPTED),
+            ("push-active-token.json", StatusCode::CONFLICT),
+        ];
+        for (file, text) in events("push-token", &expected.map(|(file, _)| file)) {
+            let ports = sample_world().await;
+            let request = lambda_http::request::from_str(&text).unwrap();
+            let keys = KeyRing::new(NoPlatformKey);
+            let response = handle(&ports, &keys, "https://otp.example.org", request).await;
+            let status = expected.iter().find(|(name, _)| *name == file).unwrap().1;
+            assert_eq!(response.status(), status, "{file}: {:?}", response.body());
+        }
+    }
+}

@@ -1,1 +1,33 @@
-fn main() {}
+//! `push-token`: users, and the links that get tokens to them.
+//!
+//! - Trigger: HTTP API.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
+//!   `OTPOST_PUBLIC_URL`.
+//! - Permissions: reads and writes both tables, opens data keys, sends to the queue `deliveries`.
+//! - Sample events: `events/push-token/`.
+
+use lambda_http::service_fn;
+use otpost_aws::{AwsPorts, Resources, sdk_config};
+use otpost_edge::ambient::{OsEntropy, SystemClock};
+use otpost_edge::auth::{KeyRing, NoPlatformKey};
+use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, PUBLIC_URL};
+use otpost_edge::telemetry;
+use otpost_push_token::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let needed = [CORE_TABLE, FLOW_TABLE, DATA_KEY, DELIVERIES_QUEUE_URL, PUBLIC_URL];
+    let config = Config::from_env(&needed)?;
+    let resources = Resources {
+        core_table: config.get(CORE_TABLE),
+        flow_table: config.get(FLOW_TABLE),
+        data_key: config.get(DATA_KEY),
+        deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        ..Resources::default()
+    };
+    let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);
+    let (keys, public_url) = (KeyRing::new(NoPlatformKey), config.text(PUBLIC_URL));
+    let handle = async |request| Ok::<_, lambda_http::Error>(handle(&ports, &keys, &public_url, request).await);
+    lambda_http::run(service_fn(handle)).await
+}

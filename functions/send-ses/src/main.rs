@@ -1,1 +1,39 @@
-fn main() {}
+//! `send-ses`: sends mails by Amazon SES.
+//!
+//! - Trigger: queue `send-ses`.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
+//!   `OTPOST_SES_QUEUE_URL`, `OTPOST_SES_SENDER`, `OTPOST_SES_CONFIGURATION_SET`.
+//! - Permissions: updates messages in table `flow`, reads tenants' data keys and opens them, sends mail from the
+//!   configured identity, sends to both queues.
+//! - Sample events: `events/send-ses/`.
+
+#![recursion_limit = "256"]
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use otpost_aws::{AwsPorts, Resources, sdk_config};
+use otpost_edge::ambient::{OsEntropy, SystemClock};
+use otpost_edge::config::{
+    CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, SES_CONFIGURATION_SET, SES_QUEUE_URL, SES_SENDER,
+};
+use otpost_edge::telemetry;
+use otpost_send_ses::{SesProvider, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let tables = [CORE_TABLE, FLOW_TABLE, DATA_KEY];
+    let needed = [DELIVERIES_QUEUE_URL, SES_QUEUE_URL, SES_SENDER, SES_CONFIGURATION_SET];
+    let config = Config::from_env(&[tables.as_slice(), needed.as_slice()].concat())?;
+    let sdk = sdk_config().await;
+    let resources = Resources {
+        core_table: config.get(CORE_TABLE),
+        flow_table: config.get(FLOW_TABLE),
+        data_key: config.get(DATA_KEY),
+        deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        ses_queue: config.get(SES_QUEUE_URL),
+    };
+    let provider = SesProvider::new(&sdk, &config.text(SES_SENDER), config.text(SES_CONFIGURATION_SET))?;
+    let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);
+    let handle = async |event: LambdaEvent<_>| handle(&ports, &provider, event.payload).await;
+    lambda_runtime::run(service_fn(handle)).await
+}

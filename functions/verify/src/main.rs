@@ -1,1 +1,25 @@
-fn main() {}
+//! `verify`: checks codes.
+//!
+//! - Trigger: HTTP API.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_DATA_KEY`.
+//! - Permissions: reads table `core` and updates its auth rows, opens data keys.
+//! - Sample events: `events/verify/`.
+
+use lambda_http::service_fn;
+use otpost_aws::{AwsPorts, Resources, sdk_config};
+use otpost_edge::ambient::{OsEntropy, SystemClock};
+use otpost_edge::auth::{KeyRing, NoPlatformKey};
+use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY};
+use otpost_edge::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let config = Config::from_env(&[CORE_TABLE, DATA_KEY])?;
+    let resources =
+        Resources { core_table: config.get(CORE_TABLE), data_key: config.get(DATA_KEY), ..Resources::default() };
+    let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);
+    let keys = KeyRing::new(NoPlatformKey);
+    let handle = async |request| Ok::<_, lambda_http::Error>(otpost_verify::handle(&ports, &keys, request).await);
+    lambda_http::run(service_fn(handle)).await
+}

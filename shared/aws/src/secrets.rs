@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use otpost_domain::apikey::SecretHash;
 use otpost_domain::secret::SecretText;
-use otpost_service::ports::PortResult;
+use otpost_service::ports::{PlatformKey, PortResult};
 
 use crate::fault::{corrupt, sorted};
 
@@ -21,12 +21,10 @@ impl PlatformSecret {
     pub fn new(config: &SdkConfig, id: String) -> Self {
         Self { client: Client::new(config), id }
     }
+}
 
-    /// The hash of the secret as it is now; one request.
-    ///
-    /// # Errors
-    /// When Secrets Manager does not give it.
-    pub async fn hash(&self) -> PortResult<SecretHash> {
+impl PlatformKey for PlatformSecret {
+    async fn secret_hash(&self) -> PortResult<Option<SecretHash>> {
         let secret = self
             .client
             .get_secret_value()
@@ -35,6 +33,6 @@ impl PlatformSecret {
             .await
             .map_err(|error| sorted("GetSecretValue", &error))?;
         let text = secret.secret_string.ok_or_else(|| corrupt("the platform key's secret has no text"))?;
-        Ok(SecretHash::of(&SecretText::new(text)))
+        Ok(Some(SecretHash::of(&SecretText::new(text))))
     }
 }

@@ -104,6 +104,8 @@ pub struct Started {
 pub struct Activated {
     /// The token, active.
     pub token: Token,
+    /// The tenant's name.
+    pub tenant_name: String,
 }
 
 /// Looks at a link. Changes nothing, however often.
@@ -196,7 +198,9 @@ pub async fn activate(
             audit: &audit,
         };
         if ports.store().activate(&activation).await? == Write::Done {
-            return Ok(Activated { token });
+            let tenant = ports.store().tenant(&token.tenant).await?;
+            let tenant_name = tenant.map_or_else(|| token.tenant.to_string(), |t| t.name.as_str().to_owned());
+            return Ok(Activated { token, tenant_name });
         }
     }
     Err(EnrollError::Busy)

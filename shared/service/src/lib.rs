@@ -18,6 +18,8 @@ pub mod memory;
 pub mod ports;
 pub mod provision;
 pub mod push;
+#[cfg(feature = "testing")]
+pub mod sample;
 pub mod send;
 pub mod users;
 pub mod verify;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use otpost_domain::apikey::ApiKey;
+use otpost_domain::apikey::{ApiKey, SecretHash};
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
@@ -207,6 +207,12 @@ pub trait KeyStore: Send + Sync {
         at: Timestamp,
         audit: &AuditEntry,
     ) -> impl Future<Output = PortResult<Write>> + Send;
+}
+
+/// The deployment's own key.
+pub trait PlatformKey: Send + Sync {
+    /// The hash of its secret; `None` where this function does not take it.
+    fn secret_hash(&self) -> impl Future<Output = PortResult<Option<SecretHash>>> + Send;
 }
 
 /// Users.

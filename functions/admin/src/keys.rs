@@ -1,0 +1,117 @@
+//! API keys, for the platform's operator and a tenant's admins.
+
+use otpost_domain::apikey::{ApiKey, Role};
+use otpost_domain::contact::DisplayName;
+use otpost_domain::ids::KeyId;
+use otpost_domain::time::Timestamp;
+use otpost_edge::auth::Authenticated;
+use otpost_edge::http::{Answer, Call, field, json};
+use otpost_edge::openapi::Document;
+use otpost_edge::paging;
+use otpost_edge::problem::{Problem, ProblemType};
+use otpost_service::admin;
+use otpost_service::ports::{KeyStore as _, Ports};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ROUTES;
+
+/// A key to be made.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    /// Whose key it will be; only with the platform key.
+    tenant: Option<String>,
+    /// What it may do: app, helpdesk, operator, admin or directory.
+    role: String,
+    /// What it is for, 1 to 128 characters.
+    name: String,
+}
+
+/// A new key with its secret.
+#[derive(JsonSchema, Serialize)]
+struct CreatedKey {
+    #[serde(flatten)]
+    key: KeyView,
+    /// The whole key, to be sent as `Authorization: Bearer …`. It is shown this once.
+    secret: String,
+}
+
+/// A key without its secret.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Key")]
+struct KeyView {
+    /// Its public part.
+    key_id: String,
+    /// Whose key it is.
+    tenant: String,
+    /// What it may do.
+    role: String,
+    /// What it is for.
+    name: String,
+    /// When it was made (RFC 3339).
+    created_at: String,
+    /// When it was revoked (RFC 3339), if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
+}
+
+/// A page of keys.
+#[derive(JsonSchema, Serialize)]
+struct Keys {
+    /// The keys, by id.
+    keys: Vec<KeyView>,
+    /// The cursor of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl From<&ApiKey> for KeyView {
+    fn from(key: &ApiKey) -> Self {
+        Self {
+            key_id: key.id.to_string(),
+            tenant: key.tenant().to_string(),
+            role: key.role.as_str().to_owned(),
+            name: key.name.as_str().to_owned(),
+            created_at: key.created_at.rfc3339(),
+            revoked_at: key.revoked_at.map(Timestamp::rfc3339),
+        }
+    }
+}
+
+pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
+    let new: NewKey = call.json()?;
+    let role = Role::of_tenant(&new.role)
+        .ok_or_else(|| Problem::field("role", "must be app, helpdesk, operator, admin or directory"))?;
+    let name: DisplayName = field("name", &new.name)?;
+    let caller = call.caller_in(new.tenant.as_deref())?;
+    let created = admin::create_key(ports, &caller, role, name).await?;
+    let secret = created.text.expose().to_owned();
+    json(201, &CreatedKey { key: KeyView::from(&created.key), secret })
+}
+
+pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
+    let caller = call.caller_in(call.query("tenant").as_deref())?;
+    let page = ports.store().keys(&caller.tenant, &paging::requested(call)?).await?;
+    let keys = page.items.iter().map(KeyView::from).collect();
+    json(200, &Keys { keys, next: paging::cursor(page.next.as_ref()) })
+}
+
+pub(crate) async fn revoke(ports: &impl Ports, call: &Call) -> Answer {
+    let id: KeyId = call.named("key", "There is no key of this id.")?;
+    let caller = match call.authenticated()? {
+        Authenticated::Platform => call.caller_in(Some(id.tenant().as_str()))?,
+        Authenticated::Tenant(_) => call.caller()?,
+    };
+    let revoked = admin::revoke_key(ports, &caller, &caller.tenant, &id).await?;
+    json(200, &KeyView::from(&revoked))
+}
+
+pub(crate) fn describe(document: &mut Document) {
+    let [.., create, list, revoke, _, _] = &ROUTES;
+    let made = document.operation(create).takes::<NewKey>();
+    made.answers::<CreatedKey>(201, "The new key with its secret.").fails(&[ProblemType::NotFound]);
+    let listed = document.operation(list).query("tenant", false, "Whose keys; only with the platform key.").paged();
+    listed.answers::<Keys>(200, "A page of keys.").fails(&[ProblemType::InvalidRequest]);
+    document.operation(revoke).answers::<KeyView>(200, "The revoked key.").fails(&[ProblemType::NotFound]);
+}

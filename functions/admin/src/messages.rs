@@ -1,0 +1,145 @@
+//! The log of messages: where each is, and why one did not arrive.
+
+use otpost_domain::ids::{MessageId, Serial, UserId};
+use otpost_domain::message::{Hop, HopState, Message};
+use otpost_domain::time::Timestamp;
+use otpost_edge::http::{Answer, Call, field, json};
+use otpost_edge::openapi::Document;
+use otpost_edge::paging;
+use otpost_edge::problem::{Problem, ProblemType};
+use otpost_service::ports::{MessageRef, MessageStore as _, Ports};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::ROUTES;
+
+/// A message and its way so far.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Message")]
+struct MessageView {
+    /// Its id.
+    message: String,
+    /// The user whom it is for.
+    user: String,
+    /// The token that it tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<String>,
+    /// What it is for: `push_token`.
+    purpose: String,
+    /// How it travels: email or sms.
+    channel: String,
+    /// The recipient, masked.
+    recipient: String,
+    /// queued, sending, sent, delivered, undelivered, failed, expired or cancelled.
+    status: String,
+    /// Why it ended badly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Its tries by gateway, in order.
+    hops: Vec<HopView>,
+    /// When it was made (RFC 3339).
+    created_at: String,
+    /// When it is no longer worth sending (RFC 3339).
+    expires_at: String,
+}
+
+/// One gateway's try.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Hop")]
+struct HopView {
+    /// 1 for the first.
+    number: u8,
+    /// The gateway.
+    gateway: String,
+    /// handed, claimed, accepted or refused.
+    state: String,
+    /// How many times its sender has tried.
+    tries: u8,
+    /// When its sender was last asked (RFC 3339).
+    handed_at: String,
+    /// The provider's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<String>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// When it ended (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+}
+
+/// A page of messages.
+#[derive(JsonSchema, Serialize)]
+struct Messages {
+    /// The messages, newest first.
+    messages: Vec<MessageView>,
+    /// The cursor of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl From<&Message> for MessageView {
+    fn from(message: &Message) -> Self {
+        Self {
+            message: message.id.to_string(),
+            user: message.user.to_string(),
+            serial: message.serial.as_ref().map(Serial::to_string),
+            purpose: message.purpose.as_str().to_owned(),
+            channel: message.channel.as_str().to_owned(),
+            recipient: message.recipient.clone(),
+            status: message.status.as_str().to_owned(),
+            reason: message.reason.clone(),
+            hops: message.hops.iter().map(HopView::from).collect(),
+            created_at: message.created_at.rfc3339(),
+            expires_at: message.expires_at.rfc3339(),
+        }
+    }
+}
+
+impl From<&Hop> for HopView {
+    fn from(hop: &Hop) -> Self {
+        let (state, provider_id, reason, ended) = match &hop.state {
+            HopState::Handed => ("handed", None, None, None),
+            HopState::Claimed { .. } => ("claimed", None, None, None),
+            HopState::Accepted { provider_id, at } => ("accepted", Some(provider_id.clone()), None, Some(*at)),
+            HopState::Refused { reason, at } => ("refused", None, Some(reason.clone()), Some(*at)),
+        };
+        Self {
+            number: hop.number,
+            gateway: hop.gateway.as_str().to_owned(),
+            state: state.to_owned(),
+            tries: hop.tries,
+            handed_at: hop.handed_at.rfc3339(),
+            provider_id,
+            reason,
+            ended_at: ended.map(Timestamp::rfc3339),
+        }
+    }
+}
+
+pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
+    let user = call.query("user").ok_or_else(|| Problem::field("user", "must be given: ?user=…"))?;
+    let user: UserId = field("user", &user)?;
+    let request = paging::requested(call)?;
+    if request.after.as_deref().is_some_and(|after| MessageId::try_from(after).is_err()) {
+        return Err(Problem::field("cursor", "must be the next of the page before, unchanged"));
+    }
+    let page = ports.store().messages_of(&call.caller()?.tenant, &user, &request).await?;
+    let messages = page.items.iter().map(MessageView::from).collect();
+    json(200, &Messages { messages, next: paging::cursor(page.next.as_ref()) })
+}
+
+pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
+    const MISSING: &str = "There is no message of this id.";
+    let reference = MessageRef { tenant: call.caller()?.tenant, id: call.named("message", MISSING)? };
+    let found = ports.store().message(&reference).await?;
+    let message = found.ok_or_else(|| Problem::new(ProblemType::NotFound, MISSING))?;
+    json(200, &MessageView::from(&message))
+}
+
+pub(crate) fn describe(document: &mut Document) {
+    let [.., list, get] = &ROUTES;
+    let listed = document.operation(list).query("user", true, "Whose messages.").paged();
+    listed.answers::<Messages>(200, "A page of messages.").fails(&[ProblemType::InvalidRequest]);
+    document.operation(get).answers::<MessageView>(200, "The message.").fails(&[ProblemType::NotFound]);
+}

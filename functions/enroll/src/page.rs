@@ -1,0 +1,251 @@
+//! The enrolment page: works on a phone, without JavaScript, and gives nothing away.
+//!
+//! GET and HEAD look and change nothing, so a mail scanner may open the link as often as it likes. The first button
+//! opens this browser's session; its secret lies in a cookie. The second gives the first code.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use data_encoding::BASE64;
+use lambda_http::Body;
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use otpost_domain::enrolment::{DeadLink, SESSION_LIFE};
+use otpost_domain::ids::BearerCode;
+use otpost_domain::qr;
+use otpost_edge::http::{Answer, Call, response};
+use otpost_edge::openapi::Document;
+use otpost_edge::problem::{Problem, ProblemType};
+use otpost_service::enroll::{EnrollError, Invitation, Started, activate, look, start};
+use otpost_service::ports::Ports;
+use sha2::{Digest, Sha256};
+
+use crate::ROUTES;
+
+const STYLE: &str = include_str!("../templates/style.css");
+
+/// Nothing is loaded from anywhere; only our own style applies; the form goes back to where it came from.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = BASE64.encode(&Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    )
+});
+
+#[derive(Template)]
+#[template(path = "invitation.html")]
+struct InvitationPage<'a> {
+    style: &'a str,
+    invitation: &'a Invitation,
+    expires: String,
+}
+
+#[derive(Template)]
+#[template(path = "scan.html")]
+struct ScanPage<'a> {
+    style: &'a str,
+    started: &'a Started,
+    secret_groups: String,
+    qr: String,
+    minutes: u64,
+    fault: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "done.html")]
+struct DonePage<'a> {
+    style: &'a str,
+    tenant_name: &'a str,
+    serial: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    style: &'a str,
+    title: &'a str,
+    advice: &'a str,
+    again: bool,
+}
+
+pub(crate) async fn show(ports: &impl Ports, call: &Call) -> Answer {
+    match look(ports, call.parameter("code")).await {
+        Ok(invitation) => {
+            let expires = invitation.expires_at.for_people();
+            page(call, 200, &InvitationPage { style: STYLE, invitation: &invitation, expires }, Vec::new())
+        }
+        Err(error) => problem(call, error),
+    }
+}
+
+pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
+    let form = match call.form() {
+        Ok(form) => form,
+        Err(fault) => return problem_page(call, &fault, "That did not work", &fault.detail, true),
+    };
+    let link = call.parameter("code");
+    let session = call.cookie(&cookie_name(link)).and_then(|cookie| BearerCode::try_from(cookie).ok());
+    match (form.get("action").map(String::as_str), session) {
+        (Some("activate"), Some(session)) => {
+            let code = form.get("code").map_or("", String::as_str);
+            match activate(ports, link, &session, code).await {
+                Ok(activated) => {
+                    // What the page needs is known; the session's cookie has done its work.
+                    let tenant = activated.tenant_name;
+                    let serial = activated.token.serial.to_string();
+                    let done = DonePage { style: STYLE, tenant_name: &tenant, serial: &serial };
+                    page(call, 200, &done, vec![(SET_COOKIE, forget_cookie(link))])
+                }
+                Err(error @ (EnrollError::WrongCode | EnrollError::Format(_))) => {
+                    let fault = match &error {
+                        EnrollError::Format(fault) => format!("That is not a code: {fault}."),
+                        _ => "That code is not right. Wait for the next one and type it; if it is refused too, check \
+                              that your phone sets its time automatically."
+                            .to_owned(),
+                    };
+                    let status = Problem::from(error).kind.status();
+                    scan(ports, call, link, Some(session), status, Some(&fault)).await
+                }
+                Err(error) => problem(call, error),
+            }
+        }
+        (Some("activate"), None) => problem(call, EnrollError::SessionOver),
+        (_, session) => scan(ports, call, link, session, 200, None).await,
+    }
+}
+
+async fn scan(
+    ports: &impl Ports,
+    call: &Call,
+    link: &str,
+    session: Option<BearerCode>,
+    status: u16,
+    fault: Option<&str>,
+) -> Answer {
+    let started = match start(ports, link, session).await {
+        Ok(started) => started,
+        Err(error) => return problem(call, error),
+    };
+    let png = qr::png(started.otpauth.expose(), 6)
+        .map_err(|error| Problem::new(ProblemType::Internal, format!("The QR code cannot be drawn: {error}.")))?;
+    let groups: Vec<String> =
+        started.secret.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    let body = ScanPage {
+        style: STYLE,
+        started: &started,
+        secret_groups: groups.join(" "),
+        qr: BASE64.encode(&png),
+        minutes: SESSION_LIFE.as_secs() / 60,
+        fault,
+    };
+    let cookie = format!(
+        "{}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}",
+        cookie_name(link),
+        started.session.expose(),
+        SESSION_LIFE.as_secs()
+    );
+    page(call, status, &body, vec![(SET_COOKIE, cookie)])
+}
+
+fn problem(call: &Call, error: EnrollError) -> Answer {
+    let (title, advice, again) = match &error {
+        EnrollError::Dead(DeadLink::Unknown) => (
+            "This link is not known",
+            "Check that you opened the whole link, as it stands in your message. If it was cut off, copy it by hand.",
+            false,
+        ),
+        EnrollError::Dead(DeadLink::Expired) => (
+            "This link has expired",
+            "Links live for a day. Ask whoever sent it to push your token again; you will get a new one.",
+            false,
+        ),
+        EnrollError::Dead(DeadLink::Used) => (
+            "This link has been used",
+            "The token is already active, in the app that scanned it. If that was not you, tell your helpdesk at once.",
+            false,
+        ),
+        EnrollError::Dead(DeadLink::Superseded) => (
+            "There is a newer link",
+            "Another message was sent after this one. Please use the link in the latest.",
+            false,
+        ),
+        EnrollError::TooManySessions { .. } => (
+            "Too many browsers at once",
+            "This link is open in five browsers already. Go on in one of them, or try again in ten minutes.",
+            false,
+        ),
+        EnrollError::SessionOver => (
+            "Please start again",
+            "Ten minutes have passed since this page was opened, or your browser kept no cookie for it. Remove what \
+             you scanned from your app before you scan anew.",
+            true,
+        ),
+        EnrollError::TooManyWrongCodes => (
+            "Too many wrong codes",
+            "This page takes no more codes. Close your browser's window, remove the entry from your app, and open the \
+             link again in ten minutes.",
+            false,
+        ),
+        EnrollError::Busy | EnrollError::Port(_) | EnrollError::WrongCode | EnrollError::Format(_) => {
+            ("That did not work", "Nothing was changed. Please try again in a moment.", true)
+        }
+    };
+    problem_page(call, &error.into(), title, advice, again)
+}
+
+fn problem_page(call: &Call, problem: &Problem, title: &str, advice: &str, again: bool) -> Answer {
+    let wait = problem.retry_after.map(|wait| (RETRY_AFTER, wait.as_secs().max(1).to_string()));
+    let body = ProblemPage { style: STYLE, title, advice, again };
+    page(call, problem.kind.status(), &body, wait.into_iter().collect())
+}
+
+fn page(call: &Call, status: u16, body: &impl Template, more: Vec<(HeaderName, String)>) -> Answer {
+    let body = match call.route.method {
+        "HEAD" => Body::Empty,
+        _ => Body::Text(
+            body.render()
+                .map_err(|error| Problem::new(ProblemType::Internal, format!("The page cannot be drawn: {error}.")))?,
+        ),
+    };
+    let mut headers = vec![
+        (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (CACHE_CONTROL, "no-store".to_owned()),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
+        (CONTENT_SECURITY_POLICY, POLICY.clone()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow".to_owned()),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin".to_owned()),
+    ];
+    headers.extend(more);
+    Ok(response(status, headers, body))
+}
+
+/// One cookie a link, so that two enrolments in one browser do not meet. The name says nothing of the link.
+fn cookie_name(link: &str) -> String {
+    let hash = Sha256::digest(format!("cookie {link}"));
+    format!("__Host-otpost-{}", data_encoding::HEXLOWER.encode(hash.get(..6).unwrap_or_default()))
+}
+
+fn forget_cookie(link: &str) -> String {
+    format!("{}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0", cookie_name(link))
+}
+
+pub(crate) fn describe(document: &mut Document) {
+    const DEAD: [ProblemType; 2] = [ProblemType::NotFound, ProblemType::DeadLink];
+    let [.., get, head, post, _] = &ROUTES;
+    document.operation(get).answers_html(200, "The invitation, with a button.").fails(&DEAD);
+    document.operation(head).answers_nothing(200, "The link works.").fails(&DEAD);
+    let fields = [("action", "start or activate"), ("code", "the first code, with activate")];
+    let pressed = document.operation(post).takes_form(&fields);
+    pressed.answers_html(200, "The QR code and the field for the first code, or the end of the enrolment.").fails(&[
+        ProblemType::NotFound,
+        ProblemType::DeadLink,
+        ProblemType::EnrolmentSessionOver,
+        ProblemType::InvalidCode,
+        ProblemType::TooManyAttempts,
+        ProblemType::Busy,
+    ]);
+}

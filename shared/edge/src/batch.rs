@@ -1,0 +1,115 @@
+//! SQS batches: each body parsed alone, each outcome told alone.
+
+use std::future::Future;
+
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What became of one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processed {
+    /// Done; it goes from the queue.
+    Done,
+    /// The queue is to bring it again.
+    Again,
+}
+
+/// A batch as it arrives. Bodies stay text, so that a bad one spoils nobody else's.
+#[derive(Debug, Deserialize)]
+pub struct Batch {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    message_id: String,
+    body: String,
+}
+
+/// The batch does not read: nothing of it can be told apart.
+#[derive(Debug, thiserror::Error)]
+#[error("the event is not an SQS batch")]
+pub struct NotABatch;
+
+impl Batch {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// When it is no SQS batch, or a record has no id: then the whole batch must come again.
+    pub fn parse(event: Value) -> Result<Self, NotABatch> {
+        let batch: Self = serde_json::from_value(event).map_err(|_| NotABatch)?;
+        let named = batch.records.iter().all(|record| !record.message_id.is_empty());
+        named.then_some(batch).ok_or(NotABatch)
+    }
+
+    /// Works the bodies off one by one. One that does not read goes to the dead-letter queue in the end, where an
+    /// operator finds it; its body is not logged.
+    pub async fn work_off<B, F>(self, mut work: impl FnMut(B) -> F) -> SqsBatchResponse
+    where
+        B: DeserializeOwned,
+        F: Future<Output = Processed>,
+    {
+        let mut response = SqsBatchResponse::default();
+        for record in self.records {
+            let processed = match serde_json::from_str(&record.body) {
+                Ok(body) => work(body).await,
+                Err(error) => {
+                    tracing::error!(
+                        sqs.message_id = record.message_id,
+                        error = ?error.classify(),
+                        "a body does not read"
+                    );
+                    Processed::Again
+                }
+            };
+            if processed == Processed::Again {
+                response.add_failure(record.message_id);
+            }
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(Deserialize)]
+    struct Body {
+        n: u32,
+    }
+
+    #[tokio::test]
+    async fn a_bad_body_spoils_nobody_elses() {
+        let event = json!({ "Records": [
+            { "messageId": "a", "body": "{\"n\":1}", "eventSource": "aws:sqs" },
+            { "messageId": "b", "body": "not json" },
+            { "messageId": "c", "body": "{\"n\":2}" },
+            { "messageId": "d", "body": "{\"n\":3}" },
+        ]});
+        let seen = std::sync::Mutex::new(Vec::new());
+        let batch = Batch::parse(event).unwrap();
+        let response = batch
+            .work_off(|body: Body| {
+                seen.lock().unwrap().push(body.n);
+                async move { if body.n == 2 { Processed::Again } else { Processed::Done } }
+            })
+            .await;
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
+        let failed: Vec<_> =
+            response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+        assert_eq!(failed, ["b", "c"]);
+    }
+
+    #[test]
+    fn a_record_without_an_id_fails_the_batch() {
+        let empty = json!({ "Records": [{ "messageId": "", "body": "{}" }] });
+        assert!(Batch::parse(empty).is_err());
+        assert!(Batch::parse(json!({ "otpost": "sweep" })).is_err());
+    }
+}

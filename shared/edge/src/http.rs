@@ -1,0 +1,251 @@
+//! Requests taken apart, answers put together.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::future::Future;
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
+use lambda_http::{Body, Request, RequestExt as _, Response};
+use otpost_domain::audit::Actor;
+use otpost_domain::ids::TenantId;
+use otpost_service::caller::Caller;
+use otpost_service::ports::{PlatformKey, Ports};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::auth::{Authenticated, KeyRing};
+use crate::problem::{Problem, ProblemType};
+use crate::route::{Access, Route, find};
+
+/// The longest body that any route takes, in bytes.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// What a handler answers.
+pub type Answer = Result<Response<Body>, Problem>;
+
+/// A request that has found its route, made by somebody who may call it.
+#[derive(Debug)]
+pub struct Call {
+    /// The route.
+    pub route: &'static Route,
+    /// The request.
+    pub request: Request,
+    /// Lambda's id of this call.
+    pub request_id: String,
+    parameters: BTreeMap<&'static str, String>,
+    authenticated: Option<Authenticated>,
+}
+
+/// Finds the route, checks the key, runs the handler, and turns every error into its problem document.
+pub async fn respond<P, K, F>(
+    ports: &P,
+    keys: &KeyRing<K>,
+    routes: &'static [Route],
+    request: Request,
+    handler: impl FnOnce(Call) -> F,
+) -> Response<Body>
+where
+    P: Ports,
+    K: PlatformKey,
+    F: Future<Output = Answer>,
+{
+    let request_id =
+        request.lambda_context_ref().map_or_else(|| "local".to_owned(), |context| context.request_id.clone());
+    let Some((route, parameters)) = find(routes, request.method().as_str(), request.raw_http_path()) else {
+        let problem = Problem::new(ProblemType::NotFound, "There is no such route.");
+        return problem.response(&request_id);
+    };
+    let answer = async {
+        let authenticated = match route.access {
+            Access::Public => None,
+            Access::Roles(roles) => Some(keys.authorize(ports, request.headers(), roles).await?),
+        };
+        let request_id = request_id.clone();
+        handler(Call { route, request, request_id, parameters, authenticated }).await
+    };
+    let (response, problem) = match answer.await {
+        Ok(response) => (response, None),
+        Err(problem) => (problem.response(&request_id), Some(problem.kind.slug())),
+    };
+    tracing::info!(
+        route = route.operation,
+        http.status = response.status().as_u16(),
+        problem = problem.unwrap_or_default(),
+        "answered"
+    );
+    response
+}
+
+impl Call {
+    /// A parameter of the path, decoded; empty when the route has none of this name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// A parameter of the path that names a thing; what is not well-formed does not exist.
+    ///
+    /// # Errors
+    /// Not found, with what `missing` says.
+    pub fn named<'t, T: TryFrom<&'t str>>(&'t self, name: &str, missing: &str) -> Result<T, Problem> {
+        T::try_from(self.parameter(name)).map_err(|_| Problem::new(ProblemType::NotFound, missing))
+    }
+
+    /// A parameter of the query, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        self.request.query_string_parameters_ref().and_then(|query| query.first(name)).map(str::to_owned)
+    }
+
+    /// Who calls, on a route that is not public.
+    ///
+    /// # Errors
+    /// Unauthorized when nobody was authenticated.
+    pub fn authenticated(&self) -> Result<&Authenticated, Problem> {
+        self.authenticated.as_ref().ok_or_else(|| Problem::new(ProblemType::Unauthorized, "This route needs a key."))
+    }
+
+    /// On whose behalf the use case runs: a tenant's key.
+    ///
+    /// # Errors
+    /// Forbidden for the platform key, which has no tenant.
+    pub fn caller(&self) -> Result<Caller, Problem> {
+        match self.authenticated()? {
+            Authenticated::Tenant(key) => Ok(Caller { tenant: key.tenant(), actor: Actor::Key(key.id.clone()) }),
+            Authenticated::Platform => {
+                Err(Problem::new(ProblemType::Forbidden, "The platform key has no tenant of its own."))
+            }
+        }
+    }
+
+    /// On whose behalf the use case runs: a tenant's key in its tenant, the platform key in the tenant that it names.
+    ///
+    /// # Errors
+    /// When the platform key names no tenant, or a tenant's key another than its own.
+    pub fn caller_in(&self, named: Option<&str>) -> Result<Caller, Problem> {
+        match self.authenticated()? {
+            Authenticated::Tenant(key) => {
+                if named.is_some_and(|named| named != key.tenant().as_str()) {
+                    let detail = "A tenant's key works in its own tenant only.";
+                    return Err(Problem::new(ProblemType::Forbidden, detail));
+                }
+                self.caller()
+            }
+            Authenticated::Platform => {
+                let named = named.ok_or_else(|| Problem::field("tenant", "must be given with the platform key"))?;
+                let tenant = TenantId::try_from(named).map_err(|fault| Problem::field("tenant", fault.fault))?;
+                Ok(Caller { tenant, actor: Actor::Platform })
+            }
+        }
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// When it is too long, not declared as JSON, or does not read as `T`; the detail says where.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body = self.body()?;
+        if !self.has_media_type("application/json") {
+            let detail = "Send the body as Content-Type: application/json.";
+            return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
+        }
+        serde_json::from_slice(body)
+            .map_err(|error| Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {error}.")))
+    }
+
+    /// The body as a form's fields; the first of each name counts.
+    ///
+    /// # Errors
+    /// When it is too long, or not a form.
+    pub fn form(&self) -> Result<BTreeMap<String, String>, Problem> {
+        let body = self.body()?;
+        if !self.has_media_type("application/x-www-form-urlencoded") {
+            return Err(Problem::new(ProblemType::UnsupportedMediaType, "Send the page's form."));
+        }
+        let mut fields = BTreeMap::new();
+        for pair in std::str::from_utf8(body).unwrap_or_default().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            fields.entry(form_decoded(name)).or_insert_with(|| form_decoded(value));
+        }
+        Ok(fields)
+    }
+
+    /// The value of a cookie.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let all = self.request.headers().get_all(COOKIE).into_iter();
+        all.filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find_map(|(found, value)| (found == name).then_some(value))
+    }
+
+    fn body(&self) -> Result<&[u8], Problem> {
+        let body: &[u8] = match self.request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        if body.len() > MAX_BODY {
+            let detail = format!("The body has {} bytes; at most {MAX_BODY} are taken.", body.len());
+            return Err(Problem::new(ProblemType::TooLarge, detail));
+        }
+        Ok(body)
+    }
+
+    fn has_media_type(&self, wanted: &str) -> bool {
+        let given = self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// Reads a field of the request, naming it when it is not allowed.
+///
+/// # Errors
+/// What `T` says of the value.
+pub fn field<'t, T, F: Display>(name: &'static str, value: &'t str) -> Result<T, Problem>
+where
+    T: TryFrom<&'t str, Error = F>,
+{
+    T::try_from(value).map_err(|fault| {
+        let text = fault.to_string();
+        let text = text.strip_prefix(name).map_or(text.as_str(), str::trim_start);
+        Problem::field(name, text)
+    })
+}
+
+/// An answer in JSON.
+///
+/// # Errors
+/// Internal when the body cannot be written.
+pub fn json(status: u16, body: &impl Serialize) -> Answer {
+    let text = serde_json::to_string(body)
+        .map_err(|error| Problem::new(ProblemType::Internal, format!("The answer could not be written: {error}")))?;
+    let headers =
+        vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
+    Ok(response(status, headers, Body::Text(text)))
+}
+
+/// An answer without a body.
+#[must_use]
+pub fn no_content() -> Response<Body> {
+    response(204, vec![(CACHE_CONTROL, "no-store".to_owned())], Body::Empty)
+}
+
+/// An answer; a header whose value cannot be written is left out.
+#[must_use]
+pub fn response(status: u16, headers: Vec<(HeaderName, String)>, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = lambda_http::http::StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn form_decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}

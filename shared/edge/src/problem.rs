@@ -1,0 +1,379 @@
+//! Errors as problem documents (RFC 9457). The only place that joins an error to a status code.
+//!
+//! `type` is one of a closed set, each with a page in `docs/problems/`. `title` belongs to the type, `detail` is about
+//! this occurrence and curated: no internals, no secret. A 5xx says only where to look in the log.
+
+use std::time::Duration;
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::{Body, Response};
+use otpost_domain::enrolment::DeadLink;
+use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError};
+use otpost_service::enroll::EnrollError;
+use otpost_service::ports::{Fault, PortError};
+use otpost_service::provision::{LookUpError, ProvisionError};
+use otpost_service::push::PushError;
+use otpost_service::users::UserError;
+use otpost_service::verify::VerifyError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::chain;
+
+macro_rules! problem_types {
+    ($($(#[$doc:meta])* $name:ident = $slug:literal, $status:literal, $title:literal;)*) => {
+        /// The kinds of problems.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ProblemType {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ProblemType {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name in the URN and of its page in `docs/problems/`.
+            #[must_use]
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+
+            /// Its status code, 4xx or 5xx.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// What it is called, the same for every occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+problem_types! {
+    /// The request cannot be read, or a field of it is not allowed.
+    InvalidRequest = "invalid-request", 400, "The request is not valid";
+    /// No key, or none that is good.
+    Unauthorized = "unauthorized", 401, "A valid API key is needed";
+    /// The key's role may not do this.
+    Forbidden = "forbidden", 403, "This key may not do that";
+    /// There is no such thing in the key's tenant.
+    NotFound = "not-found", 404, "There is no such thing";
+    /// What was to be made is there already.
+    AlreadyExists = "already-exists", 409, "It exists already";
+    /// The state of things does not allow it.
+    NotAllowedNow = "not-allowed-now", 409, "This cannot be done now";
+    /// Others change the same thing.
+    Busy = "busy", 409, "Others change the same thing";
+    /// The browser's or app's enrolment is over.
+    EnrolmentSessionOver = "enrolment-session-over", 409, "The enrolment session is over";
+    /// The link does not work any more.
+    DeadLink = "dead-link", 410, "The link does not work any more";
+    /// The body is too long.
+    TooLarge = "too-large", 413, "The request is too large";
+    /// The body is not JSON.
+    UnsupportedMediaType = "unsupported-media-type", 415, "The body must be JSON";
+    /// The code was not accepted.
+    InvalidCode = "invalid-code", 422, "The code was not accepted";
+    /// Too many wrong codes or open sessions.
+    TooManyAttempts = "too-many-attempts", 429, "Too many attempts";
+    /// Otpost is at fault.
+    Internal = "internal", 500, "Something went wrong";
+    /// Something that Otpost needs is in trouble.
+    Unavailable = "unavailable", 503, "Otpost cannot do this at the moment";
+}
+
+impl ProblemType {
+    /// The `type` member.
+    #[must_use]
+    pub fn urn(self) -> String {
+        format!("urn:otpost:problem:{}", self.slug())
+    }
+}
+
+/// One occurrence of a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its kind.
+    pub kind: ProblemType,
+    /// About this occurrence, for whoever reads the answer.
+    pub detail: String,
+    /// The field of the request that it is about.
+    pub field: Option<&'static str>,
+    /// How long to wait before trying again.
+    pub retry_after: Option<Duration>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "Problem")]
+pub struct ProblemDocument {
+    /// Kind of the problem: `urn:otpost:problem:` and one of the names in docs/problems.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same for every problem of this kind.
+    pub title: String,
+    /// The HTTP status code.
+    pub status: u16,
+    /// About this occurrence.
+    pub detail: String,
+    /// This occurrence's id, to be found in the log.
+    pub instance: String,
+    /// The field of the request that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), field: None, retry_after: None }
+    }
+
+    /// A field of the request that is not allowed.
+    pub fn field(field: &'static str, fault: impl std::fmt::Display) -> Self {
+        let detail = format!("{field} {fault}");
+        Self { field: Some(field), ..Self::new(ProblemType::InvalidRequest, detail) }
+    }
+
+    fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The answer; `request_id` is where to look in the log.
+    #[must_use]
+    pub fn response(&self, request_id: &str) -> Response<Body> {
+        let document = ProblemDocument {
+            kind: self.kind.urn(),
+            title: self.kind.title().to_owned(),
+            status: self.kind.status(),
+            detail: self.detail.clone(),
+            instance: format!("urn:otpost:request:{request_id}"),
+            field: self.field.map(str::to_owned),
+        };
+        let body = serde_json::to_string(&document).unwrap_or_default();
+        let mut headers: Vec<(HeaderName, String)> = vec![
+            (CONTENT_TYPE, "application/problem+json".to_owned()),
+            (CACHE_CONTROL, "no-store".to_owned()),
+        ];
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.push((RETRY_AFTER, seconds.max(1).to_string()));
+        }
+        if self.kind == ProblemType::Unauthorized {
+            headers.push((WWW_AUTHENTICATE, "Bearer realm=\"otpost\"".to_owned()));
+        }
+        crate::http::response(self.kind.status(), headers, Body::Text(body))
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        tracing::error!(error = chain(&error), fault = ?error.kind, "a port failed");
+        match error.kind {
+            Fault::Throttled | Fault::Unavailable => {
+                Self::new(ProblemType::Unavailable, "Please try again in a moment.").after(Duration::from_secs(2))
+            }
+            Fault::Misconfigured | Fault::Corrupt => {
+                Self::new(ProblemType::Internal, "The operators can find this in the log by its instance.")
+            }
+        }
+    }
+}
+
+impl From<CreateTenantError> for Problem {
+    fn from(error: CreateTenantError) -> Self {
+        match error {
+            CreateTenantError::Exists => Self::new(ProblemType::AlreadyExists, "There is a tenant of this id."),
+            CreateTenantError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateKeyError> for Problem {
+    fn from(error: CreateKeyError) -> Self {
+        match error {
+            CreateKeyError::NoSuchTenant => Self::new(ProblemType::NotFound, "There is no tenant of this id."),
+            CreateKeyError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeKeyError> for Problem {
+    fn from(error: RevokeKeyError) -> Self {
+        match error {
+            RevokeKeyError::NoSuchKey => Self::new(ProblemType::NotFound, "There is no key of this id."),
+            RevokeKeyError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Exists => Self::new(ProblemType::AlreadyExists, "There is a user of this id."),
+            UserError::NoSuchUser => no_such_user(),
+            UserError::Busy => busy(),
+            UserError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProvisionError> for Problem {
+    fn from(error: ProvisionError) -> Self {
+        match error {
+            ProvisionError::NoSuchUser => no_such_user(),
+            ProvisionError::TooManyTokens => {
+                Self::new(ProblemType::NotAllowedNow, "The user has 10 tokens already; no more are allowed.")
+            }
+            ProvisionError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<LookUpError> for Problem {
+    fn from(error: LookUpError) -> Self {
+        match error {
+            LookUpError::NoSuchUser => no_such_user(),
+            LookUpError::NoSuchToken => no_such_token(),
+            LookUpError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<PushError> for Problem {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::NoSuchToken => no_such_token(),
+            PushError::NotEnrollable(fault) => Self::new(
+                ProblemType::NotAllowedNow,
+                format!("The token is {}: only one that is assigned or enrolling can be pushed.", fault.state),
+            ),
+            PushError::InactiveUser => Self::new(ProblemType::NotAllowedNow, "The token's user is not active."),
+            PushError::NoAddress(channel) => Self::new(
+                ProblemType::NotAllowedNow,
+                format!("The token's user has no address for the channel {}.", channel.as_str()),
+            ),
+            PushError::NoGateway(channel) => Self::new(
+                ProblemType::NotAllowedNow,
+                format!("No gateway is configured for the channel {}.", channel.as_str()),
+            ),
+            PushError::Busy => busy(),
+            PushError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeadLink> for Problem {
+    fn from(dead: DeadLink) -> Self {
+        match dead {
+            DeadLink::Unknown => Self::new(ProblemType::NotFound, "There is no such link."),
+            DeadLink::Expired => {
+                Self::new(ProblemType::DeadLink, "The link has expired. Ask for a new one to be sent.")
+            }
+            DeadLink::Used => {
+                Self::new(ProblemType::DeadLink, "The link has been used: its token is active already.")
+            }
+            DeadLink::Superseded => {
+                Self::new(ProblemType::DeadLink, "A newer link was sent. Use the one in the latest message.")
+            }
+        }
+    }
+}
+
+impl From<EnrollError> for Problem {
+    fn from(error: EnrollError) -> Self {
+        match error {
+            EnrollError::Dead(dead) => dead.into(),
+            EnrollError::TooManySessions { retry_after } => Self::new(
+                ProblemType::TooManyAttempts,
+                "Too many browsers or apps have started this enrolment. Wait until one of them is over.",
+            )
+            .after(retry_after),
+            EnrollError::SessionOver => Self::new(
+                ProblemType::EnrolmentSessionOver,
+                "This enrolment session is over or was never opened. Start again from the link.",
+            ),
+            EnrollError::TooManyWrongCodes => Self::new(
+                ProblemType::EnrolmentSessionOver,
+                "This enrolment session had too many wrong codes. Start again from the link.",
+            ),
+            EnrollError::Format(fault) => Self::field("code", fault),
+            EnrollError::WrongCode => Self::new(
+                ProblemType::InvalidCode,
+                "The code is not the one that the app should show now. Check the device's time, and that the secret \
+                 was taken over completely.",
+            ),
+            EnrollError::Busy => busy(),
+            EnrollError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Refused => {
+                Self::new(ProblemType::InvalidCode, "The code is wrong, was used before, or is too old.")
+            }
+            VerifyError::Locked { retry_after } => {
+                Self::new(ProblemType::TooManyAttempts, "Too many wrong codes. This one was not looked at.")
+                    .after(retry_after)
+            }
+            VerifyError::Busy => busy(),
+            VerifyError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn no_such_user() -> Problem {
+    Problem::new(ProblemType::NotFound, "There is no user of this id.")
+}
+
+fn no_such_token() -> Problem {
+    Problem::new(ProblemType::NotFound, "There is no token of this serial.")
+}
+
+fn busy() -> Problem {
+    Problem::new(ProblemType::Busy, "Nothing was changed. Please try again.").after(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_type_has_its_page_and_every_page_its_type() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/problems");
+        let mut pages: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert!(pages.remove("README.md"));
+        let slugs: BTreeSet<String> = ProblemType::ALL.iter().map(|kind| format!("{}.md", kind.slug())).collect();
+        assert_eq!(pages, slugs);
+        for kind in ProblemType::ALL {
+            let page = std::fs::read_to_string(format!("{folder}/{}.md", kind.slug())).unwrap();
+            assert!(page.contains(kind.title()), "{} names its title", kind.slug());
+            assert!(page.contains(&kind.status().to_string()), "{} names its status", kind.slug());
+        }
+    }
+
+    #[test]
+    fn statuses_are_errors() {
+        assert!(ProblemType::ALL.iter().all(|kind| (400..600).contains(&kind.status())));
+    }
+
+    #[test]
+    fn waits_are_rounded_up_and_never_zero() {
+        let wait = |millis| {
+            let problem = busy().after(Duration::from_millis(millis));
+            problem.response("r").headers()["retry-after"].to_str().unwrap().to_owned()
+        };
+        assert_eq!([wait(0), wait(1), wait(1000), wait(1001)], ["1", "1", "1", "2"]);
+    }
+}

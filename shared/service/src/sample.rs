@@ -1,0 +1,227 @@
+//! A small world of fixed ids, for the sample events: what they name exists here and nowhere else.
+//!
+//! Ids and keys are made of repeated bytes. They open nothing in any deployment.
+
+use data_encoding::BASE64URL_NOPAD;
+use otpost_domain::apikey::{self, ApiKey, Role, SecretHash};
+use otpost_domain::audit::{Action, Actor};
+use otpost_domain::contact::{DisplayName, EmailAddress};
+use otpost_domain::enrolment::{Enrolment, LINK_LIFE};
+use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
+use otpost_domain::otp::OtpParameters;
+use otpost_domain::secret::SecretText;
+use otpost_domain::token::{SealedSeed, Token};
+
+use crate::caller::Caller;
+use crate::content::PushContent;
+use crate::memory::MemoryPorts;
+use crate::ports::{
+    Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PortResult, Ports as _, Push, RecordKind,
+    Sealer as _, TokenStore as _, Write,
+};
+use crate::users::{Profile, create_user};
+
+/// The seed of jane's token: at the sample world's time its code is [`right_code`].
+pub const SEED: [u8; 20] = *b"12345678901234567890";
+
+/// The platform key `otp_platform_` and 48 letters a.
+#[derive(Clone, Copy, Debug)]
+pub struct SamplePlatformKey;
+
+impl PlatformKey for SamplePlatformKey {
+    async fn secret_hash(&self) -> PortResult<Option<SecretHash>> {
+        Ok(Some(SecretHash::of(&SecretText::new("a".repeat(48)))))
+    }
+}
+
+fn tenant() -> TenantId {
+    TenantId::try_from("acme").expect("a tenant's id")
+}
+
+/// The key of a role: its id and text.
+#[must_use]
+pub fn key(role: Role) -> (ApiKey, SecretText) {
+    let number = match role {
+        Role::Platform => 0,
+        Role::App => 1,
+        Role::Helpdesk => 2,
+        Role::Operator => 3,
+        Role::Admin => 4,
+        Role::Directory => 5,
+    };
+    let id = KeyId::new(&tenant(), [number; 8]);
+    let (text, secret_hash) = apikey::mint(&id, &[number; 32]);
+    let created_at = MemoryPorts::new().clock().now();
+    let name = DisplayName::try_from(role.as_str()).expect("a name");
+    (ApiKey { id, role, name, secret_hash, created_at, revoked_at: None }, text)
+}
+
+/// The code in joe's enrolment link.
+#[must_use]
+pub fn link() -> BearerCode {
+    BearerCode::new(&[7; 32])
+}
+
+/// Jane's token, active, and joe's, enrolling.
+#[must_use]
+pub fn serials() -> [Serial; 2] {
+    [Serial::new([1; 8]), Serial::new([2; 8])]
+}
+
+/// The code of jane's token at the sample world's time.
+#[must_use]
+pub fn right_code() -> String {
+    let seed = otpost_domain::secret::Seed::new(SEED.to_vec()).expect("a seed");
+    let parameters = OtpParameters::default();
+    let period = parameters.kind.period().expect("time-based");
+    let step = otpost_domain::otp::totp::step(MemoryPorts::new().clock().now().seconds(), period);
+    otpost_domain::otp::totp::code(&seed, step, &parameters).expose().to_owned()
+}
+
+/// The message with joe's link.
+#[must_use]
+pub fn message() -> MessageId {
+    MessageId::new(MemoryPorts::new().clock().now(), [1; 10])
+}
+
+/// Tenant `acme` with a key of each role; `jane` with an active token; `joe` with a token whose link is on its way
+/// and has been handed to SES's sender.
+///
+/// # Panics
+/// When a step fails: the world would not be what it says.
+pub async fn sample_world() -> MemoryPorts {
+    let ports = MemoryPorts::new();
+    ports.with_tenant("acme").await;
+    let caller = Caller { tenant: tenant(), actor: Actor::System };
+    for role in Role::OF_TENANTS {
+        let audit = caller.audit(&ports, Action::KeyCreated);
+        done(ports.store().create_key(&key(role).0, &audit).await);
+    }
+    let [janes, joes] = serials();
+    for user in ["jane", "joe"] {
+        let email = EmailAddress::try_from(format!("{user}@example.org").as_str()).ok();
+        let profile = Profile { email, ..Profile::default() };
+        create_user(&ports, &caller, UserId::try_from(user).expect("an id"), profile).await.expect("a user");
+    }
+    let jane = enrolling(&ports, &caller, "jane", janes, BearerHash::stored("jane's"), [9; 10]).await;
+    activated(&ports, &caller, jane).await;
+    enrolling(&ports, &caller, "joe", joes, link().hash(), [1; 10]).await;
+    ports
+}
+
+async fn enrolling(
+    ports: &MemoryPorts,
+    caller: &Caller,
+    user: &str,
+    serial: Serial,
+    link_hash: BearerHash,
+    random: [u8; 10],
+) -> (Token, Enrolment) {
+    let now = ports.clock().now();
+    let user = UserId::try_from(user).expect("an id");
+    let token = Token::assigned(tenant(), user.clone(), serial.clone(), OtpParameters::default(), now);
+    let audit = caller.audit(ports, Action::TokenProvisioned);
+    let provisioned = ports.store().provision(&token, &audit).await.expect("a store");
+    assert_eq!(provisioned, crate::ports::Provisioning::Done);
+    let token = token.pushed(link_hash.clone(), now).expect("can be pushed");
+    let enrolment = Enrolment::new(link_hash, tenant(), user.clone(), serial.clone(), now, LINK_LIFE);
+    let message = Message {
+        id: MessageId::new(now, random),
+        tenant: tenant(),
+        user: user.clone(),
+        serial: Some(serial),
+        purpose: Purpose::PushToken,
+        channel: Channel::Email,
+        recipient: "j***@e***.org".to_owned(),
+        content: None,
+        created_at: now,
+        expires_at: enrolment.expires_at,
+        status: MessageStatus::Queued,
+        reason: None,
+        hops: Vec::new(),
+        due_at: Some(now.plus(PICK_UP)),
+        version: 1,
+    };
+    let content = PushContent {
+        to: format!("{user}@example.org"),
+        link: format!("https://otp.example.org/e/{}", link().expose()),
+        username: user.to_string(),
+        display_name: user.to_string(),
+        tenant_name: "Acme".to_owned(),
+        locale: "en".to_owned(),
+        expires: enrolment.expires_at.for_people(),
+        authz_code: None,
+    };
+    let bytes = content.encode().expect("encodes");
+    let kind = RecordKind::MessageContent;
+    let sealed = ports.sealer().seal(&tenant(), kind, message.id.as_str(), &bytes).await.expect("seals");
+    let message = Message { content: Some(SealedContent(sealed)), ..message };
+    let audit = caller.audit(ports, Action::TokenPushed);
+    let push = Push { token: &token, enrolment: &enrolment, superseded: None, message: &message, audit: &audit };
+    done(ports.store().push(&push).await);
+    (token, enrolment)
+}
+
+async fn activated(ports: &MemoryPorts, caller: &Caller, (token, enrolment): (Token, Enrolment)) {
+    let now = ports.clock().now();
+    let kind = RecordKind::TokenSeed;
+    let sealed = ports.sealer().seal(&tenant(), kind, token.serial.as_str(), &SEED).await.expect("seals");
+    let token = token.activated(&enrolment.link, SealedSeed(sealed), now).expect("can be activated");
+    let enrolment = enrolment.used(now).expect("open");
+    let audit = caller.audit(ports, Action::TokenActivated);
+    let activation = Activation { token: &token, enrolment: &enrolment, step: 1, drift: 0, audit: &audit };
+    done(ports.store().activate(&activation).await);
+}
+
+/// Hands joe's message to its sender, as `deliver` does.
+///
+/// # Panics
+/// When the sample world has no such message.
+pub async fn hand(ports: &MemoryPorts) {
+    let reference = crate::ports::MessageRef { tenant: tenant(), id: message() };
+    assert!(ports.store().message(&reference).await.expect("a store").is_some());
+    crate::deliver::deliver(ports, &reference).await.expect("delivers");
+}
+
+fn done(write: PortResult<Write>) {
+    assert_eq!(write.expect("a store"), Write::Done);
+}
+
+/// The sample events of a function, `events/<function>/*.json`: name and text of each, all of `expected` and no more.
+///
+/// # Panics
+/// When a file is missing, or one is there that nobody expects.
+#[must_use]
+pub fn events(function: &str, expected: &[&str]) -> Vec<(String, String)> {
+    let folder = format!("{}/../../events/{function}", env!("CARGO_MANIFEST_DIR"));
+    let mut found: Vec<_> = std::fs::read_dir(&folder)
+        .expect("a folder of events")
+        .map(|entry| entry.expect("a file").file_name().into_string().expect("a name"))
+        .collect();
+    found.sort();
+    let mut wanted: Vec<_> = expected.iter().map(|name| (*name).to_owned()).collect();
+    wanted.sort();
+    assert_eq!(found, wanted, "every sample event of {function} is expected, and every expected one is there");
+    let text = |name: String| {
+        let text = std::fs::read_to_string(format!("{folder}/{name}")).expect("readable");
+        (name, text)
+    };
+    found.into_iter().map(text).collect()
+}
+
+/// The link's code as the events write it.
+#[must_use]
+pub fn link_text() -> String {
+    BASE64URL_NOPAD.encode(&[7; 32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_links_code_is_written_as_a_link_is() {
+        assert_eq!(link().expose(), link_text());
+    }
+}
