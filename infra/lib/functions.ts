@@ -37,15 +37,6 @@ const STORAGE_KEY_ACTIONS = [
   "kms:ReEncryptTo",
 ];
 
-const EDIT_USERS: readonly TableAction[] = [
-  "ConditionCheckItem",
-  "DeleteItem",
-  "GetItem",
-  "PutItem",
-  "Query",
-  "UpdateItem",
-];
-
 /** Every function: what it is told and what it may do, and nothing besides. */
 export class Functions extends Construct {
   readonly all: Readonly<Record<Binary, OtpFunction>>;
@@ -89,8 +80,8 @@ export class Functions extends Construct {
         dataKey: state.dataKey.keyArn,
       },
     });
-    this.allowTable(made, state.core, EDIT_USERS);
-    this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
+    this.allowTable(made, state.core, ["ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     return made;
@@ -109,9 +100,8 @@ export class Functions extends Construct {
         publicUrl: this.props.publicUrl,
       },
     });
-    this.allowTable(made, state.core, EDIT_USERS);
-    this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
-    this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
+    this.allowTable(made, state.core, ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.flow, ["PutItem", "UpdateItem"]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     this.allowSend(made, delivery.deliveries);
@@ -130,7 +120,7 @@ export class Functions extends Construct {
         sesQueueUrl: delivery.sendSes.queue.queueUrl,
       },
     });
-    this.allowTable(made, state.flow, ["GetItem", "UpdateItem"]);
+    this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
     this.allowSend(made, delivery.deliveries, delivery.sendSes);
@@ -149,15 +139,16 @@ export class Functions extends Construct {
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
+        sesQueueUrl: delivery.sendSes.queue.queueUrl,
         sesSender: settings.sesSender.header,
         sesConfigurationSet: delivery.configurationSet.configurationSetName,
       },
     });
     this.allowTable(made, state.core, ["GetItem"]);
-    this.allowTable(made, state.flow, ["GetItem", "UpdateItem"]);
+    this.allowTable(made, state.flow, ["PutItem", "UpdateItem"]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
-    this.allowSend(made, delivery.deliveries);
+    this.allowSend(made, delivery.deliveries, delivery.sendSes);
     this.allowMail(made);
     delivery.sendSes.consumedBy(made);
     return made;

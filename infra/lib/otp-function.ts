@@ -72,7 +72,8 @@ export class OtpFunction extends Construct {
       memorySize: props.memory ?? 256,
       timeout: this.timeout,
       reservedConcurrentExecutions: settings.reservedConcurrency,
-      environment: variables(props.environment),
+      // The SDK says this name with every request, so that CloudTrail shows which function asked.
+      environment: { AWS_SDK_UA_APP_ID: `otpost-${binary}`, ...variables(props.environment) },
       tracing: lambda.Tracing.ACTIVE,
       logGroup,
       loggingFormat: lambda.LoggingFormat.JSON,

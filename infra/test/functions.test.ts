@@ -14,7 +14,15 @@ const VARIABLES: Record<Binary, string[]> = {
   deliver: [FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
   enroll: [CORE, FLOW, DATA_KEY],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
-  "send-ses": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_SES_SENDER", "OTPOST_SES_CONFIGURATION_SET"],
+  "send-ses": [
+    CORE,
+    FLOW,
+    DATA_KEY,
+    DELIVERIES,
+    "OTPOST_SES_QUEUE_URL",
+    "OTPOST_SES_SENDER",
+    "OTPOST_SES_CONFIGURATION_SET",
+  ],
   verify: [CORE, DATA_KEY],
 };
 
@@ -32,24 +40,26 @@ const COMMON = [
   "kms:ReEncryptFrom storage key via dynamodb",
   "kms:ReEncryptTo storage key via dynamodb",
 ];
-const EDIT_USERS = ["ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"];
 const OPEN_DATA_KEY = "kms:Decrypt data key for a tenant";
 const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey storage key via sqs"];
 
 /** What each function may do besides, and nothing else. */
 const PERMISSIONS: Record<Binary, string[]> = {
   verify: [...on("core", ["GetItem", "Query", "UpdateItem"]), OPEN_DATA_KEY],
-  enroll: [...on("core", EDIT_USERS), ...on("flow", ["GetItem", "PutItem", "UpdateItem"]), OPEN_DATA_KEY],
+  enroll: [
+    ...on("core", ["ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("flow", ["GetItem", "PutItem"]),
+    OPEN_DATA_KEY,
+  ],
   "push-token": [
-    ...on("core", EDIT_USERS),
-    ...on("flow", ["GetItem", "PutItem", "UpdateItem"]),
-    ...on("flow/index/messages-by-user", ["Query"]),
+    ...on("core", ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("flow", ["PutItem", "UpdateItem"]),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
     ...SEND_KEYS,
   ],
   deliver: [
-    ...on("flow", ["GetItem", "UpdateItem"]),
+    ...on("flow", ["GetItem", "PutItem"]),
     ...on("flow/index/open-messages", ["Query"]),
     "sqs:SendMessage deliveries",
     "sqs:SendMessage send-ses",
@@ -58,9 +68,10 @@ const PERMISSIONS: Record<Binary, string[]> = {
   ],
   "send-ses": [
     ...on("core", ["GetItem"]),
-    ...on("flow", ["GetItem", "UpdateItem"]),
+    ...on("flow", ["PutItem", "UpdateItem"]),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
+    "sqs:SendMessage send-ses",
     ...consume("send-ses"),
     ...SEND_KEYS,
     ...["ses:SendEmail", "ses:SendRawEmail"].flatMap((action) => [
@@ -111,7 +122,8 @@ describe("functions", () => {
 
     test(`${binary}: is told what the contract says and no more`, () => {
       const told: Record<string, unknown> = Properties["Environment"].Variables;
-      assert.deepEqual(Object.keys(told).sort(), [...VARIABLES[binary]].sort());
+      assert.deepEqual(Object.keys(told).sort(), ["AWS_SDK_UA_APP_ID", ...VARIABLES[binary]].sort());
+      assert.equal(told["AWS_SDK_UA_APP_ID"], `otpost-${binary}`);
       for (const [name, value] of Object.entries(told)) {
         assert.ok(value !== "" && value !== undefined, name);
       }
