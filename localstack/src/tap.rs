@@ -4,18 +4,21 @@
 //! SES drops the inline QR code; everything else goes on to the emulator.
 
 use std::net::TcpListener;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
+use data_encoding::BASE64;
 
 use crate::counts::{Counts, function, operation};
 use crate::proxy::{Serving, client, forward, serve};
 
 /// SES's `SendEmail`.
 const SEND_EMAIL: &str = "/v2/email/outbound-emails";
+/// SES takes 40 MB.
+const LARGEST_MAIL: usize = 40 << 20;
 
 /// A running tap.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub struct Tap {
     /// Where functions send their AWS calls.
     pub url: String,
     counts: Counts,
+    mails: RawMails,
     upstream: Arc<OnceLock<Upstream>>,
     _serving: Serving,
 }
@@ -52,6 +56,8 @@ impl Tap {
         let url = crate::ports::url(listener.local_addr()?.port());
         let (counts, upstream) = (Counts::default(), Arc::new(OnceLock::<Upstream>::new()));
         let (counted, shared, client) = (counts.clone(), Arc::clone(&upstream), client());
+        let mails = RawMails::default();
+        let kept = mails.clone();
         let serving = serve(listener, move |request: Request| {
             count(&counted, &request);
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -59,7 +65,13 @@ impl Tap {
                 .get()
                 .map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
             let client = client.clone();
+            let kept = kept.clone();
             async move {
+                let request = if request.uri().path() == SEND_EMAIL {
+                    kept.keep(request).await
+                } else {
+                    request
+                };
                 match url {
                     // The signature covers the host, and queue URLs are made from it.
                     Some(url) => forward(&client, request, &url, true).await,
@@ -70,6 +82,7 @@ impl Tap {
         Ok(Self {
             url,
             counts,
+            mails,
             upstream,
             _serving: serving,
         })
@@ -83,10 +96,38 @@ impl Tap {
         });
     }
 
+    /// The MIME of every mail that went by, oldest first.
+    #[must_use]
+    pub fn raw_mails(&self) -> Vec<Vec<u8>> {
+        self.mails.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The counters.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+}
+
+/// The MIME of the mails that went by, as it stood in the requests.
+#[derive(Clone, Debug, Default)]
+struct RawMails(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl RawMails {
+    /// Keeps the mail of a `SendEmail` request, and gives the request back.
+    async fn keep(&self, request: Request) -> Request {
+        let (parts, body) = request.into_parts();
+        let bytes = axum::body::to_bytes(body, LARGEST_MAIL).await.unwrap_or_default();
+        let call: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+        let raw = call.and_then(|call| {
+            BASE64
+                .decode(call.pointer("/Content/Raw/Data")?.as_str()?.as_bytes())
+                .ok()
+        });
+        if let Some(raw) = raw {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(raw);
+        }
+        Request::from_parts(parts, bytes.into())
     }
 }
 

@@ -196,6 +196,12 @@ impl World {
         mails::fetch(&self.endpoints.viewer).await
     }
 
+    /// The MIME of every mail as the functions gave it to SES, oldest first.
+    #[must_use]
+    pub fn raw_mails(&self) -> Vec<Vec<u8>> {
+        self.tap.raw_mails()
+    }
+
     /// How often functions asked for which AWS operation since the start or the last reset.
     #[must_use]
     pub fn wire_counts(&self) -> BTreeMap<String, u64> {

@@ -225,9 +225,12 @@ async fn a_token_is_activated_once<P: TestPorts>(ports: P) {
     let ports = Arc::new(ports);
     let reference = pushed(ports.as_ref()).await;
     let link = link_of(ports.as_ref(), &reference).await;
-    let mut racing = tokio::task::JoinSet::new();
+    let mut sessions = Vec::new();
     for _ in 0..5 {
-        let started = enroll::start(ports.as_ref(), &link, None).await.expect("a session");
+        sessions.push(enroll::start(ports.as_ref(), &link, None).await.expect("a session"));
+    }
+    let mut racing = tokio::task::JoinSet::new();
+    for started in sessions {
         let code = crate::memory::App::scans(&started).code(ports.clock().now());
         let (ports, link) = (Arc::clone(&ports), link.clone());
         racing.spawn(async move { enroll::activate(ports.as_ref(), &link, &started.session, &code).await });

@@ -2,7 +2,7 @@
 //! and the DynamoDB ones to the same behaviour.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
@@ -89,13 +89,13 @@ impl Ports for MemoryPorts {
     }
 }
 
-/// A clock that moves when told.
-#[derive(Debug)]
-pub struct ManualClock(Mutex<Timestamp>);
+/// A clock that moves when told; its clones tell the same time.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self(Mutex::new(Timestamp::from_seconds(1_800_000_000)))
+        Self(Arc::new(Mutex::new(Timestamp::from_seconds(1_800_000_000))))
     }
 }
 
@@ -114,8 +114,8 @@ impl Clock for ManualClock {
 }
 
 /// Bytes that differ from call to call and are the same in every run.
-#[derive(Debug, Default)]
-pub struct CountingEntropy(Mutex<u64>);
+#[derive(Clone, Debug, Default)]
+pub struct CountingEntropy(Arc<Mutex<u64>>);
 
 impl Entropy for CountingEntropy {
     fn fill(&self, bytes: &mut [u8]) {

@@ -1,0 +1,143 @@
+//! Who may call what, and that tenants stay apart.
+
+use libtest_mimic::Trial;
+use otpost_domain::apikey::Role;
+use otpost_edge::route::Access;
+use otpost_tests::openapi;
+use otpost_tests::tenant::{Tenant, expect, expect_problem, text};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::shared;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        shared("api::every_route_with_every_role", every_route_with_every_role),
+        shared("api::another_tenants_keys_find_nothing", another_tenants_keys_find_nothing),
+        shared("api::keys_are_listed_without_secrets_and_revoked", keys_are_listed_without_secrets_and_revoked),
+        shared("api::users_are_changed_and_deleted", users_are_changed_and_deleted),
+        shared("api::tenants_are_listed_in_pages", tenants_are_listed_in_pages),
+    ]
+}
+
+/// The matrix in the routes' own table, walked over the deployed API: a role that is named gets past the door, one
+/// that is not is turned away with 403.
+async fn every_route_with_every_role() {
+    let tenant = Tenant::new().await;
+    let platform = tenant.world.platform_key().await.expect("the platform key");
+    for (_, route) in openapi::routes() {
+        let Access::Roles(allowed) = route.access else { continue };
+        let path = route
+            .path
+            .replace("{user}", "nobody")
+            .replace("{serial}", "OTP000000000000")
+            .replace("{tenant}", "nobody")
+            .replace("{key}", "nobody")
+            .replace("{message}", "nobody");
+        let method = Method::from_bytes(route.method.as_bytes()).expect("a method");
+        let roles = [(Role::Platform, platform.as_str())];
+        let roles = roles.into_iter().chain(Role::OF_TENANTS.map(|role| (role, tenant.key(role.as_str()))));
+        for (role, key) in roles {
+            let body = json!({});
+            let body = (method != Method::GET && method != Method::DELETE).then_some(&body);
+            let answer = tenant.api.send(method.clone(), &path, key, body).await.expect("an answer");
+            let told = format!("{} {} as {}: {}", route.method, route.path, role.as_str(), answer.body);
+            assert_ne!(answer.status, 401, "{told}");
+            assert_eq!(answer.status == 403, !allowed.contains(&role), "{told}");
+            assert!(answer.status.as_u16() < 500, "{told}");
+        }
+    }
+}
+
+async fn another_tenants_keys_find_nothing() {
+    let (mine, other) = (Tenant::new().await, Tenant::new().await);
+    let serial = mine.provisioned("jane").await;
+    let message = mine.pushed(&serial).await;
+    for path in [
+        "/v1/users/jane".to_owned(),
+        "/v1/users/jane/tokens".to_owned(),
+        format!("/v1/tokens/{serial}"),
+        format!("/v1/messages/{message}"),
+    ] {
+        expect(&mine.get(&path).await, 200);
+        expect_problem(&other.get(&path).await, 404, "not-found");
+    }
+    let none = other.get("/v1/messages?user=jane").await;
+    assert_eq!(none.body, json!({ "messages": [] }));
+    let push = other.post(&format!("/v1/tokens/{serial}/push"), &json!({ "channel": "email" })).await;
+    expect_problem(&push, 404, "not-found");
+    let keys = mine.api.get("/v1/keys", mine.key("admin")).await.expect("an answer");
+    let key = text(&keys.body["keys"][0], "key_id");
+    let path = format!("/v1/keys/{key}");
+    let revoke = other.api.send(Method::DELETE, &path, other.key("admin"), None).await.expect("an answer");
+    expect_problem(&revoke, 404, "not-found");
+    let order = json!({ "tenant": mine.id, "role": "admin", "name": "theirs" });
+    let make = other.api.post("/v1/keys", other.key("admin"), &order).await.expect("an answer");
+    expect_problem(&make, 403, "forbidden");
+}
+
+async fn keys_are_listed_without_secrets_and_revoked() {
+    let tenant = Tenant::new().await;
+    let admin = tenant.key("admin");
+    let made = tenant.api.post("/v1/keys", admin, &json!({ "role": "app", "name": "shop" })).await.expect("an answer");
+    expect(&made, 201);
+    let (id, secret) = (text(&made.body, "key_id"), text(&made.body, "secret"));
+    let mut listed = Vec::new();
+    let mut path = "/v1/keys?limit=4".to_owned();
+    loop {
+        let page = tenant.api.get(&path, admin).await.expect("an answer");
+        expect(&page, 200);
+        assert!(!page.body.to_string().contains("secret") && !page.body.to_string().contains("otp_"));
+        listed.extend(page.body["keys"].as_array().expect("a list").iter().map(|key| text(key, "key_id")));
+        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else { break };
+        path = format!("/v1/keys?limit=4&cursor={next}");
+    }
+    assert_eq!(listed.len(), 6);
+    assert!(listed.contains(&id) && listed.is_sorted());
+    let path = format!("/v1/keys/{id}");
+    let revoked = tenant.api.send(Method::DELETE, &path, admin, None).await.expect("an answer");
+    expect(&revoked, 200);
+    assert!(revoked.body.get("revoked_at").is_some());
+    // This key was never used before, so no function trusts it yet.
+    let body = json!({ "user": "jane", "code": "123456" });
+    let refused = tenant.api.post("/v1/verify", &secret, &body).await.expect("an answer");
+    expect_problem(&refused, 401, "unauthorized");
+}
+
+async fn users_are_changed_and_deleted() {
+    let tenant = Tenant::new().await;
+    let enrolled = tenant.enrolled("jane").await;
+    let operator = tenant.key("operator");
+    let path = "/v1/users/jane";
+    let off = json!({ "active": false, "display_name": null });
+    let changed = tenant.api.send(Method::PATCH, path, operator, Some(&off)).await.expect("an answer");
+    expect(&changed, 200);
+    assert_eq!((&changed.body["active"], changed.body.get("display_name")), (&json!(false), None));
+    expect_problem(&tenant.verify("jane", &enrolled.app.next_code()).await, 422, "invalid-code");
+    let on = json!({ "active": true });
+    expect(&tenant.api.send(Method::PATCH, path, operator, Some(&on)).await.expect("an answer"), 200);
+    expect(&tenant.verify("jane", &enrolled.app.next_code()).await, 200);
+    let gone = tenant.api.send(Method::DELETE, path, operator, None).await.expect("an answer");
+    expect(&gone, 204);
+    expect_problem(&tenant.get(path).await, 404, "not-found");
+    expect_problem(&tenant.get(&format!("/v1/tokens/{}", enrolled.serial)).await, 404, "not-found");
+    expect_problem(&tenant.verify("jane", &enrolled.app.next_code()).await, 422, "invalid-code");
+}
+
+async fn tenants_are_listed_in_pages() {
+    let tenant = Tenant::new().await;
+    let other = Tenant::new().await;
+    let platform = tenant.world.platform_key().await.expect("the platform key");
+    let mut seen = Vec::new();
+    let mut path = "/v1/tenants?limit=1".to_owned();
+    loop {
+        let page = tenant.api.get(&path, &platform).await.expect("an answer");
+        expect(&page, 200);
+        let tenants = page.body["tenants"].as_array().expect("a list");
+        assert_eq!(tenants.len(), 1);
+        seen.extend(tenants.iter().map(|tenant| text(tenant, "tenant")));
+        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else { break };
+        path = format!("/v1/tenants?limit=1&cursor={next}");
+    }
+    assert!(seen.is_sorted() && seen.contains(&tenant.id) && seen.contains(&other.id), "{seen:?}");
+}

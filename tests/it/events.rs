@@ -1,0 +1,38 @@
+//! Every sample event, given to its deployed function.
+
+use libtest_mimic::Trial;
+use otpost_tests::world::world;
+use serde_json::Value;
+
+use crate::shared;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![shared("events::every_file_is_answered", every_file_is_answered)]
+}
+
+/// The sample keys open nothing in a real deployment: events with a key are answered 401, links are not known, queue
+/// entries name no message. What matters here is that each function reads its events. (That each does what it says is
+/// shown in the functions' own tests, where the samples' world exists.)
+async fn every_file_is_answered() {
+    let world = world().await;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let mut count = 0;
+    for function in ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"] {
+        for file in std::fs::read_dir(folder.join(function)).expect("a folder of events") {
+            let path = file.expect("a file").path();
+            let event: Value = serde_json::from_slice(&std::fs::read(&path).expect("readable")).expect("JSON");
+            let answer = world.invoke(function, &event).await.expect("the function");
+            let name = path.display();
+            assert_eq!(answer.error, None, "{name}: {}", answer.payload);
+            if event.get("rawPath").is_some() {
+                let status = answer.payload["statusCode"].as_u64().expect("a status");
+                let has_key = event["headers"].get("authorization").is_some();
+                assert_eq!(status, if has_key { 401 } else { 404 }, "{name}: {}", answer.payload);
+            } else {
+                assert!(answer.payload.is_object(), "{name}: {}", answer.payload);
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 30, "{count} events");
+}

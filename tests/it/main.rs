@@ -1,0 +1,68 @@
+//! Otpost as a whole: its structure, its stores on an embedded DynamoDB, and the deployed system.
+//!
+//! One binary, so that all tests share one deployed world. It is started by the first test that needs it and ended
+//! after the last.
+
+mod api;
+mod budgets;
+mod dynamo;
+mod enrolment;
+mod events;
+mod main_job;
+mod problems;
+mod structure;
+
+#[cfg(feature = "conformance")]
+mod conformance;
+
+use std::future::Future;
+
+use libtest_mimic::{Arguments, Trial};
+use otpost_tests::world::{RUNTIME, TURN, end};
+
+/// A test that may run beside others.
+fn shared<F: Future<Output = ()> + Send + 'static>(name: &str, test: fn() -> F) -> Trial {
+    Trial::test(name, move || {
+        RUNTIME.block_on(async {
+            let _turn = TURN.read().await;
+            test().await;
+        });
+        Ok(())
+    })
+}
+
+/// A test that has the world alone, because it counts.
+fn alone<F: Future<Output = ()> + Send + 'static>(name: &str, test: fn() -> F) -> Trial {
+    Trial::test(name, move || {
+        RUNTIME.block_on(async {
+            let _turn = TURN.write().await;
+            test().await;
+        });
+        Ok(())
+    })
+}
+
+/// A test without a world.
+fn plain(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
+
+fn main() {
+    let mut trials = Vec::new();
+    trials.extend(structure::trials());
+    trials.extend(dynamo::trials());
+    trials.extend(main_job::trials());
+    trials.extend(enrolment::trials());
+    trials.extend(api::trials());
+    trials.extend(problems::trials());
+    trials.extend(events::trials());
+    trials.extend(budgets::trials());
+    #[cfg(feature = "conformance")]
+    trials.extend(conformance::trials());
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    RUNTIME.block_on(end());
+    conclusion.exit();
+}

@@ -1,0 +1,161 @@
+//! The main job: provision, push, mail with QR code, enrol, verify.
+
+use libtest_mimic::Trial;
+use otpost_local::authenticator::Authenticator;
+use otpost_local::demo::Browser;
+use otpost_local::{page, qr};
+use otpost_tests::tenant::{Tenant, expect, expect_problem, scanned, text};
+use serde_json::json;
+
+use crate::shared;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        shared("main_job::from_provisioning_to_verification", from_provisioning_to_verification),
+        shared("main_job::by_an_app", by_an_app),
+        shared("main_job::every_kind_of_token", every_kind_of_token),
+        shared("main_job::the_log_tells_the_way", the_log_tells_the_way),
+        shared("main_job::a_second_delivery_sends_nothing", a_second_delivery_sends_nothing),
+    ]
+}
+
+async fn from_provisioning_to_verification() {
+    let tenant = Tenant::new().await;
+    let serial = tenant.provisioned("jane").await;
+    let token = tenant.get(&format!("/v1/tokens/{serial}")).await;
+    assert_eq!(text(&token.body, "state"), "assigned");
+    tenant.pushed(&serial).await;
+    let mails = tenant.mails("jane", 1).await;
+    let [mail] = mails.as_slice() else { panic!("one mail") };
+
+    let link = mail.link(tenant.world.api_base()).expect("a link").to_owned();
+    assert!(mail.text.contains(&link) && mail.html.contains(&link));
+    assert!(mail.from.contains("Test & Söhne"), "{}", mail.from);
+    assert!(mail.html.contains("Jane &lt;b&gt;Doe&lt;/b&gt;"), "names are text, not markup: {}", mail.html);
+    let code = link.rsplit_once('/').expect("a path").1;
+    assert!(!mail.subject.contains(code));
+    for part in [&mail.subject, &mail.text, &mail.html] {
+        assert!(!part.contains("[["), "an unresolved wildcard: {part}");
+        assert!(!part.contains("otpauth"), "the seed is never in the mail");
+    }
+    assert_eq!(mail.attachments.len(), 1);
+    let picture = mail.inline_png().expect("an inline picture");
+    let decoded = qr::decode_png(&picture.content).expect("a QR code");
+    assert_eq!(decoded.text, link);
+
+    let mut browser = Browser::at(&link);
+    assert_eq!(browser.open().await.expect("the page"), 200);
+    assert!(!browser.html().contains("otpauth"), "opening the link makes no seed");
+    assert_eq!(browser.submit(&[]).await.expect("the page"), 200);
+    let app = Authenticator::scan(&scanned(&browser)).expect("an otpauth link");
+    let pictures = page::pictures(browser.html());
+    let [picture] = pictures.as_slice() else { panic!("one picture") };
+    let png = picture.strip_prefix("data:image/png;base64,").expect("a PNG");
+    let png = data_encoding::BASE64.decode(png.as_bytes()).expect("Base64");
+    assert_eq!(qr::decode_png(&png).expect("a QR code").text, scanned(&browser));
+    let code = app.code();
+    assert_eq!(browser.submit(&[("code", &code)]).await.expect("the page"), 200);
+    assert!(page::has_id(browser.html(), "activated"), "{}", browser.html());
+
+    let token = tenant.get(&format!("/v1/tokens/{serial}")).await;
+    assert_eq!(text(&token.body, "state"), "active");
+    expect_problem(&tenant.verify("jane", &code).await, 422, "invalid-code");
+    let next = app.next_code();
+    let verified = tenant.verify("jane", &next).await;
+    expect(&verified, 200);
+    assert_eq!(verified.body, json!({ "result": "accepted", "user": "jane", "serial": serial }));
+    expect_problem(&tenant.verify("jane", &next).await, 422, "invalid-code");
+}
+
+async fn by_an_app() {
+    let tenant = Tenant::new().await;
+    let (serial, link) = tenant.invited("jane").await;
+    let path = format!("/v1/activations/{}", link.rsplit_once('/').expect("a path").1);
+    let no_key = "";
+    let session = tenant.api.post(&path, no_key, &json!({})).await.expect("an answer");
+    expect(&session, 201);
+    let app = Authenticator::scan(&text(&session.body, "otpauth_uri")).expect("an otpauth link");
+    let step = |code: &str| json!({ "session": text(&session.body, "session"), "code": code });
+    let wrong = tenant.api.post(&path, no_key, &step("12345678")).await.expect("an answer");
+    expect_problem(&wrong, 422, "invalid-code");
+    let active = tenant.api.post(&path, no_key, &step(&app.code())).await.expect("an answer");
+    expect(&active, 200);
+    assert_eq!((text(&active.body, "serial"), text(&active.body, "state")), (serial, "active".to_owned()));
+    let again = tenant.api.post(&path, no_key, &step(&app.next_code())).await.expect("an answer");
+    expect_problem(&again, 410, "dead-link");
+    expect(&tenant.verify("jane", &app.next_code()).await, 200);
+}
+
+async fn every_kind_of_token() {
+    let tenant = Tenant::new().await;
+    let email = tenant.address("jane");
+    expect(&tenant.post("/v1/users", &json!({ "user": "jane", "email": email })).await, 201);
+    let kinds = [
+        json!({ "algorithm": "SHA256", "digits": 8, "period": 60 }),
+        json!({ "algorithm": "SHA512", "digits": 7, "period": 15 }),
+    ];
+    for (sent, kind) in kinds.iter().enumerate() {
+        let token = tenant.post("/v1/users/jane/tokens", kind).await;
+        expect(&token, 201);
+        assert_eq!(token.body["algorithm"], kind["algorithm"]);
+        tenant.pushed(&text(&token.body, "serial")).await;
+        let mut browser = Browser::at(&tenant.link("jane", sent + 1).await);
+        browser.open().await.expect("the page");
+        browser.submit(&[]).await.expect("the page");
+        let app = Authenticator::scan(&scanned(&browser)).expect("an otpauth link");
+        assert_eq!(browser.submit(&[("code", &app.code())]).await.expect("the page"), 200);
+        expect(&tenant.verify("jane", &app.next_code()).await, 200);
+    }
+}
+
+async fn the_log_tells_the_way() {
+    let tenant = Tenant::new().await;
+    let serial = tenant.provisioned("jane").await;
+    let mut made = Vec::new();
+    for sent in 1..=3 {
+        made.insert(0, tenant.pushed(&serial).await);
+        tenant.mails("jane", sent).await;
+    }
+    let mut story = tenant.get(&format!("/v1/messages/{}", made[0])).await;
+    for _ in 0..50 {
+        if story.body["status"] == "sent" {
+            break;
+        }
+        otpost_tests::tenant::pause(100).await;
+        story = tenant.get(&format!("/v1/messages/{}", made[0])).await;
+    }
+    assert_eq!(story.body["status"], "sent", "{}", story.body);
+    assert_eq!(story.body["recipient"], "j***@t***.org");
+    assert_eq!(story.body["hops"][0]["gateway"], "ses");
+    assert_eq!(story.body["hops"][0]["state"], "accepted");
+    assert_eq!(story.body["hops"][0]["tries"], 1);
+    assert!(!story.body["hops"][0]["provider_id"].as_str().expect("an id").is_empty());
+
+    let mut seen = Vec::new();
+    let mut path = "/v1/messages?user=jane&limit=2".to_owned();
+    loop {
+        let page = tenant.get(&path).await;
+        expect(&page, 200);
+        seen.extend(page.body["messages"].as_array().expect("a list").iter().map(|message| text(message, "message")));
+        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else { break };
+        path = format!("/v1/messages?user=jane&limit=2&cursor={next}");
+    }
+    assert_eq!(seen, made, "newest first, page by page");
+}
+
+async fn a_second_delivery_sends_nothing() {
+    let tenant = Tenant::new().await;
+    let serial = tenant.provisioned("jane").await;
+    let message = tenant.pushed(&serial).await;
+    tenant.mails("jane", 1).await;
+    let body = |more: &str| format!("{{\"tenant\":\"{}\",\"message\":\"{message}\"{more}}}", tenant.id);
+    let batch = |body: String| json!({ "Records": [{ "messageId": "again", "body": body }] });
+    for _ in 0..5 {
+        for (function, event) in [("deliver", batch(body(""))), ("send-ses", batch(body(",\"hop\":1")))] {
+            let answer = tenant.world.invoke(function, &event).await.expect("the function");
+            assert_eq!(answer.payload, json!({ "batchItemFailures": [] }), "{function}: {:?}", answer.error);
+        }
+    }
+    otpost_tests::tenant::pause(500).await;
+    assert_eq!(tenant.mails("jane", 1).await.len(), 1);
+}
