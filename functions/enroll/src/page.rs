@@ -102,8 +102,8 @@ pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
                 Err(error @ (EnrollError::WrongCode | EnrollError::Format(_))) => {
                     let fault = match &error {
                         EnrollError::Format(fault) => format!("That is not a code: {fault}."),
-                        _ => "That code is not right. Wait for the next one and type it; if it is refused too, check \
-                              that your phone sets its time automatically."
+                        _ => "That code is not right. Type the next one that your app shows. If it is refused too, check that \
+                              the app took the picture on this page, and that your phone sets its time automatically."
                             .to_owned(),
                     };
                     let status = Problem::from(error).kind.status();
@@ -154,22 +154,24 @@ fn problem(call: &Call, error: EnrollError) -> Answer {
     let (title, advice, again) = match &error {
         EnrollError::Dead(DeadLink::Unknown) => (
             "This link is not known",
-            "Check that you opened the whole link, as it stands in your message. If it was cut off, copy it by hand.",
+            "Check that you opened the whole link, as it stands in your message. If it was cut off, copy it into your \
+             browser's address field.",
             false,
         ),
         EnrollError::Dead(DeadLink::Expired) => (
             "This link has expired",
-            "Links live for a day. Ask whoever sent it to push your token again; you will get a new one.",
+            "Nothing was changed. Ask your helpdesk to send you a new one.",
             false,
         ),
         EnrollError::Dead(DeadLink::Used) => (
             "This link has been used",
-            "The token is already active, in the app that scanned it. If that was not you, tell your helpdesk at once.",
+            "The app that gave the first code is set up, and its codes work. If that was yours, there is nothing more to \
+             do. If it was not, tell your helpdesk at once.",
             false,
         ),
         EnrollError::Dead(DeadLink::Superseded) => (
             "There is a newer link",
-            "Another message was sent after this one. Please use the link in the latest.",
+            "Another message was sent after this one. Please open the link in the newest message.",
             false,
         ),
         EnrollError::TooManySessions { .. } => (
@@ -179,15 +181,15 @@ fn problem(call: &Call, error: EnrollError) -> Answer {
         ),
         EnrollError::SessionOver => (
             "Please start again",
-            "Ten minutes have passed since this page was opened, or your browser kept no cookie for it. Remove what \
-             you scanned from your app before you scan anew.",
+            "If this browser has told you that your app is set up, you are done: close this page and keep the app. \
+             Otherwise ten minutes have passed, or your browser keeps no cookies; then remove the entry from your app, \
+             because it will not work, and start again.",
             true,
         ),
         EnrollError::TooManyWrongCodes => (
             "Too many wrong codes",
-            "This page takes no more codes. Close your browser's window, remove the entry from your app, and open the \
-             link again in ten minutes.",
-            false,
+            "This page takes no more codes. Remove the entry from your app, because it will not work, and start again.",
+            true,
         ),
         EnrollError::Busy | EnrollError::Port(_) | EnrollError::WrongCode | EnrollError::Format(_) => {
             ("That did not work", "Nothing was changed. Please try again in a moment.", true)
