@@ -23,11 +23,7 @@ impl Authenticator {
         let digits = totp.generate(0).to_string().len();
         let period = totp.next_step(0);
         let summary = format!("{digits} digits, a new code every {period} s");
-        Ok(Self {
-            totp,
-            period,
-            summary,
-        })
+        Ok(Self { totp, period, summary })
     }
 
     /// What the app says about the seed.

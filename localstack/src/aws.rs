@@ -26,10 +26,7 @@ impl Aws {
     /// A client for the emulator at `url`.
     #[must_use]
     pub fn at(url: &str) -> Self {
-        Self {
-            emulator: url.to_owned(),
-            client: proxy::client(),
-        }
+        Self { emulator: url.to_owned(), client: proxy::client() }
     }
 
     /// Calls an operation of a service that speaks AWS's JSON protocol, for instance `secretsmanager` with
@@ -38,26 +35,15 @@ impl Aws {
     /// # Errors
     /// The emulator refuses: its answer is part of the error.
     pub async fn call(&self, service: &str, target: &str, body: &Value) -> Result<Value> {
-        let request = self
-            .client
-            .post(&self.emulator)
-            .header("x-amz-target", target)
-            .json(body);
+        let request = self.client.post(&self.emulator).header("x-amz-target", target).json(body);
         let request = request.header("content-type", "application/x-amz-json-1.0");
-        let response = request
-            .header("authorization", authorization(service))
-            .send()
-            .await?;
+        let response = request.header("authorization", authorization(service)).send().await?;
         let status = response.status();
         let text = response.text().await?;
         if !status.is_success() {
             bail!("{target}: {status} {text}");
         }
-        if text.is_empty() {
-            Ok(Value::Null)
-        } else {
-            Ok(serde_json::from_str(&text)?)
-        }
+        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
     }
 
     /// The text of a secret.
@@ -65,16 +51,10 @@ impl Aws {
     /// # Errors
     /// There is none of that name or ARN.
     pub async fn secret(&self, id: &str) -> Result<String> {
-        let answer = self
-            .call(
-                "secretsmanager",
-                "secretsmanager.GetSecretValue",
-                &json!({ "SecretId": id }),
-            )
-            .await?;
+        let answer =
+            self.call("secretsmanager", "secretsmanager.GetSecretValue", &json!({ "SecretId": id })).await?;
         let text = answer.get("SecretString").and_then(Value::as_str);
-        text.map(str::to_owned)
-            .with_context(|| format!("the secret {id} has no text"))
+        text.map(str::to_owned).with_context(|| format!("the secret {id} has no text"))
     }
 
     /// The names of all functions.
@@ -82,24 +62,11 @@ impl Aws {
     /// # Errors
     /// The emulator refuses.
     pub async fn functions(&self) -> Result<Vec<String>> {
-        let request = self
-            .client
-            .get(format!("{}/2015-03-31/functions?MaxItems=1000", self.emulator));
-        let response = request
-            .header("authorization", authorization("lambda"))
-            .send()
-            .await?;
+        let request = self.client.get(format!("{}/2015-03-31/functions?MaxItems=1000", self.emulator));
+        let response = request.header("authorization", authorization("lambda")).send().await?;
         let answer: Value = response.error_for_status()?.json().await?;
-        let functions = answer
-            .get("Functions")
-            .and_then(Value::as_array)
-            .context("no list of functions")?;
-        let name = |function: &Value| {
-            function
-                .get("FunctionName")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
+        let functions = answer.get("Functions").and_then(Value::as_array).context("no list of functions")?;
+        let name = |function: &Value| function.get("FunctionName").and_then(Value::as_str).map(str::to_owned);
         Ok(functions.iter().filter_map(name).collect())
     }
 
@@ -109,17 +76,10 @@ impl Aws {
     /// There is no such function.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Invoked> {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.emulator);
-        let request = self
-            .client
-            .post(url)
-            .header("authorization", authorization("lambda"))
-            .json(payload);
+        let request = self.client.post(url).header("authorization", authorization("lambda")).json(payload);
         let response = request.send().await?;
         let status = response.status();
-        let error = response
-            .headers()
-            .get("x-amz-function-error")
-            .and_then(|value| value.to_str().ok());
+        let error = response.headers().get("x-amz-function-error").and_then(|value| value.to_str().ok());
         let error = error.map(str::to_owned);
         let text = response.text().await?;
         if !status.is_success() {
@@ -127,11 +87,7 @@ impl Aws {
         }
         Ok(Invoked {
             error,
-            payload: if text.is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_str(&text)?
-            },
+            payload: if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? },
         })
     }
 }

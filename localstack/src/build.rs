@@ -23,11 +23,7 @@ pub async fn build(layout: &Layout, release: bool, progress: Progress) -> Result
     let _turn = take_turn(layout, progress).await?;
     let folder = layout.packages(release);
     let digest = inputs(layout, release)?;
-    let stamp = Stamp::at(layout.local(if release {
-        "stamps/lambda-release"
-    } else {
-        "stamps/lambda"
-    }));
+    let stamp = Stamp::at(layout.local(if release { "stamps/lambda-release" } else { "stamps/lambda" }));
     let zip = |function: &&str| folder.join(function).join("bootstrap.zip");
     if stamp.is(&digest) && FUNCTIONS.iter().all(|function| zip(function).exists()) {
         return Ok(());
@@ -42,10 +38,7 @@ pub async fn build(layout: &Layout, release: bool, progress: Progress) -> Result
     if let Some(missing) = FUNCTIONS.iter().map(zip).find(|zip| !zip.exists()) {
         bail!("cargo lambda build made no {}", missing.display());
     }
-    progress.line(format_args!(
-        "functions built in {}",
-        progress::seconds(watch.elapsed())
-    ));
+    progress.line(format_args!("functions built in {}", progress::seconds(watch.elapsed())));
     stamp.write(&digest)
 }
 
@@ -54,20 +47,11 @@ fn launch(layout: &Layout, release: bool, progress: Progress) -> Launch {
         Progress::Shown => Output::Inherit,
         Progress::Silent => Output::Log(layout.local("logs/build.log")),
     };
-    let packages = FUNCTIONS
-        .iter()
-        .flat_map(|function| ["--package".to_owned(), format!("otpost-{function}")]);
+    let packages =
+        FUNCTIONS.iter().flat_map(|function| ["--package".to_owned(), format!("otpost-{function}")]);
     let profile = if release { &["--release"][..] } else { &[] };
     let launch = Launch::new(layout.venv_program("cargo-lambda"), output)
-        .args([
-            "lambda",
-            "build",
-            "--compiler",
-            "cargo",
-            "--output-format",
-            "zip",
-            "--skip-target-check",
-        ])
+        .args(["lambda", "build", "--compiler", "cargo", "--output-format", "zip", "--skip-target-check"])
         .args(profile)
         .args(["--lambda-dir"])
         .args([layout.packages(release)])
@@ -76,9 +60,7 @@ fn launch(layout: &Layout, release: bool, progress: Progress) -> Launch {
         .env("CARGO_TARGET_DIR", layout.target())
         .current_dir(layout.root());
     // Cargo sets these for what it runs; a nested cargo must not take them for its own.
-    ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME"]
-        .into_iter()
-        .fold(launch, Launch::without)
+    ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME"].into_iter().fold(launch, Launch::without)
 }
 
 /// All that a function is made of.

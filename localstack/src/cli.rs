@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{suite, up};
+use crate::{packages, suite, up};
 
 /// Otpost on this machine: emulator, mail viewer, the deployed system and its demonstration.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
         /// One function's lines only, such as `verify`.
         function: Option<String>,
     },
+    /// Build release packages of the functions; fail if one is too large for production.
+    Packages,
     /// Install what tests need and run them all.
     Test {
         /// Arguments for `cargo test`.
@@ -47,10 +49,7 @@ enum Command {
 /// Runs what the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
-    let command = Arguments::parse().command.unwrap_or(Command::Up {
-        once: false,
-        release: false,
-    });
+    let command = Arguments::parse().command.unwrap_or(Command::Up { once: false, release: false });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error.into()),
@@ -69,6 +68,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Down => up::down().await,
         Command::Status => up::status(),
         Command::Logs { function } => up::logs(function.as_deref()).await,
+        Command::Packages => packages::run().await,
         Command::Test { arguments } => suite::run(&arguments).await,
     }
 }
@@ -92,9 +92,7 @@ mod tests {
     fn test_arguments_are_passed_on() {
         let parsed =
             Arguments::try_parse_from(["x", "test", "-p", "otpost-domain", "--", "--nocapture"]).unwrap();
-        let Some(Command::Test { arguments }) = parsed.command else {
-            panic!("test")
-        };
+        let Some(Command::Test { arguments }) = parsed.command else { panic!("test") };
         assert_eq!(arguments, ["-p", "otpost-domain", "--", "--nocapture"]);
     }
 }

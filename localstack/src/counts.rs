@@ -13,12 +13,7 @@ pub struct Counts(Arc<Mutex<ByFunction>>);
 impl Counts {
     /// One more request of `operation` by `function`.
     pub fn add(&self, function: String, operation: String) {
-        *self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry((function, operation))
-            .or_insert(0) += 1;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((function, operation)).or_insert(0) += 1;
     }
 
     /// The counts so far by operation.
@@ -30,17 +25,12 @@ impl Counts {
     /// The counts so far of one function.
     #[must_use]
     pub fn read_of(&self, function: &str) -> BTreeMap<String, u64> {
-        by_operation(&self.0.lock().unwrap_or_else(PoisonError::into_inner), |caller| {
-            caller == function
-        })
+        by_operation(&self.0.lock().unwrap_or_else(PoisonError::into_inner), |caller| caller == function)
     }
 
     /// Starts again from nothing, and gives what was counted.
     pub fn reset(&self) -> BTreeMap<String, u64> {
-        by_operation(
-            &std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)),
-            |_| true,
-        )
+        by_operation(&std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)), |_| true)
     }
 }
 
@@ -63,9 +53,7 @@ pub fn operation(target: Option<&str>, method: &str, path: &str) -> String {
 /// `otpost-<binary>`, which SDKs send as `app/otpost-<binary>`. Empty when there is none.
 #[must_use]
 pub fn function(user_agent: &str) -> String {
-    let name = user_agent
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("app/otpost-"));
+    let name = user_agent.split_whitespace().find_map(|word| word.strip_prefix("app/otpost-"));
     name.unwrap_or_default().to_owned()
 }
 
@@ -75,14 +63,8 @@ mod tests {
 
     #[test]
     fn requests_are_named_by_their_target_or_their_path() {
-        assert_eq!(
-            operation(Some("TrentService.Decrypt"), "POST", "/"),
-            "TrentService.Decrypt"
-        );
-        assert_eq!(
-            operation(None, "POST", "/v2/email/outbound-emails"),
-            "POST /v2/email/outbound-emails"
-        );
+        assert_eq!(operation(Some("TrentService.Decrypt"), "POST", "/"), "TrentService.Decrypt");
+        assert_eq!(operation(None, "POST", "/v2/email/outbound-emails"), "POST /v2/email/outbound-emails");
     }
 
     #[test]
@@ -91,10 +73,7 @@ mod tests {
             function("aws-sdk-rust/1.3.9 os/linux lang/rust/1.95.0 app/otpost-push-token"),
             "push-token"
         );
-        assert_eq!(
-            function("aws-sdk-rust/1.3.9 os/linux lang/rust/1.95.0 app/other"),
-            ""
-        );
+        assert_eq!(function("aws-sdk-rust/1.3.9 os/linux lang/rust/1.95.0 app/other"), "");
         assert_eq!(function(""), "");
     }
 
@@ -105,10 +84,7 @@ mod tests {
         for (function, operation) in [("verify", "a"), ("verify", "b"), ("deliver", "a")] {
             elsewhere.add(function.to_owned(), operation.to_owned());
         }
-        assert_eq!(
-            counts.read(),
-            BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)])
-        );
+        assert_eq!(counts.read(), BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]));
         assert_eq!(counts.read_of("deliver"), BTreeMap::from([("a".to_owned(), 1)]));
         assert_eq!(counts.reset().len(), 2);
         assert!(counts.read().is_empty());

@@ -33,10 +33,7 @@ impl Outputs {
     /// # Errors
     /// The stacks have none.
     pub fn get(&self, name: &str) -> Result<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .with_context(|| format!("the stacks have no output {name}"))
+        self.0.get(name).map(String::as_str).with_context(|| format!("the stacks have no output {name}"))
     }
 
     /// All of them.
@@ -70,15 +67,8 @@ impl Deployment<'_> {
     /// One of the steps fails: the end of its log is part of the error.
     pub async fn run(&self, progress: Progress) -> Result<Outputs> {
         let prepare = async { tokio::try_join!(self.bootstrap(), self.synthesise()).map(drop) };
-        progress
-            .step(
-                "preparing the deployment: cdk bootstrap and synth (about 10 s)",
-                prepare,
-            )
-            .await?;
-        progress
-            .step("deploying the CDK app (about 15 s)", self.deploy())
-            .await?;
+        progress.step("preparing the deployment: cdk bootstrap and synth (about 10 s)", prepare).await?;
+        progress.step("deploying the CDK app (about 15 s)", self.deploy()).await?;
         let path = self.outputs();
         Outputs::parse(
             &std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?,
@@ -88,47 +78,27 @@ impl Deployment<'_> {
     async fn bootstrap(&self) -> Result<()> {
         let target = format!("aws://{ACCOUNT}/{REGION}");
         // Away from the app: bootstrapping must not synthesise it.
-        self.cdk("bootstrap", ["bootstrap", &target])
-            .current_dir(self.folder)
-            .run()
-            .await
+        self.cdk("bootstrap", ["bootstrap", &target]).current_dir(self.folder).run().await
     }
 
     async fn synthesise(&self) -> Result<()> {
         let context = self.context();
-        let context = context
-            .iter()
-            .flat_map(|(name, value)| ["--context".to_owned(), format!("{name}={value}")]);
-        let launch = self
-            .cdk("synth", ["synth", "--quiet"])
-            .args(context)
-            .args(["--output"])
-            .args([self.assembly()]);
-        launch
-            .current_dir(install::staged(self.layout, "infra"))
-            .run()
-            .await
+        let context =
+            context.iter().flat_map(|(name, value)| ["--context".to_owned(), format!("{name}={value}")]);
+        let launch =
+            self.cdk("synth", ["synth", "--quiet"]).args(context).args(["--output"]).args([self.assembly()]);
+        launch.current_dir(install::staged(self.layout, "infra")).run().await
     }
 
     async fn deploy(&self) -> Result<()> {
-        self.cdk(
-            "deploy",
-            [
-                "deploy",
-                "--all",
-                "--require-approval",
-                "never",
-                "--progress",
-                "events",
-            ],
-        )
-        .args(["--app"])
-        .args([self.assembly()])
-        .args(["--outputs-file"])
-        .args([self.outputs()])
-        .current_dir(self.folder)
-        .run()
-        .await
+        self.cdk("deploy", ["deploy", "--all", "--require-approval", "never", "--progress", "events"])
+            .args(["--app"])
+            .args([self.assembly()])
+            .args(["--outputs-file"])
+            .args([self.outputs()])
+            .current_dir(self.folder)
+            .run()
+            .await
     }
 
     fn context(&self) -> Vec<(&'static str, String)> {
@@ -139,10 +109,7 @@ impl Deployment<'_> {
             ("architecture", architecture(std::env::consts::ARCH).to_owned()),
             ("retain", "false".to_owned()),
             ("publicUrl", self.public_url.to_owned()),
-            (
-                "packages",
-                self.layout.packages(self.release).display().to_string(),
-            ),
+            ("packages", self.layout.packages(self.release).display().to_string()),
             ("sesSender", SENDER.to_owned()),
         ]
     }
@@ -163,11 +130,8 @@ impl Deployment<'_> {
             None => "127.0.0.1,localhost".to_owned(),
         };
         // Nothing of the user's own AWS settings may take part: every call goes to the emulator.
-        let launch = FOREIGN
-            .iter()
-            .fold(Launch::new(program, Output::Log(log)), |launch, name| {
-                launch.without(name)
-            });
+        let launch =
+            FOREIGN.iter().fold(Launch::new(program, Output::Log(log)), |launch, name| launch.without(name));
         launch
             .args(arguments)
             .env("AWS_ENDPOINT_URL", self.emulator)
@@ -187,13 +151,8 @@ impl Deployment<'_> {
     }
 }
 
-const FOREIGN: &[&str] = &[
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_ROLE_ARN",
-    "FORCE_COLOR",
-];
+const FOREIGN: &[&str] =
+    &["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "FORCE_COLOR"];
 
 /// CDK's name of this machine's architecture.
 fn architecture(machine: &str) -> &str {

@@ -36,10 +36,7 @@ impl Server {
         let mut complaints = String::new();
         for attempt in 0..3 {
             let port = ports::pick(wish.filter(|_| attempt == 0))?;
-            let mut server = Self {
-                process: launch(port).start()?,
-                url: ports::url(port),
-            };
+            let mut server = Self { process: launch(port).start()?, url: ports::url(port) };
             match server.ready(ready).await? {
                 None => return Ok(server),
                 Some(complaint) => complaints = complaint,
@@ -56,11 +53,8 @@ impl Server {
             if let Some(complaint) = self.process.ended() {
                 return Ok(Some(complaint));
             }
-            let answer = client
-                .get(format!("{}{path}", self.url))
-                .timeout(Duration::from_secs(2))
-                .send()
-                .await;
+            let answer =
+                client.get(format!("{}{path}", self.url)).timeout(Duration::from_secs(2)).send().await;
             if answer.is_ok_and(|response| response.status().is_success()) {
                 return Ok(None);
             }
@@ -93,21 +87,18 @@ pub async fn start(layout: &Layout, folder: &Path, endpoint: &str) -> Result<Ser
     std::fs::create_dir_all(&scratch)?;
     Server::start(None, "/_localstack/health", |port| {
         // The emulator hands its whole environment to every function: nothing of ours may be in it.
-        Launch::new(
-            layout.venv_program("ministack"),
-            Output::Log(folder.join("logs/emulator.log")),
-        )
-        .env_clear()
-        .env("PATH", host::variable("PATH").unwrap_or_default())
-        .env("HOME", &home)
-        .env("TMPDIR", &scratch)
-        .env("BIND_HOST", "127.0.0.1")
-        .env("GATEWAY_PORT", port.to_string())
-        .env("MINISTACK_REGION", REGION)
-        .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("NO_PROXY", "127.0.0.1,localhost")
-        .current_dir(folder)
+        Launch::new(layout.venv_program("ministack"), Output::Log(folder.join("logs/emulator.log")))
+            .env_clear()
+            .env("PATH", host::variable("PATH").unwrap_or_default())
+            .env("HOME", &home)
+            .env("TMPDIR", &scratch)
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("MINISTACK_REGION", REGION)
+            .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
+            .env("AWS_ENDPOINT_URL", endpoint)
+            .env("NO_PROXY", "127.0.0.1,localhost")
+            .current_dir(folder)
     })
     .await
 }

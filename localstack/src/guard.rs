@@ -78,8 +78,7 @@ impl Launch {
     /// Adds arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments
-            .extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
@@ -116,28 +115,17 @@ impl Launch {
     /// # Errors
     /// The log cannot be opened, or no process can be started.
     pub fn start(self) -> Result<Guarded> {
-        let name = Path::new(&self.program)
-            .file_name()
-            .unwrap_or(&self.program)
-            .to_string_lossy()
-            .into_owned();
+        let name =
+            Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy().into_owned();
         let mut command = Command::new("/bin/sh");
-        command
-            .arg("-c")
-            .arg(SCRIPT)
-            .arg("otpost-local")
-            .arg(&self.program)
-            .args(&self.arguments);
+        command.arg("-c").arg(SCRIPT).arg("otpost-local").arg(&self.program).args(&self.arguments);
         if self.empty_environment {
             command.env_clear();
         }
         for removed in &self.removed {
             command.env_remove(removed);
         }
-        command
-            .envs(self.variables)
-            .process_group(0)
-            .stdin(Stdio::piped());
+        command.envs(self.variables).process_group(0).stdin(Stdio::piped());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
@@ -155,12 +143,7 @@ impl Launch {
         }
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let line = child.stdin.take();
-        Ok(Guarded {
-            child,
-            line,
-            name,
-            log,
-        })
+        Ok(Guarded { child, line, name, log })
     }
 
     /// Starts the command and waits for it.
@@ -170,11 +153,7 @@ impl Launch {
     pub async fn run(self) -> Result<()> {
         let mut guarded = self.start()?;
         let status = guarded.wait().await?;
-        if status.success() {
-            Ok(())
-        } else {
-            bail!(guarded.complaint(status))
-        }
+        if status.success() { Ok(()) } else { bail!(guarded.complaint(status)) }
     }
 }
 
@@ -208,11 +187,7 @@ impl Guarded {
 
     /// Why the child ended, if it did.
     pub fn ended(&mut self) -> Option<String> {
-        self.child
-            .try_wait()
-            .ok()
-            .flatten()
-            .map(|status| self.complaint(status))
+        self.child.try_wait().ok().flatten().map(|status| self.complaint(status))
     }
 
     /// Asks the child to end and waits until it is gone; ends its whole group if it does not go.
@@ -225,11 +200,7 @@ impl Guarded {
         if tokio::time::timeout(PATIENCE, self.child.wait()).await.is_ok() {
             return Ok(());
         }
-        let group = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
+        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         group.map_or(Ok(()), |group| kill_process_group(group, Signal::KILL))?;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.map_err(|_| anyhow::anyhow!("{} does not end", self.name))??;
@@ -246,20 +217,15 @@ fn open_log(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let opened = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .open(path);
+    let opened = OpenOptions::new().create(true).write(true).truncate(true).open(path);
     opened.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The last lines of a log, for an error message.
 fn tail(log: &Path) -> String {
     const LINES: usize = 20;
-    let text = std::fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text =
+        std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
     format!("; the end of {}:\n    {}", log.display(), last.join("\n    "))
@@ -291,10 +257,7 @@ mod tests {
         let log = std::env::temp_dir().join(format!("otpost-guard-{}.log", std::process::id()));
         let launch = Launch::new("sh", Output::Log(log.clone())).args(["-c", "echo the reason; exit 3"]);
         let error = launch.run().await.unwrap_err().to_string();
-        assert!(
-            error.contains("exit status: 3") && error.contains("the reason"),
-            "{error}"
-        );
+        assert!(error.contains("exit status: 3") && error.contains("the reason"), "{error}");
         std::fs::remove_file(log).unwrap();
     }
 
@@ -302,9 +265,7 @@ mod tests {
     async fn letting_go_ends_the_child_and_its_children() {
         let pid_file = std::env::temp_dir().join(format!("otpost-guard-{}.pid", std::process::id()));
         let script = r#"sh -c 'echo $$ > "$0.new"; mv "$0.new" "$0"; while :; do sleep 1; done' "$0"; true"#;
-        let launch = Launch::new("sh", Output::Inherit)
-            .args(["-c", script])
-            .args([&pid_file]);
+        let launch = Launch::new("sh", Output::Inherit).args(["-c", script]).args([&pid_file]);
         let guarded = launch.start().unwrap();
         assert!(eventually(|| pid_file.exists()).await, "the grandchild runs");
         assert!(alive(&pid_file));
@@ -319,9 +280,7 @@ mod tests {
     async fn stopping_waits_for_an_orderly_end() {
         let ready = std::env::temp_dir().join(format!("otpost-guard-{}.ready", std::process::id()));
         let script = r#"trap 'echo bye > "$0"; exit 0' TERM; echo up > "$0"; while :; do sleep 0.05; done"#;
-        let launch = Launch::new("sh", Output::Inherit)
-            .args(["-c", script])
-            .args([&ready]);
+        let launch = Launch::new("sh", Output::Inherit).args(["-c", script]).args([&ready]);
         let guarded = launch.start().unwrap();
         assert!(eventually(|| ready.exists()).await);
         guarded.stop().await.unwrap();

@@ -15,9 +15,7 @@ pub fn variable(name: &str) -> Option<String> {
 /// Seconds since 1970.
 #[must_use]
 pub fn unix_time() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A running stop-watch.

@@ -22,13 +22,7 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
     let _turn = take_turn(layout, progress).await?;
     python(layout, progress).await?;
     npm(layout, progress, "infra", "CDK (npm, about 20 s)").await?;
-    npm(
-        layout,
-        progress,
-        "localstack/viewer",
-        "the mail viewer (npm, about 5 s)",
-    )
-    .await
+    npm(layout, progress, "localstack/viewer", "the mail viewer (npm, about 5 s)").await
 }
 
 /// Installs what only the conformance suite needs.
@@ -37,24 +31,13 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
 /// As [`install`].
 pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()> {
     let _turn = take_turn(layout, progress).await?;
-    requirements(
-        layout,
-        progress,
-        "requirements-test.txt",
-        "the tests' QR decoder (PyPI, about 10 s)",
-    )
-    .await
+    requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)").await
 }
 
 /// The folder in which npm installs for the source folder `source`.
 #[must_use]
 pub fn staged(layout: &Layout, source: &str) -> std::path::PathBuf {
-    layout.local(
-        Path::new(source)
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or(source),
-    )
+    layout.local(Path::new(source).file_name().and_then(|name| name.to_str()).unwrap_or(source))
 }
 
 /// A lock that the operating system takes back when this process ends.
@@ -75,11 +58,7 @@ pub(crate) async fn take_turn(layout: &Layout, progress: Progress) -> Result<Fil
 async fn python(layout: &Layout, progress: Progress) -> Result<()> {
     let venv = layout.local("venv");
     let version = tools::answer("python3", &["--version"]).unwrap_or_default();
-    let digest = Inputs::default()
-        .text("venv")
-        .text(&version)
-        .text(&venv.to_string_lossy())
-        .digest();
+    let digest = Inputs::default().text("venv").text(&version).text(&venv.to_string_lossy()).digest();
     let stamp = Stamp::at(layout.local("stamps/venv"));
     if !stamp.is(&digest) || !layout.venv_program("python").exists() {
         stamp.clear()?;
@@ -87,9 +66,7 @@ async fn python(layout: &Layout, progress: Progress) -> Result<()> {
         Stamp::at(layout.local("stamps/requirements-test.txt")).clear()?;
         let launch = Launch::new("python3", Output::Log(layout.local("logs/venv.log")));
         let work = launch.args(["-m", "venv", "--clear"]).args([&venv]).run();
-        progress
-            .step("making a Python environment (about 5 s)", work)
-            .await?;
+        progress.step("making a Python environment (about 5 s)", work).await?;
         stamp.write(&digest)?;
     }
     requirements(
@@ -112,15 +89,7 @@ async fn requirements(layout: &Layout, progress: Progress, list: &str, what: &st
         layout.venv_program("python"),
         Output::Log(layout.local("logs").join(format!("{list}.log"))),
     )
-    .args([
-        "-m",
-        "pip",
-        "install",
-        "--no-deps",
-        "--disable-pip-version-check",
-        "--no-input",
-        "--requirement",
-    ])
+    .args(["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "--no-input", "--requirement"])
     .args([&path]);
     progress.step(&format!("installing {what}"), launch.run()).await?;
     stamp.write(&digest)
@@ -128,11 +97,7 @@ async fn requirements(layout: &Layout, progress: Progress, list: &str, what: &st
 
 async fn npm(layout: &Layout, progress: Progress, source: &str, what: &str) -> Result<()> {
     let folder = staged(layout, source);
-    let name = folder
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     stage::mirror(&layout.root().join(source), &folder)?;
     let digest = Inputs::default()
         .text(&tools::answer("node", &["--version"]).unwrap_or_default())
@@ -144,12 +109,9 @@ async fn npm(layout: &Layout, progress: Progress, source: &str, what: &str) -> R
         return Ok(());
     }
     stamp.clear()?;
-    let launch = Launch::new(
-        "npm",
-        Output::Log(layout.local("logs").join(format!("npm-{name}.log"))),
-    )
-    .args(["ci", "--no-audit", "--no-fund", "--no-update-notifier"])
-    .current_dir(&folder);
+    let launch = Launch::new("npm", Output::Log(layout.local("logs").join(format!("npm-{name}.log"))))
+        .args(["ci", "--no-audit", "--no-fund", "--no-update-notifier"])
+        .current_dir(&folder);
     progress.step(&format!("installing {what}"), launch.run()).await?;
     stamp.write(&digest)
 }

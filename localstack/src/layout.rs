@@ -29,28 +29,15 @@ impl Layout {
     pub fn find() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let output = Command::new(cargo())
-            .args([
-                "metadata",
-                "--no-deps",
-                "--offline",
-                "--format-version",
-                "1",
-                "--manifest-path",
-            ])
+            .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
             .arg(&manifest)
             .output()
             .context("cargo is missing: install Rust from https://rustup.rs")?;
         if !output.status.success() {
-            bail!(
-                "cargo does not know this workspace: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("cargo does not know this workspace: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo's metadata is odd")?;
-        Ok(Self {
-            root: metadata.workspace_root,
-            target: metadata.target_directory,
-        })
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory })
     }
 
     /// The workspace.
@@ -75,6 +62,13 @@ impl Layout {
     #[must_use]
     pub fn venv_program(&self, name: &str) -> PathBuf {
         self.local("venv/bin").join(name)
+    }
+
+    /// The binary from which a function's zip was made.
+    #[must_use]
+    pub fn binary(&self, function: &str, release: bool) -> PathBuf {
+        let profile = if release { "release" } else { "debug" };
+        self.target.join(crate::tools::host()).join(profile).join(function)
     }
 
     /// The folder of the functions' zips, per profile.

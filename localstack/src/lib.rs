@@ -37,6 +37,7 @@ pub mod layout;
 pub mod logs;
 pub mod mails;
 pub mod mask;
+pub mod packages;
 pub mod page;
 pub mod ports;
 pub mod progress;

@@ -21,20 +21,15 @@ pub struct Line {
 /// # Errors
 /// The emulator refuses.
 pub async fn read(aws: &Aws, functions: &[&str]) -> Result<Vec<Line>> {
-    let answer = aws
-        .call("logs", "Logs_20140328.DescribeLogGroups", &json!({}))
-        .await?;
+    let answer = aws.call("logs", "Logs_20140328.DescribeLogGroups", &json!({})).await?;
     let groups: Vec<&str> = texts(&answer, "logGroups", "logGroupName").collect();
     let mut lines = Vec::new();
     for function in functions {
         for group in groups.iter().filter(|group| is_group_of(group, function)) {
             let body = json!({ "logGroupName": group, "limit": 10_000 });
             let answer = aws.call("logs", "Logs_20140328.FilterLogEvents", &body).await?;
-            let events = answer
-                .get("events")
-                .and_then(Value::as_array)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
+            let events =
+                answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             lines.extend(events.iter().filter_map(|event| line(function, event)));
         }
     }
@@ -43,14 +38,8 @@ pub async fn read(aws: &Aws, functions: &[&str]) -> Result<Vec<Line>> {
 }
 
 fn texts<'a>(answer: &'a Value, list: &str, field: &'a str) -> impl Iterator<Item = &'a str> {
-    let entries = answer
-        .get(list)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(move |entry| entry.get(field).and_then(Value::as_str))
+    let entries = answer.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    entries.iter().filter_map(move |entry| entry.get(field).and_then(Value::as_str))
 }
 
 fn line(function: &str, event: &Value) -> Option<Line> {
@@ -59,11 +48,7 @@ fn line(function: &str, event: &Value) -> Option<Line> {
     if text.is_empty() || own.iter().any(|mark| text.starts_with(mark)) {
         return None;
     }
-    Some(Line {
-        at: event.get("timestamp")?.as_u64()?,
-        function: function.to_owned(),
-        text: text.to_owned(),
-    })
+    Some(Line { at: event.get("timestamp")?.as_u64()?, function: function.to_owned(), text: text.to_owned() })
 }
 
 /// Whether CloudFormation made the log group for the function whose binary is `function`.
@@ -73,10 +58,7 @@ fn is_group_of(group: &str, function: &str) -> bool {
 
 /// Letters and digits in lower case: what a logical id keeps of a name.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_ascii_lowercase()
+    text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -85,14 +67,8 @@ mod tests {
 
     #[test]
     fn groups_belong_to_functions_by_their_logical_id() {
-        assert!(is_group_of(
-            "Otpost-local-Service-FunctionsPushTokenLogs1A-B2",
-            "push-token"
-        ));
-        assert!(!is_group_of(
-            "Otpost-local-Service-FunctionsPushTokenLogs1A-B2",
-            "verify"
-        ));
+        assert!(is_group_of("Otpost-local-Service-FunctionsPushTokenLogs1A-B2", "push-token"));
+        assert!(!is_group_of("Otpost-local-Service-FunctionsPushTokenLogs1A-B2", "verify"));
         assert!(!is_group_of("/aws/apigateway/Otpost", "verify"));
     }
 
@@ -101,9 +77,6 @@ mod tests {
         let event = |text: &str| json!({ "timestamp": 5, "message": text });
         let kept = line("verify", &event("{\"level\":\"INFO\"}\n")).unwrap();
         assert_eq!((kept.at, kept.text.as_str()), (5, "{\"level\":\"INFO\"}"));
-        assert_eq!(
-            line("verify", &event("REPORT RequestId: 1\tDuration: 3 ms")),
-            None
-        );
+        assert_eq!(line("verify", &event("REPORT RequestId: 1\tDuration: 3 ms")), None);
     }
 }

@@ -45,9 +45,7 @@ impl Mail {
     #[must_use]
     pub fn is_to(&self, address: &str) -> bool {
         self.to.iter().any(|recipient| {
-            recipient
-                .split(',')
-                .any(|one| one.trim() == address || one.contains(&format!("<{address}>")))
+            recipient.split(',').any(|one| one.trim() == address || one.contains(&format!("<{address}>")))
         })
     }
 
@@ -56,9 +54,7 @@ impl Mail {
     pub fn link(&self, base: &str) -> Option<&str> {
         let start = self.text.find(base)?;
         let rest = self.text.get(start..)?;
-        let end = rest
-            .find(|c: char| c.is_whitespace() || "<>\"')".contains(c))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| c.is_whitespace() || "<>\"')".contains(c)).unwrap_or(rest.len());
         rest.get(..end)
     }
 
@@ -75,11 +71,7 @@ impl Mail {
 /// # Errors
 /// The viewer does not answer, or its store has a mail we cannot read.
 pub async fn fetch(viewer: &str) -> Result<Vec<Mail>> {
-    let response = proxy::client()
-        .get(format!("{viewer}/store"))
-        .send()
-        .await?
-        .error_for_status()?;
+    let response = proxy::client().get(format!("{viewer}/store")).send().await?.error_for_status()?;
     parse(&response.text().await?)
 }
 
@@ -145,11 +137,7 @@ impl TryFrom<Email> for Mail {
             subject: email.subject,
             text: email.body.text,
             html: email.body.html,
-            attachments: email
-                .attachments
-                .into_iter()
-                .map(Attachment::try_from)
-                .collect::<Result<_>>()?,
+            attachments: email.attachments.into_iter().map(Attachment::try_from).collect::<Result<_>>()?,
         })
     }
 }
@@ -158,17 +146,14 @@ impl TryFrom<Part> for Attachment {
     type Error = anyhow::Error;
 
     fn try_from(part: Part) -> Result<Self> {
-        let content_id = part
-            .content_id
-            .map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned());
+        let content_id =
+            part.content_id.map(|id| id.trim_start_matches('<').trim_end_matches('>').to_owned());
         Ok(Self {
             content_type: part.content_type,
             disposition: part.content_disposition.unwrap_or_default(),
             content_id,
             filename: part.filename,
-            content: BASE64
-                .decode(part.content.as_bytes())
-                .context("an attachment is not base64")?,
+            content: BASE64.decode(part.content.as_bytes()).context("an attachment is not base64")?,
         })
     }
 }
@@ -188,18 +173,13 @@ mod tests {
     #[test]
     fn the_store_is_read_with_its_inline_parts() {
         let mails = parse(STORE).unwrap();
-        let [mail] = mails.as_slice() else {
-            panic!("one mail")
-        };
+        let [mail] = mails.as_slice() else { panic!("one mail") };
         assert_eq!(mail.subject, "Hello");
         assert_eq!(mail.html, "");
         assert!(mail.is_to("jane@example.org") && mail.is_to("joe@example.org"));
         assert!(!mail.is_to("ane@example.org") && !mail.is_to("jane@example.or"));
         let png = mail.inline_png().unwrap();
-        assert_eq!(
-            (png.content.as_slice(), png.content_id.as_deref()),
-            (&[1, 2, 3][..], Some("qr@otpost"))
-        );
+        assert_eq!((png.content.as_slice(), png.content_id.as_deref()), (&[1, 2, 3][..], Some("qr@otpost")));
         assert_eq!(mail.attachments[1].filename.as_deref(), Some("a.txt"));
     }
 
@@ -207,15 +187,9 @@ mod tests {
     fn the_link_ends_where_the_text_goes_on() {
         let mut mail = parse(STORE).unwrap().remove(0);
         mail.text = "Open\nhttp://127.0.0.1:8400/e/abc_1\nor not".to_owned();
-        assert_eq!(
-            mail.link("http://127.0.0.1:8400/e/"),
-            Some("http://127.0.0.1:8400/e/abc_1")
-        );
+        assert_eq!(mail.link("http://127.0.0.1:8400/e/"), Some("http://127.0.0.1:8400/e/abc_1"));
         mail.text = "<http://127.0.0.1:8400/e/x>".to_owned();
-        assert_eq!(
-            mail.link("http://127.0.0.1:8400/e/"),
-            Some("http://127.0.0.1:8400/e/x")
-        );
+        assert_eq!(mail.link("http://127.0.0.1:8400/e/"), Some("http://127.0.0.1:8400/e/x"));
         assert_eq!(mail.link("https://elsewhere/"), None);
     }
 

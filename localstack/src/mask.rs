@@ -40,10 +40,7 @@ mod tests {
 
     #[test]
     fn links_show_where_they_go() {
-        assert_eq!(
-            link("http://127.0.0.1:8400/e/abcdefgh"),
-            "http://127.0.0.1:8400/e/abcd…"
-        );
+        assert_eq!(link("http://127.0.0.1:8400/e/abcdefgh"), "http://127.0.0.1:8400/e/abcd…");
         assert_eq!(link("nothing"), "…");
     }
 

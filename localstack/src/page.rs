@@ -21,9 +21,7 @@ fn attributes(mut rest: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
-        let end = rest
-            .find(|c: char| c.is_whitespace() || "=>/".contains(c))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| c.is_whitespace() || "=>/".contains(c)).unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);
         if name.is_empty() {
             return found;
@@ -34,15 +32,10 @@ fn attributes(mut rest: &str) -> BTreeMap<String, String> {
             continue;
         };
         let (value, after) = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => value
-                .get(1..)
-                .and_then(|v| v.split_once(quote))
-                .unwrap_or((value, "")),
-            _ => value.split_at(
-                value
-                    .find(|c: char| c.is_whitespace() || c == '>')
-                    .unwrap_or(value.len()),
-            ),
+            Some(quote @ ('"' | '\'')) => {
+                value.get(1..).and_then(|v| v.split_once(quote)).unwrap_or((value, ""))
+            }
+            _ => value.split_at(value.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(value.len())),
         };
         found.insert(name.to_ascii_lowercase(), unescape(value));
         rest = after;
@@ -55,9 +48,7 @@ fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let reference = after
-            .split_once(';')
-            .and_then(|(name, tail)| Some((character(name)?, tail)));
+        let reference = after.split_once(';').and_then(|(name, tail)| Some((character(name)?, tail)));
         if let Some((character, tail)) = reference {
             out.push(character);
             rest = tail;
@@ -91,9 +82,8 @@ fn character(name: &str) -> Option<char> {
 /// The fields that a browser sends with the page's form without anyone typing: its hidden inputs.
 #[must_use]
 pub fn hidden_fields(html: &str) -> Vec<(String, String)> {
-    let hidden = tags(html, "input")
-        .into_iter()
-        .filter(|tag| tag.get("type").is_some_and(|kind| kind == "hidden"));
+    let hidden =
+        tags(html, "input").into_iter().filter(|tag| tag.get("type").is_some_and(|kind| kind == "hidden"));
     hidden
         .filter_map(|mut tag| Some((tag.remove("name")?, tag.remove("value").unwrap_or_default())))
         .collect()
@@ -114,19 +104,14 @@ pub fn has_id(html: &str, id: &str) -> bool {
 /// The address of the link whose id is `id`.
 #[must_use]
 pub fn link(html: &str, id: &str) -> Option<String> {
-    let link = tags(html, "a")
-        .into_iter()
-        .find(|tag| tag.get("id").is_some_and(|found| found == id));
+    let link = tags(html, "a").into_iter().find(|tag| tag.get("id").is_some_and(|found| found == id));
     link.and_then(|mut tag| tag.remove("href"))
 }
 
 /// The sources of the page's pictures.
 #[must_use]
 pub fn pictures(html: &str) -> Vec<String> {
-    tags(html, "img")
-        .into_iter()
-        .filter_map(|mut tag| tag.remove("src"))
-        .collect()
+    tags(html, "img").into_iter().filter_map(|mut tag| tag.remove("src")).collect()
 }
 
 #[cfg(test)]
@@ -143,10 +128,7 @@ mod tests {
         let fields = hidden_fields(PAGE);
         assert_eq!(
             fields,
-            [
-                ("action".to_owned(), "start".to_owned()),
-                ("csrf".to_owned(), "a&b".to_owned())
-            ]
+            [("action".to_owned(), "start".to_owned()), ("csrf".to_owned(), "a&b".to_owned())]
         );
         assert_eq!(forms(PAGE), 1);
         let uri = link(PAGE, "otpauth").unwrap();
@@ -160,9 +142,6 @@ mod tests {
     fn broken_pages_are_read_to_their_end() {
         assert!(hidden_fields("<input type=\"hidden").is_empty());
         assert!(hidden_fields("<input").is_empty());
-        assert_eq!(
-            unescape("a & b &unknown; &#999999999;"),
-            "a & b &unknown; &#999999999;"
-        );
+        assert_eq!(unescape("a & b &unknown; &#999999999;"), "a & b &unknown; &#999999999;");
     }
 }

@@ -97,11 +97,7 @@ pub(crate) async fn forward(
                 chain = format!("{chain}: {cause}");
                 source = cause.source();
             }
-            (
-                StatusCode::BAD_GATEWAY,
-                format!("the local system does not answer: {chain}\n"),
-            )
-                .into_response()
+            (StatusCode::BAD_GATEWAY, format!("the local system does not answer: {chain}\n")).into_response()
         }
     }
 }
@@ -121,9 +117,8 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let kept = headers
-        .iter()
-        .filter(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()) && !named.contains(name));
+    let kept =
+        headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()) && !named.contains(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -155,26 +150,18 @@ impl Front {
                 }
             }
         })?;
-        Ok(Self {
-            url,
-            prefix,
-            _serving: serving,
-        })
+        Ok(Self { url, prefix, _serving: serving })
     }
 
     /// Sends requests to the API `api` of the emulator from now on.
     pub fn open(&self, emulator: &str, api: &str) {
-        self.prefix
-            .get_or_init(|| format!("{emulator}/_aws/execute-api/{api}/$default"));
+        self.prefix.get_or_init(|| format!("{emulator}/_aws/execute-api/{api}/$default"));
     }
 }
 
 /// The API's own address of a request: path and query are handed on as they are.
 fn target(prefix: &str, uri: &Uri) -> String {
-    format!(
-        "{prefix}{}",
-        uri.path_and_query().map_or("/", |path| path.as_str())
-    )
+    format!("{prefix}{}", uri.path_and_query().map_or("/", |path| path.as_str()))
 }
 
 #[cfg(test)]
@@ -183,12 +170,8 @@ mod tests {
 
     #[test]
     fn paths_are_mapped_unchanged() {
-        let mapped = |uri: &str| {
-            target(
-                "http://127.0.0.1:1/_aws/execute-api/abc/$default",
-                &uri.parse().unwrap(),
-            )
-        };
+        let mapped =
+            |uri: &str| target("http://127.0.0.1:1/_aws/execute-api/abc/$default", &uri.parse().unwrap());
         let base = "http://127.0.0.1:1/_aws/execute-api/abc/$default";
         assert_eq!(mapped("/v1/users/jane"), format!("{base}/v1/users/jane"));
         assert_eq!(mapped("/e/a%2Fb?x=1&x=%20"), format!("{base}/e/a%2Fb?x=1&x=%20"));
@@ -237,11 +220,7 @@ mod tests {
             "POST /_aws/execute-api/abc/$default/e/code?q=1 action=start"
         );
 
-        let head = client()
-            .head(format!("{}/e/code", front.url))
-            .send()
-            .await
-            .unwrap();
+        let head = client().head(format!("{}/e/code", front.url)).send().await.unwrap();
         assert_eq!(head.status(), StatusCode::OK);
         assert!(head.headers().contains_key("x-seen"));
         assert_eq!(head.text().await.unwrap(), "");

@@ -22,12 +22,8 @@ pub fn decode_png(bytes: &[u8]) -> Result<Decoded> {
     let pixel = |x: usize, y: usize| grey.get(y * width + x).copied().unwrap_or(u8::MAX);
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, pixel);
     let grids = image.detect_grids();
-    let [grid] = grids.as_slice() else {
-        bail!("{} QR codes in the picture", grids.len())
-    };
-    let (_, text) = grid
-        .decode()
-        .map_err(|error| anyhow::anyhow!("the QR code cannot be read: {error}"))?;
+    let [grid] = grids.as_slice() else { bail!("{} QR codes in the picture", grids.len()) };
+    let (_, text) = grid.decode().map_err(|error| anyhow::anyhow!("the QR code cannot be read: {error}"))?;
     Ok(Decoded { text, width, height })
 }
 
@@ -40,10 +36,7 @@ fn grey_pixels(bytes: &[u8]) -> Result<(usize, usize, Vec<u8>)> {
     let frame = reader.next_frame(&mut pixels).context("the PNG is broken")?;
     pixels.truncate(frame.buffer_size());
     let samples = frame.color_type.samples();
-    let grey = pixels
-        .chunks_exact(samples)
-        .map(|pixel| brightness(frame.color_type, pixel))
-        .collect();
+    let grey = pixels.chunks_exact(samples).map(|pixel| brightness(frame.color_type, pixel)).collect();
     Ok((frame.width as usize, frame.height as usize, grey))
 }
 
@@ -55,11 +48,7 @@ fn brightness(colour: png::ColorType, pixel: &[u8]) -> u8 {
         _ => false,
     };
     // Mail programs show transparent pixels on white.
-    if transparent {
-        u8::MAX
-    } else {
-        pixel.first().copied().unwrap_or(u8::MAX)
-    }
+    if transparent { u8::MAX } else { pixel.first().copied().unwrap_or(u8::MAX) }
 }
 
 #[cfg(test)]
@@ -106,11 +95,7 @@ pub(crate) mod tests {
         let mut png = Vec::new();
         let mut encoder = png::Encoder::new(&mut png, 8, 8);
         encoder.set_color(png::ColorType::Grayscale);
-        encoder
-            .write_header()
-            .unwrap()
-            .write_image_data(&[255; 64])
-            .unwrap();
+        encoder.write_header().unwrap().write_image_data(&[255; 64]).unwrap();
         assert!(decode_png(&png).unwrap_err().to_string().contains("0 QR codes"));
     }
 }

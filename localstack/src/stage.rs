@@ -17,10 +17,7 @@ const MADE: &[&str] = &["node_modules", "cdk.out"];
 pub fn mirror(source: &Path, copy: &Path) -> Result<()> {
     fs::create_dir_all(copy)?;
     let files = files_below(source, MADE)?;
-    for gone in files_below(copy, MADE)?
-        .iter()
-        .filter(|file| !files.contains(file))
-    {
+    for gone in files_below(copy, MADE)?.iter().filter(|file| !files.contains(file)) {
         fs::remove_file(copy.join(gone))?;
     }
     for file in &files {

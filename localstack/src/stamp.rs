@@ -137,13 +137,8 @@ mod tests {
         let folder = scratch("holds");
         let source = folder.join("sub/source");
         fs::write(&source, "one").unwrap();
-        let digest = || {
-            Inputs::default()
-                .text("v1")
-                .tree(&folder.join("sub"), &["node_modules"])
-                .unwrap()
-                .digest()
-        };
+        let digest =
+            || Inputs::default().text("v1").tree(&folder.join("sub"), &["node_modules"]).unwrap().digest();
         let stamp = Stamp::at(folder.join("deep/stamp"));
 
         assert!(!stamp.is(&digest()), "nothing was made yet");

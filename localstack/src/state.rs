@@ -37,10 +37,7 @@ impl StateFile {
     /// The state file of this checkout.
     #[must_use]
     pub fn of(layout: &Layout) -> Self {
-        Self {
-            path: layout.local("state.json"),
-            lock: layout.local("up.lock"),
-        }
+        Self { path: layout.local("state.json"), lock: layout.local("up.lock") }
     }
 
     /// Takes the lock, unless a system runs already.
@@ -67,9 +64,7 @@ impl StateFile {
         }
         let text =
             fs::read_to_string(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
-        Ok(Some(
-            serde_json::from_str(&text).context("the state file is odd")?,
-        ))
+        Ok(Some(serde_json::from_str(&text).context("the state file is odd")?))
     }
 
     /// Writes the state for its owner's eyes only: it holds keys.
@@ -79,11 +74,7 @@ impl StateFile {
     pub fn write(&self, state: &State) -> Result<()> {
         let fresh = self.path.with_extension("new");
         let _ = fs::remove_file(&fresh);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
         file.write_all(serde_json::to_string_pretty(state)?.as_bytes())?;
         fs::rename(&fresh, &self.path).with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -108,24 +99,14 @@ mod tests {
     #[test]
     fn a_state_without_its_lock_is_a_left_over() {
         let folder = std::env::temp_dir().join(format!("otpost-state-{}", std::process::id()));
-        let file = StateFile {
-            path: folder.join("state.json"),
-            lock: folder.join("up.lock"),
-        };
-        let state = State {
-            pid: 7,
-            endpoints: None,
-            keys: None,
-        };
+        let file = StateFile { path: folder.join("state.json"), lock: folder.join("up.lock") };
+        let state = State { pid: 7, endpoints: None, keys: None };
 
         let lock = file.claim().unwrap().unwrap();
         file.write(&state).unwrap();
         assert!(file.claim().unwrap().is_none(), "one system at a time");
         assert_eq!(file.running().unwrap(), Some(state));
-        assert_eq!(
-            fs::metadata(&file.path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
 
         drop(lock);
         assert_eq!(file.running().unwrap(), None);

@@ -47,13 +47,13 @@ pub async fn run(arguments: &[String]) -> Result<()> {
     install::install(&layout, Progress::Shown).await?;
     install::install_for_tests(&layout, Progress::Shown).await?;
     let mut tally = Tally::default();
-    let infra = Launch::new("npm", Output::Read)
-        .args(["test"])
-        .current_dir(install::staged(&layout, "infra"));
+    let infra =
+        Launch::new("npm", Output::Read).args(["test"]).current_dir(install::staged(&layout, "infra"));
     let infra = infra.env("OTPOST_REPO", layout.root());
-    let cargo = Launch::new(layout::cargo(), Output::Read)
-        .args(cargo_arguments(arguments))
-        .current_dir(layout.root());
+    let mut arguments = cargo_arguments(arguments);
+    // cargo-lambda always names the target. Naming it here too lets tests and functions share what is compiled.
+    arguments.splice(1..1, ["--target".to_owned(), tools::host()]);
+    let cargo = Launch::new(layout::cargo(), Output::Read).args(arguments).current_dir(layout.root());
     let mut broken = Vec::new();
     for (name, launch) in [("npm test in infra", infra), ("cargo test", cargo)] {
         println!("\n== {name}\n");
@@ -74,17 +74,10 @@ pub async fn run(arguments: &[String]) -> Result<()> {
 /// `cargo test`'s arguments: everything, unless packages are chosen.
 fn cargo_arguments(given: &[String]) -> Vec<String> {
     let own = given.iter().take_while(|argument| *argument != "--");
-    let chosen = own
-        .clone()
-        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
-    let fixed: &[&str] = if chosen {
-        &["test"]
-    } else {
-        &["test", "--workspace", "--features", "otpost-tests/conformance"]
-    };
-    let told = own
-        .clone()
-        .any(|argument| argument == "--no-fail-fast" || argument == "--no-run");
+    let chosen = own.clone().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+    let fixed: &[&str] =
+        if chosen { &["test"] } else { &["test", "--workspace", "--features", "otpost-tests/conformance"] };
+    let told = own.clone().any(|argument| argument == "--no-fail-fast" || argument == "--no-run");
     let all: &[&str] = if told { &[] } else { &["--no-fail-fast"] };
     let fixed = fixed.iter().chain(all).map(|&argument| argument.to_owned());
     fixed.chain(given.iter().cloned()).collect()
@@ -106,9 +99,7 @@ async fn stream(launch: Launch, tally: &mut Tally) -> Result<bool> {
 /// The number before a word, as in `ok. 5 passed; 1 failed;`.
 fn number_before(text: &str, word: &str) -> u64 {
     let before = text.split(';').find_map(|part| part.trim().strip_suffix(word));
-    before
-        .and_then(|part| part.split_whitespace().next_back()?.parse().ok())
-        .unwrap_or(0)
+    before.and_then(|part| part.split_whitespace().next_back()?.parse().ok()).unwrap_or(0)
 }
 
 /// A line without terminal colours.
@@ -136,18 +127,9 @@ mod tests {
             let given: Vec<String> = given.iter().map(|&argument| argument.to_owned()).collect();
             cargo_arguments(&given).join(" ")
         };
-        assert_eq!(
-            line(&[]),
-            "test --workspace --features otpost-tests/conformance --no-fail-fast"
-        );
-        assert_eq!(
-            line(&["-p", "otpost-domain"]),
-            "test --no-fail-fast -p otpost-domain"
-        );
-        assert!(
-            line(&["--", "-p"]).contains("--workspace"),
-            "what is behind -- is not for cargo"
-        );
+        assert_eq!(line(&[]), "test --workspace --features otpost-tests/conformance --no-fail-fast");
+        assert_eq!(line(&["-p", "otpost-domain"]), "test --no-fail-fast -p otpost-domain");
+        assert!(line(&["--", "-p"]).contains("--workspace"), "what is behind -- is not for cargo");
     }
 
     #[test]
@@ -164,12 +146,6 @@ mod tests {
         for line in lines {
             tally.read(line);
         }
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 15,
-                failed: 3
-            }
-        );
+        assert_eq!(tally, Tally { passed: 15, failed: 3 });
     }
 }

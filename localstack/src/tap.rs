@@ -39,11 +39,7 @@ struct Upstream {
 
 impl Upstream {
     fn of(&self, path: &str) -> &str {
-        if path == SEND_EMAIL {
-            &self.viewer
-        } else {
-            &self.emulator
-        }
+        if path == SEND_EMAIL { &self.viewer } else { &self.emulator }
     }
 }
 
@@ -61,17 +57,12 @@ impl Tap {
         let serving = serve(listener, move |request: Request| {
             count(&counted, &request);
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            let url = shared
-                .get()
-                .map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
+            let url = shared.get().map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
             let client = client.clone();
             let kept = kept.clone();
             async move {
-                let request = if request.uri().path() == SEND_EMAIL {
-                    kept.keep(request).await
-                } else {
-                    request
-                };
+                let request =
+                    if request.uri().path() == SEND_EMAIL { kept.keep(request).await } else { request };
                 match url {
                     // The signature covers the host, and queue URLs are made from it.
                     Some(url) => forward(&client, request, &url, true).await,
@@ -79,21 +70,12 @@ impl Tap {
                 }
             }
         })?;
-        Ok(Self {
-            url,
-            counts,
-            mails,
-            upstream,
-            _serving: serving,
-        })
+        Ok(Self { url, counts, mails, upstream, _serving: serving })
     }
 
     /// Hands requests on from now on.
     pub fn open(&self, emulator: &str, viewer: &str) {
-        self.upstream.get_or_init(|| Upstream {
-            emulator: emulator.to_owned(),
-            viewer: viewer.to_owned(),
-        });
+        self.upstream.get_or_init(|| Upstream { emulator: emulator.to_owned(), viewer: viewer.to_owned() });
     }
 
     /// The MIME of every mail that went by, oldest first.
@@ -119,11 +101,8 @@ impl RawMails {
         let (parts, body) = request.into_parts();
         let bytes = axum::body::to_bytes(body, LARGEST_MAIL).await.unwrap_or_default();
         let call: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-        let raw = call.and_then(|call| {
-            BASE64
-                .decode(call.pointer("/Content/Raw/Data")?.as_str()?.as_bytes())
-                .ok()
-        });
+        let raw =
+            call.and_then(|call| BASE64.decode(call.pointer("/Content/Raw/Data")?.as_str()?.as_bytes()).ok());
         if let Some(raw) = raw {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(raw);
         }
@@ -133,14 +112,8 @@ impl RawMails {
 
 fn count(counts: &Counts, request: &Request) {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let agent = header("x-amz-user-agent")
-        .or_else(|| header("user-agent"))
-        .unwrap_or_default();
-    let operation = operation(
-        header("x-amz-target"),
-        request.method().as_str(),
-        request.uri().path(),
-    );
+    let agent = header("x-amz-user-agent").or_else(|| header("user-agent")).unwrap_or_default();
+    let operation = operation(header("x-amz-target"), request.method().as_str(), request.uri().path());
     counts.add(function(agent), operation);
 }
 
@@ -175,12 +148,7 @@ mod tests {
         while let Some(answer) = calls.join_next().await {
             assert_eq!(answer.unwrap(), "emulator 100000");
         }
-        let mail = client()
-            .post(format!("{}{SEND_EMAIL}", tap.url))
-            .body("{}")
-            .send()
-            .await
-            .unwrap();
+        let mail = client().post(format!("{}{SEND_EMAIL}", tap.url)).body("{}").send().await.unwrap();
         assert_eq!(mail.text().await.unwrap(), "viewer 2");
 
         let counts = tap.counts().reset();

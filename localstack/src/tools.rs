@@ -20,11 +20,7 @@ pub fn check() -> Result<()> {
     });
     let checks = [system, python(), node(), npm(), compiler()];
     let missing: Vec<String> = checks.into_iter().filter_map(Result::err).collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        bail!(missing.join("\n"))
-    }
+    if missing.is_empty() { Ok(()) } else { bail!(missing.join("\n")) }
 }
 
 type Check = std::result::Result<(), String>;
@@ -37,15 +33,11 @@ fn python() -> Check {
         return Err(format!("python3 is missing: {needed} is needed; {advice}"));
     };
     if dotted(&version).is_none_or(|found| found < PYTHON) {
-        return Err(format!(
-            "python3 is too old ({version}): {needed} is needed; {advice}"
-        ));
+        return Err(format!("python3 is too old ({version}): {needed} is needed; {advice}"));
     }
     match answer("python3", &["-c", PROBE]) {
         Some(_) => Ok(()),
-        None => Err(format!(
-            "python3 cannot make environments: {needed} is needed; {advice}"
-        )),
+        None => Err(format!("python3 cannot make environments: {needed} is needed; {advice}")),
     }
 }
 
@@ -55,9 +47,7 @@ fn node() -> Check {
     };
     match dotted(&version) {
         Some((major, _)) if major >= NODE => Ok(()),
-        _ => Err(format!(
-            "node is too old ({version}): install Node.js {NODE} or newer"
-        )),
+        _ => Err(format!("node is too old ({version}): install Node.js {NODE} or newer")),
     }
 }
 
@@ -77,13 +67,13 @@ fn compiler() -> Check {
 /// The first line that a tool prints, if it runs.
 pub(crate) fn answer(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
+    let text = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned();
     output.status.success().then_some(text)
+}
+
+/// The compiler's name of this machine, such as `x86_64-unknown-linux-gnu`.
+pub(crate) fn host() -> String {
+    answer("rustc", &["--print", "host-tuple"]).unwrap_or_default()
 }
 
 /// The first two numbers of `Python 3.11.7` or `v20.1.0`.

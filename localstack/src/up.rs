@@ -32,11 +32,7 @@ pub async fn up(release: bool) -> Result<()> {
         println!("Otpost runs already.");
         return status();
     };
-    let mut state = State {
-        pid: std::process::id(),
-        endpoints: None,
-        keys: None,
-    };
+    let mut state = State { pid: std::process::id(), endpoints: None, keys: None };
     file.write(&state)?;
     let watch = Watch::start();
     let mut world = World::start(options(release, Some(layout.local("run")))).await?;
@@ -52,10 +48,7 @@ pub async fn up(release: bool) -> Result<()> {
     }
     file.write(&state)?;
     print_urls(world.endpoints(), state.keys.as_ref());
-    println!(
-        "Up after {}. Ctrl-C or `cargo local down` ends it.",
-        progress::seconds(watch.elapsed())
-    );
+    println!("Up after {}. Ctrl-C or `cargo local down` ends it.", progress::seconds(watch.elapsed()));
     let outcome = until_told(&mut world).await;
     Progress::Shown.step("ending", world.shutdown()).await?;
     file.remove()?;
@@ -76,10 +69,7 @@ pub async fn once(release: bool) -> Result<()> {
     }
     Progress::Shown.step("ending", world.shutdown()).await?;
     outcome?;
-    println!(
-        "The demonstration passed; all in all {}.",
-        progress::seconds(watch.elapsed())
-    );
+    println!("The demonstration passed; all in all {}.", progress::seconds(watch.elapsed()));
     Ok(())
 }
 
@@ -105,12 +95,7 @@ pub async fn demo_again() -> Result<()> {
 pub async fn logs(function: Option<&str>) -> Result<()> {
     let (endpoints, _) = running_system(&StateFile::of(&Layout::find()?))?;
     let one = function.map(|function| [function]);
-    print_logs(
-        &endpoints,
-        one.as_ref().map_or(FUNCTIONS, |one| one.as_slice()),
-        usize::MAX,
-    )
-    .await;
+    print_logs(&endpoints, one.as_ref().map_or(FUNCTIONS, |one| one.as_slice()), usize::MAX).await;
     Ok(())
 }
 
@@ -121,14 +106,8 @@ pub async fn logs(function: Option<&str>) -> Result<()> {
 pub fn status() -> Result<()> {
     match StateFile::of(&Layout::find()?).running()? {
         None => println!("Otpost does not run. Start it with `cargo local`."),
-        Some(State {
-            pid, endpoints: None, ..
-        }) => println!("Otpost still starts (process {pid})."),
-        Some(State {
-            endpoints: Some(endpoints),
-            keys,
-            ..
-        }) => print_urls(&endpoints, keys.as_ref()),
+        Some(State { pid, endpoints: None, .. }) => println!("Otpost still starts (process {pid})."),
+        Some(State { endpoints: Some(endpoints), keys, .. }) => print_urls(&endpoints, keys.as_ref()),
     }
     Ok(())
 }
@@ -144,10 +123,7 @@ pub async fn down() -> Result<()> {
         return Ok(());
     };
     // The lock is held, so the process that wrote the state is alive: the number is not someone else's.
-    let pid = i32::try_from(state.pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .context("the state file is odd")?;
+    let pid = i32::try_from(state.pid).ok().and_then(Pid::from_raw).context("the state file is odd")?;
     kill_process(pid, Signal::TERM).context("cannot reach the running system")?;
     let watch = Watch::start();
     while file.claim()?.is_none() {
@@ -191,13 +167,8 @@ async fn until_told(world: &mut World) -> Result<()> {
 }
 
 fn running_system(file: &StateFile) -> Result<(Endpoints, State)> {
-    let state = file
-        .running()?
-        .context("Otpost does not run: start it with `cargo local`")?;
-    let endpoints = state
-        .endpoints
-        .clone()
-        .context("Otpost still starts: try again in a moment")?;
+    let state = file.running()?.context("Otpost does not run: start it with `cargo local`")?;
+    let endpoints = state.endpoints.clone().context("Otpost still starts: try again in a moment")?;
     Ok((endpoints, state))
 }
 

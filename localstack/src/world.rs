@@ -38,13 +38,7 @@ impl Options {
     /// Free ports, a folder of its own, development builds.
     #[must_use]
     pub fn for_tests() -> Self {
-        Self {
-            folder: None,
-            api_port: None,
-            viewer_port: None,
-            release: false,
-            progress: Progress::Shown,
-        }
+        Self { folder: None, api_port: None, viewer_port: None, release: false, progress: Progress::Shown }
     }
 }
 
@@ -69,9 +63,7 @@ impl Endpoints {
     /// # Errors
     /// The secret is not there.
     pub async fn platform_key(&self) -> Result<String> {
-        let secret = Aws::at(&self.emulator)
-            .secret(self.outputs.get("PlatformKeySecret")?)
-            .await?;
+        let secret = Aws::at(&self.emulator).secret(self.outputs.get("PlatformKeySecret")?).await?;
         Ok(format!("otp_platform_{secret}"))
     }
 }
@@ -109,10 +101,8 @@ impl World {
                 viewer::start(&layout, &folder, options.viewer_port)
             )
         };
-        let (emulator, viewer) = options
-            .progress
-            .step("starting the emulator and the mail viewer", servers)
-            .await?;
+        let (emulator, viewer) =
+            options.progress.step("starting the emulator and the mail viewer", servers).await?;
         tap.open(&emulator.url, &viewer.url);
         let deployment = Deployment {
             layout: &layout,
@@ -131,15 +121,7 @@ impl World {
             outputs,
         };
         let aws = Aws::at(&emulator.url);
-        Ok(Self {
-            folder,
-            endpoints,
-            aws,
-            tap,
-            front,
-            emulator,
-            viewer,
-        })
+        Ok(Self { folder, endpoints, aws, tap, front, emulator, viewer })
     }
 
     /// Base URL of the API and of enrolment links, without a slash at its end.
@@ -247,12 +229,7 @@ impl World {
     /// # Errors
     /// A server does not end, or the folder cannot be removed.
     pub async fn shutdown(self) -> Result<()> {
-        let Self {
-            folder,
-            emulator,
-            viewer,
-            ..
-        } = self;
+        let Self { folder, emulator, viewer, .. } = self;
         tokio::try_join!(emulator.stop(), viewer.stop())?;
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
     }
@@ -276,11 +253,7 @@ fn make_folder(layout: &Layout, given: Option<PathBuf>) -> Result<PathBuf> {
     let worlds = layout.local("worlds");
     sweep(&worlds);
     let folder = given.unwrap_or_else(|| {
-        worlds.join(format!(
-            "{}-{}",
-            std::process::id(),
-            NUMBER.fetch_add(1, Ordering::Relaxed)
-        ))
+        worlds.join(format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
     });
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -296,10 +269,7 @@ fn sweep(worlds: &Path) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let running = name
-            .split('-')
-            .next()
-            .is_some_and(|pid| Path::new("/proc").join(pid).exists());
+        let running = name.split('-').next().is_some_and(|pid| Path::new("/proc").join(pid).exists());
         if !running {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -319,11 +289,6 @@ mod tests {
         let names = names.map(str::to_owned);
         assert_eq!(function_named(&names, "push-token").unwrap(), names[0]);
         assert_eq!(function_named(&names, "deliver").unwrap(), names[1]);
-        assert!(
-            function_named(&names, "verify")
-                .unwrap_err()
-                .to_string()
-                .contains("no function verify")
-        );
+        assert!(function_named(&names, "verify").unwrap_err().to_string().contains("no function verify"));
     }
 }

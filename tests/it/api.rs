@@ -14,7 +14,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         shared("api::every_route_with_every_role", every_route_with_every_role),
         shared("api::another_tenants_keys_find_nothing", another_tenants_keys_find_nothing),
-        shared("api::keys_are_listed_without_secrets_and_revoked", keys_are_listed_without_secrets_and_revoked),
+        shared(
+            "api::keys_are_listed_without_secrets_and_revoked",
+            keys_are_listed_without_secrets_and_revoked,
+        ),
         shared("api::users_are_changed_and_deleted", users_are_changed_and_deleted),
         shared("api::tenants_are_listed_in_pages", tenants_are_listed_in_pages),
     ]
@@ -26,7 +29,9 @@ async fn every_route_with_every_role() {
     let tenant = Tenant::new().await;
     let platform = tenant.world.platform_key().await.expect("the platform key");
     for (_, route) in openapi::routes() {
-        let Access::Roles(allowed) = route.access else { continue };
+        let Access::Roles(allowed) = route.access else {
+            continue;
+        };
         let path = route
             .path
             .replace("{user}", "nobody")
@@ -79,7 +84,11 @@ async fn another_tenants_keys_find_nothing() {
 async fn keys_are_listed_without_secrets_and_revoked() {
     let tenant = Tenant::new().await;
     let admin = tenant.key("admin");
-    let made = tenant.api.post("/v1/keys", admin, &json!({ "role": "app", "name": "shop" })).await.expect("an answer");
+    let made = tenant
+        .api
+        .post("/v1/keys", admin, &json!({ "role": "app", "name": "shop" }))
+        .await
+        .expect("an answer");
     expect(&made, 201);
     let (id, secret) = (text(&made.body, "key_id"), text(&made.body, "secret"));
     let mut listed = Vec::new();
@@ -89,7 +98,9 @@ async fn keys_are_listed_without_secrets_and_revoked() {
         expect(&page, 200);
         assert!(!page.body.to_string().contains("secret") && !page.body.to_string().contains("otp_"));
         listed.extend(page.body["keys"].as_array().expect("a list").iter().map(|key| text(key, "key_id")));
-        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else { break };
+        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else {
+            break;
+        };
         path = format!("/v1/keys?limit=4&cursor={next}");
     }
     assert_eq!(listed.len(), 6);
@@ -136,7 +147,9 @@ async fn tenants_are_listed_in_pages() {
         let tenants = page.body["tenants"].as_array().expect("a list");
         assert_eq!(tenants.len(), 1);
         seen.extend(tenants.iter().map(|tenant| text(tenant, "tenant")));
-        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else { break };
+        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else {
+            break;
+        };
         path = format!("/v1/tenants?limit=1&cursor={next}");
     }
     assert!(seen.is_sorted() && seen.contains(&tenant.id) && seen.contains(&other.id), "{seen:?}");

@@ -20,7 +20,7 @@ fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
     of.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
-/// One Query, one UpdateItem, nothing of KMS: for a right code, a wrong one and an unknown user.
+/// One `Query`, one `UpdateItem`, nothing of KMS: for a right code, a wrong one and an unknown user.
 async fn a_verification_is_two_requests() {
     let tenant = Tenant::new().await;
     let enrolled = tenant.enrolled("jane").await;
@@ -28,9 +28,12 @@ async fn a_verification_is_two_requests() {
     // Warm: the key and the tenant's data key are in the function's memory from here on.
     expect_problem(&tenant.verify("jane", wrong).await, 422, "invalid-code");
     let budget = counts(&[("DynamoDB_20120810.Query", 1), ("DynamoDB_20120810.UpdateItem", 1)]);
-    for (user, code, status) in
-        [("jane", wrong, 422), ("nobody", wrong, 422), ("jane", &enrolled.app.next_code(), 200), ("joe", wrong, 422)]
-    {
+    for (user, code, status) in [
+        ("jane", wrong, 422),
+        ("nobody", wrong, 422),
+        ("jane", &enrolled.app.next_code(), 200),
+        ("joe", wrong, 422),
+    ] {
         tenant.world.reset_wire_counts();
         expect(&tenant.verify(user, code).await, status);
         assert_eq!(tenant.world.wire_counts_of("verify"), budget, "{user}, {status}");

@@ -7,8 +7,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use dynoxide::Database;
 use libtest_mimic::Trial;
@@ -38,7 +38,11 @@ impl KeyWrapper for KeyPerTenant {
         Ok(WrappedKey(tenant.as_str().as_bytes().to_vec()))
     }
 
-    fn unwrap(&self, tenant: &TenantId, wrapped: &WrappedKey) -> impl Future<Output = PortResult<DataKey>> + Send {
+    fn unwrap(
+        &self,
+        tenant: &TenantId,
+        wrapped: &WrappedKey,
+    ) -> impl Future<Output = PortResult<DataKey>> + Send {
         assert_eq!(wrapped.0, tenant.as_str().as_bytes());
         let mut key = [7; 32];
         key.iter_mut().zip(tenant.as_str().bytes()).for_each(|(byte, id)| *byte ^= id);
@@ -61,8 +65,10 @@ async fn fresh() -> Ports {
         .build();
     let client = Client::new(&config);
     table(&client, "core", &[]).await;
-    let messages_by_user = ("messages-by-user", ("user_key", ScalarAttributeType::S), ("id", ScalarAttributeType::S));
-    let open_messages = ("open-messages", ("open_shard", ScalarAttributeType::S), ("due_at", ScalarAttributeType::N));
+    let messages_by_user =
+        ("messages-by-user", ("user_key", ScalarAttributeType::S), ("id", ScalarAttributeType::S));
+    let open_messages =
+        ("open-messages", ("open_shard", ScalarAttributeType::S), ("due_at", ScalarAttributeType::N));
     table(&client, "flow", &[messages_by_user, open_messages]).await;
     let resources = Resources {
         core_table: Some("core".to_owned()),
@@ -71,7 +77,13 @@ async fn fresh() -> Ports {
         ses_queue: None,
         data_key: None,
     };
-    AwsPorts::with_key_wrapper(&config, resources, ManualClock::default(), CountingEntropy::default(), KeyPerTenant)
+    AwsPorts::with_key_wrapper(
+        &config,
+        resources,
+        ManualClock::default(),
+        CountingEntropy::default(),
+        KeyPerTenant,
+    )
 }
 
 type Index<'a> = (&'a str, (&'a str, ScalarAttributeType), (&'a str, ScalarAttributeType));
@@ -82,7 +94,11 @@ async fn table(client: &Client, name: &str, indexes: &[Index<'_>]) {
         KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("a key")
     };
     let attribute = |(name, kind): &(&str, ScalarAttributeType)| {
-        AttributeDefinition::builder().attribute_name(*name).attribute_type(kind.clone()).build().expect("an attribute")
+        AttributeDefinition::builder()
+            .attribute_name(*name)
+            .attribute_type(kind.clone())
+            .build()
+            .expect("an attribute")
     };
     let mut create = client
         .create_table()

@@ -26,7 +26,8 @@ async fn row(tenant: &Tenant, link: &str) -> Value {
     use sha2_of as hash;
     let key = json!({ "PK": { "S": format!("L#{}", hash(link)) }, "SK": { "S": "L" } });
     let get = json!({ "TableName": tenant.world.output("FlowTable").expect("a table"), "Key": key });
-    let found = tenant.world.aws().call("dynamodb", "DynamoDB_20120810.GetItem", &get).await.expect("an answer");
+    let found =
+        tenant.world.aws().call("dynamodb", "DynamoDB_20120810.GetItem", &get).await.expect("an answer");
     assert!(found.get("Item").is_some(), "the link has a row");
     found
 }
@@ -66,7 +67,8 @@ async fn the_page_gives_nothing_away() {
     let client = reqwest::Client::new();
     let start = client.post(&link).form(&[("action", "start")]).send().await.expect("an answer");
     for answer in [client.get(&link).send().await.expect("an answer"), start] {
-        let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let header =
+            |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         assert_eq!(header("cache-control"), "no-store");
         assert_eq!(header("referrer-policy"), "no-referrer");
         assert_eq!(header("x-content-type-options"), "nosniff");
@@ -81,7 +83,10 @@ async fn the_page_gives_nothing_away() {
             }
         }
         let html = answer.text().await.expect("a page");
-        assert!(!html.contains("<script") && !html.contains("http://") && !html.contains("https://"), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains("http://") && !html.contains("https://"),
+            "{html}"
+        );
     }
 }
 
@@ -96,7 +101,11 @@ async fn the_second_browser_is_too_late() {
         apps.push(Authenticator::scan(&scanned(browser)).expect("an otpauth link"));
     }
     let [my_app, their_app] = apps.as_slice() else { panic!("two apps") };
-    assert_ne!(my_app.code_at(1_800_000_000), their_app.code_at(1_800_000_000), "each browser has its own seed");
+    assert_ne!(
+        my_app.code_at(1_800_000_000),
+        their_app.code_at(1_800_000_000),
+        "each browser has its own seed"
+    );
     assert_eq!(theirs.submit(&[("code", &my_app.code())]).await.expect("the page"), 422);
     assert_eq!(mine.submit(&[("code", &my_app.code())]).await.expect("the page"), 200);
     assert_eq!(theirs.submit(&[("code", &their_app.code())]).await.expect("the page"), 410);
@@ -168,10 +177,13 @@ async fn wrong_codes_are_told_kindly_and_bounded() {
     assert_eq!(browser.submit(&[("code", "12 34")]).await.expect("the page"), 400);
     assert!(browser.html().contains("not a code"), "{}", browser.html());
     let wrong = if app.code() == "000000" { "000001" } else { "000000" };
-    for _ in 0..10 {
+    for _ in 0..9 {
         assert_eq!(browser.submit(&[("code", wrong)]).await.expect("the page"), 422);
         assert!(page::has_id(browser.html(), "problem") && page::has_id(browser.html(), "otpauth"));
     }
-    assert_eq!(browser.submit(&[("code", &app.code())]).await.expect("the page"), 409);
+    assert_eq!(browser.submit(&[("code", wrong)]).await.expect("the page"), 409);
     assert!(browser.html().contains("Too many wrong codes"), "{}", browser.html());
+    let right = app.code();
+    let answer = browser.submit(&[("action", "activate"), ("code", &right)]).await.expect("the page");
+    assert_eq!(answer, 409, "the right code comes too late");
 }

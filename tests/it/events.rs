@@ -20,7 +20,8 @@ async fn every_file_is_answered() {
     for function in ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"] {
         for file in std::fs::read_dir(folder.join(function)).expect("a folder of events") {
             let path = file.expect("a file").path();
-            let event: Value = serde_json::from_slice(&std::fs::read(&path).expect("readable")).expect("JSON");
+            let event: Value =
+                serde_json::from_slice(&std::fs::read(&path).expect("readable")).expect("JSON");
             let answer = world.invoke(function, &event).await.expect("the function");
             let name = path.display();
             assert_eq!(answer.error, None, "{name}: {}", answer.payload);

@@ -3,6 +3,13 @@
 //! One binary, so that all tests share one deployed world. It is started by the first test that needs it and ended
 //! after the last.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "support of tests: a broken assumption must end the test"
+)]
+
 mod api;
 mod budgets;
 mod dynamo;

@@ -136,8 +136,12 @@ async fn the_log_tells_the_way() {
     loop {
         let page = tenant.get(&path).await;
         expect(&page, 200);
-        seen.extend(page.body["messages"].as_array().expect("a list").iter().map(|message| text(message, "message")));
-        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else { break };
+        seen.extend(
+            page.body["messages"].as_array().expect("a list").iter().map(|message| text(message, "message")),
+        );
+        let Some(next) = page.body.get("next").and_then(|next| next.as_str()) else {
+            break;
+        };
         path = format!("/v1/messages?user=jane&limit=2&cursor={next}");
     }
     assert_eq!(seen, made, "newest first, page by page");

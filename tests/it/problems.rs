@@ -71,7 +71,9 @@ async fn bad_fields() {
         expect_problem(&answer, 400, "invalid-request");
         assert_eq!(text(&answer.body, "field"), field, "{}", answer.body);
     }
-    for query in ["", "?user=jane&limit=0", "?user=jane&limit=101", "?user=jane&cursor=%21", "?user=jane&cursor=eA"] {
+    for query in
+        ["", "?user=jane&limit=0", "?user=jane&limit=101", "?user=jane&cursor=%21", "?user=jane&cursor=eA"]
+    {
         expect_problem(&tenant.get(&format!("/v1/messages{query}")).await, 400, "invalid-request");
     }
     let platform = tenant.world.platform_key().await.expect("the platform key");
@@ -111,16 +113,25 @@ async fn bad_keys() {
     let wrong_role = tenant.api.post("/v1/verify", tenant.key("operator"), &body).await.expect("an answer");
     expect_problem(&wrong_role, 403, "forbidden");
     let platform = tenant.world.platform_key().await.expect("the platform key");
-    expect_problem(&tenant.api.post("/v1/verify", &platform, &body).await.expect("an answer"), 403, "forbidden");
+    expect_problem(
+        &tenant.api.post("/v1/verify", &platform, &body).await.expect("an answer"),
+        403,
+        "forbidden",
+    );
     let wrong = format!("otp_platform_{}", "a".repeat(48));
     let new = json!({ "tenant": "acme", "name": "Acme" });
-    expect_problem(&tenant.api.post("/v1/tenants", &wrong, &new).await.expect("an answer"), 401, "unauthorized");
+    expect_problem(
+        &tenant.api.post("/v1/tenants", &wrong, &new).await.expect("an answer"),
+        401,
+        "unauthorized",
+    );
 }
 
 async fn codes_of_any_form() {
     let tenant = Tenant::new().await;
     let enrolled = tenant.enrolled("jane").await;
-    for code in ["", "12345", "123456789", "12345a", "١٢٣٤٥٦", "１２３４５６", "-123456", "1e5000"] {
+    for code in ["", "12345", "123456789", "12345a", "١٢٣٤٥٦", "１２３４５６", "-123456", "1e5000"]
+    {
         let answer = tenant.verify("jane", code).await;
         expect_problem(&answer, 400, "invalid-request");
         assert_eq!(text(&answer.body, "field"), "code", "{code}");
@@ -155,12 +166,9 @@ async fn what_is_told_of_users_is_the_same() {
     tenant.provisioned("joe").await;
     let wrong = if enrolled.app.next_code() == "000000" { "000001" } else { "000000" };
     let mut told: Vec<Value> = Vec::new();
-    for (user, code) in [
-        ("jane", wrong),
-        ("jane", enrolled.first_code.as_str()),
-        ("joe", wrong),
-        ("nobody", wrong),
-    ] {
+    for (user, code) in
+        [("jane", wrong), ("jane", enrolled.first_code.as_str()), ("joe", wrong), ("nobody", wrong)]
+    {
         let mut answer = tenant.verify(user, code).await;
         expect_problem(&answer, 422, "invalid-code");
         answer.body.as_object_mut().expect("an object").remove("instance");
@@ -191,7 +199,15 @@ async fn states_that_do_not_allow_it() {
     expect_problem(&tenant.post("/v1/users/bare/tokens", &json!({})).await, 409, "not-allowed-now");
     let platform = tenant.world.platform_key().await.expect("the platform key");
     let again = json!({ "tenant": tenant.id, "name": "Again" });
-    expect_problem(&tenant.api.post("/v1/tenants", &platform, &again).await.expect("an answer"), 409, "already-exists");
+    expect_problem(
+        &tenant.api.post("/v1/tenants", &platform, &again).await.expect("an answer"),
+        409,
+        "already-exists",
+    );
     let nobody = json!({ "tenant": "nobody-here", "role": "app", "name": "x" });
-    expect_problem(&tenant.api.post("/v1/keys", &platform, &nobody).await.expect("an answer"), 404, "not-found");
+    expect_problem(
+        &tenant.api.post("/v1/keys", &platform, &nobody).await.expect("an answer"),
+        404,
+        "not-found",
+    );
 }

@@ -19,7 +19,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn metadata() -> cargo_metadata::Metadata {
-    MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).exec().expect("metadata")
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .exec()
+        .expect("metadata")
 }
 
 /// Each of our packages and which of our packages its own code uses.
@@ -30,7 +33,8 @@ fn own_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     packages
         .iter()
         .map(|package| {
-            let used = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal && own(&d.name));
+            let used =
+                package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal && own(&d.name));
             (package.name.to_string(), used.map(|d| d.name.clone()).collect())
         })
         .collect()
@@ -63,21 +67,36 @@ fn arrows_go_down_only() {
 /// No async, no AWS, no HTTP, no clock, no randomness, no serialisation.
 fn the_domain_is_light() {
     let tree = std::process::Command::new(env!("CARGO"))
-        .args(["tree", "--package", "otpost-domain", "--edges", "normal", "--prefix", "none", "--format", "{lib}"])
+        .args([
+            "tree",
+            "--package",
+            "otpost-domain",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{lib}",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo tree");
     let names = String::from_utf8(tree.stdout).expect("text");
     let names: BTreeSet<&str> = names.split_whitespace().collect();
     assert!(names.contains("otpost_domain") && names.contains("totp_rs"), "{names:?}");
-    for banned in ["tokio", "serde", "rand", "getrandom", "http", "hyper", "chrono", "aws_config", "async_trait"] {
+    for banned in
+        ["tokio", "serde", "rand", "getrandom", "http", "hyper", "chrono", "aws_config", "async_trait"]
+    {
         assert!(!names.contains(banned), "the domain depends on {banned}");
     }
 }
 
 fn there_is_one_tls_stack() {
-    let names: BTreeSet<(String, u64)> =
-        metadata().packages.iter().map(|package| (package.name.to_string(), package.version.major * 1000 + package.version.minor)).collect();
+    let names: BTreeSet<(String, u64)> = metadata()
+        .packages
+        .iter()
+        .map(|package| (package.name.to_string(), package.version.major * 1000 + package.version.minor))
+        .collect();
     assert!(!names.contains(&("hyper".to_owned(), 14)), "a crate on its defaults pulls the legacy stack in");
     for banned in ["openssl", "native-tls"] {
         assert!(!names.iter().any(|(name, _)| name == banned), "{banned} is not wanted");

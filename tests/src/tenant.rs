@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use otpost_local::World;
 use otpost_local::authenticator::Authenticator;
 use otpost_local::demo::{Answer, Api, Browser};
 use otpost_local::mails::Mail;
-use otpost_local::World;
 use serde_json::{Value, json};
 
 use crate::world::world;
@@ -136,7 +136,12 @@ impl Tenant {
         assert_eq!(browser.submit(&[]).await.expect("the page"), 200);
         let app = Authenticator::scan(&scanned(&browser)).expect("an otpauth link");
         let first_code = app.code();
-        assert_eq!(browser.submit(&[("code", &first_code)]).await.expect("the page"), 200, "{}", browser.html());
+        assert_eq!(
+            browser.submit(&[("code", &first_code)]).await.expect("the page"),
+            200,
+            "{}",
+            browser.html()
+        );
         Enrolled { user: user.to_owned(), serial, app, first_code }
     }
 

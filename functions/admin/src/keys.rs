@@ -111,7 +111,8 @@ pub(crate) fn describe(document: &mut Document) {
     let [.., create, list, revoke, _, _] = &ROUTES;
     let made = document.operation(create).takes::<NewKey>();
     made.answers::<CreatedKey>(201, "The new key with its secret.").fails(&[ProblemType::NotFound]);
-    let listed = document.operation(list).query("tenant", false, "Whose keys; only with the platform key.").paged();
+    let listed =
+        document.operation(list).query("tenant", false, "Whose keys; only with the platform key.").paged();
     listed.answers::<Keys>(200, "A page of keys.").fails(&[ProblemType::InvalidRequest]);
     document.operation(revoke).answers::<KeyView>(200, "The revoked key.").fails(&[ProblemType::NotFound]);
 }

@@ -78,7 +78,11 @@ pub static ROUTES: [Route; 8] = [
 ];
 
 /// Answers a request.
-pub async fn handle<P: Ports, K: PlatformKey>(ports: &P, keys: &KeyRing<K>, request: Request) -> Response<Body> {
+pub async fn handle<P: Ports, K: PlatformKey>(
+    ports: &P,
+    keys: &KeyRing<K>,
+    request: Request,
+) -> Response<Body> {
     respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
         "createTenant" => tenants::create(ports, &call).await,
         "listTenants" => tenants::list(ports, &call).await,

@@ -26,6 +26,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);
     let keys = KeyRing::new(PlatformSecret::new(&sdk, config.text(PLATFORM_KEY_SECRET)));
-    let handle = async |request| Ok::<_, lambda_http::Error>(otpost_admin::handle(&ports, &keys, request).await);
+    let handle =
+        async |request| Ok::<_, lambda_http::Error>(otpost_admin::handle(&ports, &keys, request).await);
     lambda_http::run(service_fn(handle)).await
 }

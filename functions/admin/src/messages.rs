@@ -101,7 +101,9 @@ impl From<&Hop> for HopView {
         let (state, provider_id, reason, ended) = match &hop.state {
             HopState::Handed => ("handed", None, None, None),
             HopState::Claimed { .. } => ("claimed", None, None, None),
-            HopState::Accepted { provider_id, at } => ("accepted", Some(provider_id.clone()), None, Some(*at)),
+            HopState::Accepted { provider_id, at } => {
+                ("accepted", Some(provider_id.clone()), None, Some(*at))
+            }
             HopState::Refused { reason, at } => ("refused", None, Some(reason.clone()), Some(*at)),
         };
         Self {

@@ -33,7 +33,8 @@ pub async fn handle(ports: &impl Ports, event: Value) -> Result<Value, Diagnosti
 }
 
 async fn look_after(ports: &impl Ports, due: &Due) -> Processed {
-    let (Ok(tenant), Ok(id)) = (TenantId::try_from(due.tenant.as_str()), MessageId::try_from(due.message.as_str()))
+    let (Ok(tenant), Ok(id)) =
+        (TenantId::try_from(due.tenant.as_str()), MessageId::try_from(due.message.as_str()))
     else {
         tracing::error!("a body without a tenant's and a message's id");
         return Processed::Again;
@@ -61,10 +62,14 @@ mod tests {
     async fn every_sample_event_is_answered_as_expected() {
         let expected = [
             ("batch.json", json!({ "batchItemFailures": [] }), 1),
-            ("batch-with-bad-bodies.json", json!({ "batchItemFailures": [
+            (
+                "batch-with-bad-bodies.json",
+                json!({ "batchItemFailures": [
                 { "itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da" },
                 { "itemIdentifier": "6a204bd8-9a42-4f1c-8a9e-1f7a1c6d2b11" },
-            ] }), 1),
+            ] }),
+                1,
+            ),
             ("sweep.json", json!({ "found": 0 }), 0),
         ];
         for (file, text) in events("deliver", &["batch.json", "batch-with-bad-bodies.json", "sweep.json"]) {

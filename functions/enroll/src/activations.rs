@@ -24,7 +24,8 @@ struct ActivationStep {
 
 /// An open session: take over the secret, then come back with its first code.
 #[derive(JsonSchema, Serialize)]
-struct Session {
+#[schemars(rename = "EnrolmentSession")]
+struct OpenSession {
     /// The session's secret; keep it until the token is active.
     session: String,
     /// The token.
@@ -39,7 +40,7 @@ struct Session {
     expires_at: String,
 }
 
-impl From<&Started> for Session {
+impl From<&Started> for OpenSession {
     fn from(started: &Started) -> Self {
         Self {
             session: started.session.expose().to_owned(),
@@ -55,11 +56,12 @@ impl From<&Started> for Session {
 pub(crate) async fn activate(ports: &impl Ports, call: &Call) -> Answer {
     let step: ActivationStep = call.json()?;
     let link = call.parameter("code");
-    let session = step.session.as_deref().map(|session| {
-        BearerCode::try_from(session).map_err(|_| Problem::from(EnrollError::SessionOver))
-    });
+    let session = step
+        .session
+        .as_deref()
+        .map(|session| BearerCode::try_from(session).map_err(|_| Problem::from(EnrollError::SessionOver)));
     match (session.transpose()?, step.code) {
-        (session, None) => json(201, &Session::from(&start(ports, link, session).await?)),
+        (session, None) => json(201, &OpenSession::from(&start(ports, link, session).await?)),
         (Some(session), Some(code)) => {
             json(200, &TokenView::from(&give_code(ports, link, &session, &code).await?.token))
         }
@@ -71,7 +73,7 @@ pub(crate) fn describe(document: &mut Document) {
     let [.., activate] = &ROUTES;
     let step = document.operation(activate).takes::<ActivationStep>();
     let answers = step
-        .answers::<Session>(201, "A session is open: take over its secret.")
+        .answers::<OpenSession>(201, "A session is open: take over its secret.")
         .answers::<TokenView>(200, "The code was right: the token is active.");
     answers.fails(&[
         ProblemType::NotFound,

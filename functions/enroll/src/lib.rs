@@ -70,7 +70,11 @@ pub static ROUTES: [Route; 7] = [
 ];
 
 /// Answers a request.
-pub async fn handle<P: Ports, K: PlatformKey>(ports: &P, keys: &KeyRing<K>, request: Request) -> Response<Body> {
+pub async fn handle<P: Ports, K: PlatformKey>(
+    ports: &P,
+    keys: &KeyRing<K>,
+    request: Request,
+) -> Response<Body> {
     respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
         "provisionToken" => tokens::provision(ports, &call).await,
         "listTokens" => tokens::list(ports, &call).await,

@@ -24,6 +24,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);
     let keys = KeyRing::new(NoPlatformKey);
-    let handle = async |request| Ok::<_, lambda_http::Error>(otpost_enroll::handle(&ports, &keys, request).await);
+    let handle =
+        async |request| Ok::<_, lambda_http::Error>(otpost_enroll::handle(&ports, &keys, request).await);
     lambda_http::run(service_fn(handle)).await
 }

@@ -9,17 +9,17 @@ use askama::Template;
 use data_encoding::BASE64;
 use lambda_http::Body;
 use lambda_http::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
-use otpost_domain::enrolment::{DeadLink, SESSION_LIFE};
+use otpost_domain::enrolment::DeadLink;
 use otpost_domain::ids::BearerCode;
 use otpost_domain::qr;
 use otpost_edge::http::{Answer, Call, response};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::enroll::{EnrollError, Invitation, Started, activate, look, start};
-use otpost_service::ports::Ports;
+use otpost_service::ports::{Clock as _, Ports};
 use sha2::{Digest, Sha256};
 
 use crate::ROUTES;
@@ -74,7 +74,7 @@ struct ProblemPage<'a> {
 pub(crate) async fn show(ports: &impl Ports, call: &Call) -> Answer {
     match look(ports, call.parameter("code")).await {
         Ok(invitation) => {
-            let expires = invitation.expires_at.for_people();
+            let expires = invitation.expires_at.for_people("en");
             page(call, 200, &InvitationPage { style: STYLE, invitation: &invitation, expires }, Vec::new())
         }
         Err(error) => problem(call, error),
@@ -112,7 +112,11 @@ pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
                 Err(error) => problem(call, error),
             }
         }
-        (Some("activate"), None) => problem(call, EnrollError::SessionOver),
+        // Nobody's session: what became of the link is the better answer, e.g. after a reload of the last page.
+        (Some("activate"), None) => {
+            let error = look(ports, link).await.err().unwrap_or(EnrollError::SessionOver);
+            problem(call, error)
+        }
         (_, session) => scan(ports, call, link, session, 200, None).await,
     }
 }
@@ -129,23 +133,29 @@ async fn scan(
         Ok(started) => started,
         Err(error) => return problem(call, error),
     };
-    let png = qr::png(started.otpauth.expose(), 6)
-        .map_err(|error| Problem::new(ProblemType::Internal, format!("The QR code cannot be drawn: {error}.")))?;
-    let groups: Vec<String> =
-        started.secret.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    let left = ports.clock().now().until(started.expires_at);
+    let png = qr::png(started.otpauth.expose(), 6).map_err(|error| {
+        Problem::new(ProblemType::Internal, format!("The QR code cannot be drawn: {error}."))
+    })?;
+    let groups: Vec<String> = started
+        .secret
+        .as_bytes()
+        .chunks(4)
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
     let body = ScanPage {
         style: STYLE,
         started: &started,
         secret_groups: groups.join(" "),
         qr: BASE64.encode(&png),
-        minutes: SESSION_LIFE.as_secs() / 60,
+        minutes: left.as_secs().div_ceil(60),
         fault,
     };
     let cookie = format!(
         "{}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}",
         cookie_name(link),
         started.session.expose(),
-        SESSION_LIFE.as_secs()
+        left.as_secs()
     );
     page(call, status, &body, vec![(SET_COOKIE, cookie)])
 }
@@ -158,11 +168,9 @@ fn problem(call: &Call, error: EnrollError) -> Answer {
              browser's address field.",
             false,
         ),
-        EnrollError::Dead(DeadLink::Expired) => (
-            "This link has expired",
-            "Nothing was changed. Ask your helpdesk to send you a new one.",
-            false,
-        ),
+        EnrollError::Dead(DeadLink::Expired) => {
+            ("This link has expired", "Nothing was changed. Ask your helpdesk to send you a new one.", false)
+        }
         EnrollError::Dead(DeadLink::Used) => (
             "This link has been used",
             "The app that gave the first code is set up, and its codes work. If that was yours, there is nothing more to \
@@ -195,7 +203,18 @@ fn problem(call: &Call, error: EnrollError) -> Answer {
             ("That did not work", "Nothing was changed. Please try again in a moment.", true)
         }
     };
-    problem_page(call, &error.into(), title, advice, again)
+    // A spent session makes room: whoever starts again gets a fresh seed.
+    let spent = matches!(error, EnrollError::TooManyWrongCodes);
+    let answer = problem_page(call, &error.into(), title, advice, again);
+    if !spent {
+        return answer;
+    }
+    answer.map(|mut response| {
+        if let Ok(cookie) = forget_cookie(call.parameter("code")).parse() {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    })
 }
 
 fn problem_page(call: &Call, problem: &Problem, title: &str, advice: &str, again: bool) -> Answer {
@@ -207,10 +226,9 @@ fn problem_page(call: &Call, problem: &Problem, title: &str, advice: &str, again
 fn page(call: &Call, status: u16, body: &impl Template, more: Vec<(HeaderName, String)>) -> Answer {
     let body = match call.route.method {
         "HEAD" => Body::Empty,
-        _ => Body::Text(
-            body.render()
-                .map_err(|error| Problem::new(ProblemType::Internal, format!("The page cannot be drawn: {error}.")))?,
-        ),
+        _ => Body::Text(body.render().map_err(|error| {
+            Problem::new(ProblemType::Internal, format!("The page cannot be drawn: {error}."))
+        })?),
     };
     let mut headers = vec![
         (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
@@ -242,12 +260,14 @@ pub(crate) fn describe(document: &mut Document) {
     document.operation(head).answers_nothing(200, "The link works.").fails(&DEAD);
     let fields = [("action", "start or activate"), ("code", "the first code, with activate")];
     let pressed = document.operation(post).takes_form(&fields);
-    pressed.answers_html(200, "The QR code and the field for the first code, or the end of the enrolment.").fails(&[
-        ProblemType::NotFound,
-        ProblemType::DeadLink,
-        ProblemType::EnrolmentSessionOver,
-        ProblemType::InvalidCode,
-        ProblemType::TooManyAttempts,
-        ProblemType::Busy,
-    ]);
+    pressed
+        .answers_html(200, "The QR code and the field for the first code, or the end of the enrolment.")
+        .fails(&[
+            ProblemType::NotFound,
+            ProblemType::DeadLink,
+            ProblemType::EnrolmentSessionOver,
+            ProblemType::InvalidCode,
+            ProblemType::TooManyAttempts,
+            ProblemType::Busy,
+        ]);
 }

@@ -93,11 +93,13 @@ impl NewToken {
     fn parameters(&self) -> Result<OtpParameters, Problem> {
         let kind = match (self.kind.as_deref().unwrap_or("totp"), self.period) {
             ("totp", None) => Kind::default(),
-            ("totp", Some(seconds)) => {
-                Kind::Totp(Period::new(seconds).map_err(|_| Problem::field("period", "must be 15 to 120 seconds"))?)
-            }
+            ("totp", Some(seconds)) => Kind::Totp(
+                Period::new(seconds).map_err(|_| Problem::field("period", "must be 15 to 120 seconds"))?,
+            ),
             ("hotp", None) => Kind::Hotp,
-            ("hotp", Some(_)) => return Err(Problem::field("period", "belongs to totp; a hotp token has none")),
+            ("hotp", Some(_)) => {
+                return Err(Problem::field("period", "belongs to totp; a hotp token has none"));
+            }
             _ => return Err(Problem::field("kind", "must be totp or hotp")),
         };
         let algorithm = match &self.algorithm {
@@ -107,7 +109,9 @@ impl NewToken {
         };
         let digits = match self.digits {
             None => Digits::default(),
-            Some(count) => Digits::try_from(count).map_err(|_| Problem::field("digits", "must be 6, 7 or 8"))?,
+            Some(count) => {
+                Digits::try_from(count).map_err(|_| Problem::field("digits", "must be 6, 7 or 8"))?
+            }
         };
         Ok(OtpParameters { kind, algorithm, digits })
     }
@@ -135,7 +139,8 @@ pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
 pub(crate) fn describe(document: &mut Document) {
     let [provision, list, get, ..] = &ROUTES;
     let made = document.operation(provision).takes::<NewToken>();
-    made.answers::<TokenView>(201, "The new token.").fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow]);
+    made.answers::<TokenView>(201, "The new token.")
+        .fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow]);
     document.operation(list).answers::<Tokens>(200, "The tokens.").fails(&[ProblemType::NotFound]);
     document.operation(get).answers::<TokenView>(200, "The token.").fails(&[ProblemType::NotFound]);
 }

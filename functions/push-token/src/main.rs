@@ -28,6 +28,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);
     let (keys, public_url) = (KeyRing::new(NoPlatformKey), config.text(PUBLIC_URL));
-    let handle = async |request| Ok::<_, lambda_http::Error>(handle(&ports, &keys, &public_url, request).await);
+    let handle =
+        async |request| Ok::<_, lambda_http::Error>(handle(&ports, &keys, &public_url, request).await);
     lambda_http::run(service_fn(handle)).await
 }

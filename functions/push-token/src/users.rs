@@ -1,5 +1,7 @@
 //! Users.
 
+#![expect(clippy::option_option, reason = "the three cases of a change: stays, goes, becomes")]
+
 use otpost_domain::contact::{DisplayName, EmailAddress, InvalidContact, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
 use otpost_domain::tenant::User;
@@ -152,7 +154,9 @@ pub(crate) fn describe(document: &mut Document) {
     made.answers::<UserView>(201, "The new user.").fails(&[ProblemType::AlreadyExists]);
     document.operation(get).answers::<UserView>(200, "The user.").fails(&[ProblemType::NotFound]);
     let changed = document.operation(change).takes::<UserChange>();
-    changed.answers::<UserView>(200, "The user as it is now.").fails(&[ProblemType::NotFound, ProblemType::Busy]);
+    changed
+        .answers::<UserView>(200, "The user as it is now.")
+        .fails(&[ProblemType::NotFound, ProblemType::Busy]);
     let deleted = document.operation(delete).answers_nothing(204, "The user is gone.");
     deleted.fails(&[ProblemType::NotFound, ProblemType::Busy]);
 }

@@ -13,7 +13,8 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::config::{
-    CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, SES_CONFIGURATION_SET, SES_QUEUE_URL, SES_SENDER,
+    CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, SES_CONFIGURATION_SET, SES_QUEUE_URL,
+    SES_SENDER,
 };
 use otpost_edge::telemetry;
 use otpost_send_ses::{SesProvider, handle};

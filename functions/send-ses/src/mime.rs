@@ -51,9 +51,11 @@ pub fn compose(sender: &Sender, mail: &OutgoingEmail) -> Result<Vec<u8>, &'stati
             message.multipart(match &mail.qr {
                 None => alternatives.singlepart(html),
                 Some(qr) => {
-                    let png = ContentType::parse("image/png").map_err(|_| "the picture's type cannot be written")?;
-                    let picture = Attachment::new_inline_with_name(qr.content_id.to_owned(), "qr.png".to_owned())
-                        .body(qr.png.clone(), png);
+                    let png = ContentType::parse("image/png")
+                        .map_err(|_| "the picture's type cannot be written")?;
+                    let picture =
+                        Attachment::new_inline_with_name(qr.content_id.to_owned(), "qr.png".to_owned())
+                            .body(qr.png.clone(), png);
                     alternatives.multipart(MultiPart::related().singlepart(html).singlepart(picture))
                 }
             })
@@ -101,7 +103,10 @@ mod tests {
         let parsed = MessageParser::default().parse(&bytes).unwrap();
         assert_eq!(parsed.subject(), Some("Ihr Zugang für Zürich"));
         let from = parsed.from().unwrap().first().unwrap();
-        assert_eq!((from.name(), from.address()), (Some("Acme, \"Ltd\" – Zürich"), Some("otp@mail.example.org")));
+        assert_eq!(
+            (from.name(), from.address()),
+            (Some("Acme, \"Ltd\" – Zürich"), Some("otp@mail.example.org"))
+        );
         assert!(parsed.message_id().unwrap().starts_with("msg_"));
         assert!(parsed.body_text(0).unwrap().contains(LINK));
         assert!(parsed.body_html(0).unwrap().contains("cid:qr@otpost"));

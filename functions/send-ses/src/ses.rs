@@ -37,7 +37,9 @@ impl EmailProvider for SesProvider {
     async fn send(&self, mail: &OutgoingEmail) -> Outcome {
         let raw = match compose(&self.sender, mail) {
             Ok(bytes) => RawMessage::builder().data(Blob::new(bytes)).build(),
-            Err(fault) => return Outcome::Refused { reason: fault.to_owned() },
+            Err(fault) => {
+                return Outcome::Refused { reason: fault.to_owned() };
+            }
         };
         let tag = MessageTag::builder().name(TAG).value(mail.message.id.as_str()).build();
         let (Ok(raw), Ok(tag)) = (raw, tag) else {
@@ -64,9 +66,15 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>) -> Outcome {
     match error {
         SdkError::ServiceError(service) => {
             let meta = service.err().meta();
-            of_code(meta.code().unwrap_or_default(), meta.message().unwrap_or_default(), service.raw().status().as_u16())
+            of_code(
+                meta.code().unwrap_or_default(),
+                meta.message().unwrap_or_default(),
+                service.raw().status().as_u16(),
+            )
         }
-        SdkError::ConstructionFailure(_) => Outcome::Refused { reason: "the request cannot be built".to_owned() },
+        SdkError::ConstructionFailure(_) => {
+            Outcome::Refused { reason: "the request cannot be built".to_owned() }
+        }
         _ => Outcome::Retry { reason: "SES did not answer".to_owned() },
     }
 }
@@ -80,16 +88,22 @@ fn of_code(code: &str, message: &str, status: u16) -> Outcome {
         "TooManyRequestsException" | "ThrottlingException" | "Throttling" if message.contains("Daily") => {
             refused("the account's daily quota is used up")
         }
-        "TooManyRequestsException" | "ThrottlingException" | "Throttling" => retry("the account's rate is exceeded"),
+        "TooManyRequestsException" | "ThrottlingException" | "Throttling" => {
+            retry("the account's rate is exceeded")
+        }
         "InternalServiceErrorException" | "ConcurrentModificationException" => retry("internal trouble"),
-        "MessageRejected" if message.contains("not verified") => refused("the sender's identity is not verified"),
+        "MessageRejected" if message.contains("not verified") => {
+            refused("the sender's identity is not verified")
+        }
         "MessageRejected" => refused("the message was rejected"),
         "MailFromDomainNotVerifiedException" => refused("the MAIL FROM domain is not verified"),
         "SendingPausedException" => refused("sending is paused"),
         "AccountSuspendedException" => refused("the account is suspended"),
         "NotFoundException" => refused("the configuration set does not exist"),
         "LimitExceededException" => refused("a limit of the account is exceeded"),
-        "BadRequestException" | "InvalidParameterValue" => refused("the recipient or the content is not allowed"),
+        "BadRequestException" | "InvalidParameterValue" => {
+            refused("the recipient or the content is not allowed")
+        }
         "AccessDeniedException" => refused("the function may not send from this identity"),
         _ if status >= 500 || status == 429 => retry(&format!("status {status}")),
         _ => refused(&format!("status {status}, {code}")),
@@ -114,7 +128,8 @@ mod tests {
 
     #[test]
     fn reasons_hold_nothing_of_the_providers_text() {
-        let Outcome::Refused { reason } = of_code("MessageRejected", "Email address is not verified: j@x.org", 400)
+        let Outcome::Refused { reason } =
+            of_code("MessageRejected", "Email address is not verified: j@x.org", 400)
         else {
             panic!("refused")
         };

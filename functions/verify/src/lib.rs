@@ -54,7 +54,11 @@ struct Accepted {
 }
 
 /// Answers a request.
-pub async fn handle<P: Ports, K: PlatformKey>(ports: &P, keys: &KeyRing<K>, request: Request) -> Response<Body> {
+pub async fn handle<P: Ports, K: PlatformKey>(
+    ports: &P,
+    keys: &KeyRing<K>,
+    request: Request,
+) -> Response<Body> {
     respond(ports, keys, &ROUTES, request, async |call| check(ports, &call).await).await
 }
 

@@ -16,10 +16,14 @@ use otpost_edge::telemetry;
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let config = Config::from_env(&[CORE_TABLE, DATA_KEY])?;
-    let resources =
-        Resources { core_table: config.get(CORE_TABLE), data_key: config.get(DATA_KEY), ..Resources::default() };
+    let resources = Resources {
+        core_table: config.get(CORE_TABLE),
+        data_key: config.get(DATA_KEY),
+        ..Resources::default()
+    };
     let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);
     let keys = KeyRing::new(NoPlatformKey);
-    let handle = async |request| Ok::<_, lambda_http::Error>(otpost_verify::handle(&ports, &keys, request).await);
+    let handle =
+        async |request| Ok::<_, lambda_http::Error>(otpost_verify::handle(&ports, &keys, request).await);
     lambda_http::run(service_fn(handle)).await
 }

@@ -26,10 +26,7 @@ impl Api {
     /// The API at `base`.
     #[must_use]
     pub fn at(base: &str) -> Self {
-        Self {
-            base: base.to_owned(),
-            client: proxy::client(),
-        }
+        Self { base: base.to_owned(), client: proxy::client() }
     }
 
     /// Sends a request with an API key.
@@ -37,10 +34,7 @@ impl Api {
     /// # Errors
     /// The API does not answer, or not in JSON.
     pub async fn send(&self, method: Method, path: &str, key: &str, body: Option<&Value>) -> Result<Answer> {
-        let request = self
-            .client
-            .request(method, format!("{}{path}", self.base))
-            .bearer_auth(key);
+        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(key);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
@@ -90,32 +84,21 @@ impl Answer {
     /// # Errors
     /// The body has none of that name.
     pub fn text(&self, field: &str) -> Result<&str> {
-        self.body
-            .get(field)
-            .and_then(Value::as_str)
-            .with_context(|| format!("the answer has no {field}"))
+        self.body.get(field).and_then(Value::as_str).with_context(|| format!("the answer has no {field}"))
     }
 
     /// The last part of the problem's type, such as `invalid-code`; nothing if the body is no problem.
     #[must_use]
     pub fn problem_kind(&self) -> Option<&str> {
-        self.body
-            .get("type")
-            .and_then(Value::as_str)
-            .and_then(|kind| kind.rsplit(['/', ':']).next())
+        self.body.get("type").and_then(Value::as_str).and_then(|kind| kind.rsplit(['/', ':']).next())
     }
 
     /// Status, and the problem's type and words if the body is one.
     #[must_use]
     pub fn problem(&self) -> String {
         let field = |name: &str| self.body.get(name).and_then(Value::as_str);
-        let words = [self.problem_kind(), field("title"), field("detail")]
-            .into_iter()
-            .flatten();
-        std::iter::once(self.status.as_str())
-            .chain(words)
-            .collect::<Vec<_>>()
-            .join(", ")
+        let words = [self.problem_kind(), field("title"), field("detail")].into_iter().flatten();
+        std::iter::once(self.status.as_str()).chain(words).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -127,24 +110,15 @@ mod tests {
     #[test]
     fn problems_are_told_in_one_line() {
         let body = json!({"type": "urn:otpost:problem:invalid-code", "title": "The code is not valid", "status": 422});
-        let answer = Answer {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            body,
-        };
+        let answer = Answer { status: StatusCode::UNPROCESSABLE_ENTITY, body };
         assert_eq!(answer.problem(), "422, invalid-code, The code is not valid");
         let error = answer.expect(200).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "expected 200, got 422, invalid-code, The code is not valid"
-        );
+        assert_eq!(error, "expected 200, got 422, invalid-code, The code is not valid");
     }
 
     #[test]
     fn fields_are_read_by_name() {
-        let answer = Answer {
-            status: StatusCode::OK,
-            body: json!({"serial": "OTP1", "n": 1}),
-        };
+        let answer = Answer { status: StatusCode::OK, body: json!({"serial": "OTP1", "n": 1}) };
         assert_eq!(answer.text("serial").unwrap(), "OTP1");
         assert!(answer.text("n").is_err());
     }

@@ -21,12 +21,7 @@ impl Browser {
     /// A browser that will open `url`.
     #[must_use]
     pub fn at(url: &str) -> Self {
-        Self {
-            client: proxy::client(),
-            url: url.to_owned(),
-            cookies: BTreeMap::new(),
-            html: String::new(),
-        }
+        Self { client: proxy::client(), url: url.to_owned(), cookies: BTreeMap::new(), html: String::new() }
     }
 
     /// Opens the page.
@@ -44,11 +39,7 @@ impl Browser {
     /// The server does not answer.
     pub async fn submit(&mut self, typed: &[(&str, &str)]) -> Result<StatusCode> {
         let mut fields = page::hidden_fields(&self.html);
-        fields.extend(
-            typed
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
+        fields.extend(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let request = self.client.post(&self.url).form(&fields);
         self.take(request).await
     }
@@ -65,34 +56,18 @@ impl Browser {
     }
 
     async fn take(&mut self, request: reqwest::RequestBuilder) -> Result<StatusCode> {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let request = if cookies.is_empty() {
-            request
-        } else {
-            request.header(COOKIE, cookies.join("; "))
-        };
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) };
         let response = request.send().await?;
-        for cookie in response
-            .headers()
-            .get_all(SET_COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-        {
+        for cookie in response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let pair = cookie.split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=') {
-                self.cookies
-                    .insert(name.trim().to_owned(), value.trim().to_owned());
+                self.cookies.insert(name.trim().to_owned(), value.trim().to_owned());
             }
         }
         let status = response.status();
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_page = kind.is_some_and(|kind| kind.starts_with("text/html"));
         let text = response.text().await?;
         self.html = if is_page { text } else { String::new() };

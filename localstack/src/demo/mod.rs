@@ -53,10 +53,6 @@ pub async fn run(endpoints: &Endpoints, keys: Option<Keys>) -> Result<Keys> {
     };
     let enrolled = steps.enrol(&mut transcript, &keys).await?;
     steps.verify(&mut transcript, &keys, &enrolled).await?;
-    println!(
-        "\n  {} steps in {}\n",
-        transcript.steps(),
-        progress::seconds(watch.elapsed())
-    );
+    println!("\n  {} steps in {}\n", transcript.steps(), progress::seconds(watch.elapsed()));
     Ok(keys)
 }

@@ -41,19 +41,12 @@ struct User {
 
 impl<'a> Steps<'a> {
     pub(super) fn new(endpoints: &'a Endpoints) -> Self {
-        Self {
-            endpoints,
-            api: Api::at(&endpoints.api),
-        }
+        Self { endpoints, api: Api::at(&endpoints.api) }
     }
 
     /// Makes the tenant and its keys.
     pub(super) async fn prepare(&self, transcript: &mut Transcript) -> Result<Keys> {
-        let platform = self
-            .endpoints
-            .platform_key()
-            .await
-            .context("cannot read the platform key")?;
+        let platform = self.endpoints.platform_key().await.context("cannot read the platform key")?;
         transcript.step("tenant", self.tenant(&platform)).await?;
         transcript.step("API keys", self.keys(&platform)).await
     }
@@ -74,48 +67,26 @@ impl<'a> Steps<'a> {
             let answer = self.api.post("/v1/keys", platform, &body).await?.expect(201)?;
             Ok(answer.text("secret")?.to_owned())
         };
-        let keys = Keys {
-            operator: make("operator").await?,
-            app: make("app").await?,
-        };
-        let seen = format!(
-            "operator {}, app {}",
-            mask::key(&keys.operator),
-            mask::key(&keys.app)
-        );
+        let keys = Keys { operator: make("operator").await?, app: make("app").await? };
+        let seen = format!("operator {}, app {}", mask::key(&keys.operator), mask::key(&keys.app));
         Ok((keys, seen))
     }
 
     /// From a new user to an active token.
     pub(super) async fn enrol(&self, transcript: &mut Transcript, keys: &Keys) -> Result<Enrolled> {
         let user = transcript.step("operator adds a user", self.user(keys)).await?;
-        let serial = transcript
-            .step("provisions a token", self.provision(keys, &user))
-            .await?;
-        let message = transcript
-            .step("pushes it by e-mail", self.push(keys, &serial))
-            .await?;
-        let mail = transcript
-            .step("the mail arrives", self.mail(keys, &user, &message))
-            .await?;
-        let link = transcript
-            .step("its QR code is read", async { self.link(&mail) })
-            .await?;
+        let serial = transcript.step("provisions a token", self.provision(keys, &user)).await?;
+        let message = transcript.step("pushes it by e-mail", self.push(keys, &serial)).await?;
+        let mail = transcript.step("the mail arrives", self.mail(keys, &user, &message)).await?;
+        let link = transcript.step("its QR code is read", async { self.link(&mail) }).await?;
         let mut browser = Browser::at(&link);
         transcript.step("user opens the link", open(&mut browser)).await?;
         let app = transcript.step("user presses start", start(&mut browser)).await?;
         let used_at = host::unix_time();
         let code = app.code_at(used_at);
-        transcript
-            .step("types the app's first code", activate(&mut browser, &code))
-            .await?;
+        transcript.step("types the app's first code", activate(&mut browser, &code)).await?;
         transcript.step("the token", self.active(keys, &serial)).await?;
-        Ok(Enrolled {
-            user: user.name,
-            serial,
-            app,
-            used_at,
-        })
+        Ok(Enrolled { user: user.name, serial, app, used_at })
     }
 
     async fn user(&self, keys: &Keys) -> Result<(User, String)> {
@@ -135,11 +106,7 @@ impl<'a> Steps<'a> {
 
     async fn provision(&self, keys: &Keys, user: &User) -> Result<(String, String)> {
         let path = format!("/v1/users/{}/tokens", user.name);
-        let answer = self
-            .api
-            .post(&path, &keys.operator, &json!({}))
-            .await?
-            .expect(201)?;
+        let answer = self.api.post(&path, &keys.operator, &json!({})).await?.expect(201)?;
         let serial = answer.text("serial")?.to_owned();
         let seen = format!("{serial}, {}", answer.text("state")?);
         Ok((serial, seen))
@@ -147,11 +114,8 @@ impl<'a> Steps<'a> {
 
     async fn push(&self, keys: &Keys, serial: &str) -> Result<(String, String)> {
         let path = format!("/v1/tokens/{serial}/push");
-        let answer = self
-            .api
-            .post(&path, &keys.operator, &json!({ "channel": "email" }))
-            .await?
-            .expect(202)?;
+        let answer =
+            self.api.post(&path, &keys.operator, &json!({ "channel": "email" })).await?.expect(202)?;
         let message = answer.text("message")?.to_owned();
         let seen = format!("{message}, {}", answer.text("status")?);
         Ok((message, seen))
@@ -166,10 +130,7 @@ impl<'a> Steps<'a> {
                 return Ok((mail, seen));
             }
             if watch.elapsed() > MAIL_TIME {
-                let answer = self
-                    .api
-                    .get(&format!("/v1/messages/{message}"), &keys.operator)
-                    .await?;
+                let answer = self.api.get(&format!("/v1/messages/{message}"), &keys.operator).await?;
                 bail!("no mail within a minute; the message: {}", answer.body);
             }
             host::pause(Duration::from_millis(200)).await;
@@ -178,35 +139,17 @@ impl<'a> Steps<'a> {
 
     /// The link in the mail, which its QR code must say too.
     fn link(&self, mail: &Mail) -> Result<(String, String)> {
-        let link = mail
-            .link(&format!("{}/e/", self.endpoints.api))
-            .context("the mail's text has no link")?;
+        let link = mail.link(&format!("{}/e/", self.endpoints.api)).context("the mail's text has no link")?;
         let png = mail.inline_png().context("the mail has no inline PNG")?;
         let code = qr::decode_png(&png.content)?;
-        ensure!(
-            code.text == link,
-            "the QR code says {}, the text {link}",
-            code.text
-        );
+        ensure!(code.text == link, "the QR code says {}, the text {link}", code.text);
         ensure!(mail.html.contains(link), "the HTML part has no link");
-        let size = format!(
-            "{}×{} pixels, {} bytes",
-            code.width,
-            code.height,
-            png.content.len()
-        );
-        Ok((
-            link.to_owned(),
-            format!("{}, as the text ({size})", mask::link(link)),
-        ))
+        let size = format!("{}×{} pixels, {} bytes", code.width, code.height, png.content.len());
+        Ok((link.to_owned(), format!("{}, as the text ({size})", mask::link(link))))
     }
 
     async fn active(&self, keys: &Keys, serial: &str) -> Result<((), String)> {
-        let answer = self
-            .api
-            .get(&format!("/v1/tokens/{serial}"), &keys.operator)
-            .await?
-            .expect(200)?;
+        let answer = self.api.get(&format!("/v1/tokens/{serial}"), &keys.operator).await?.expect(200)?;
         let state = answer.text("state")?;
         ensure!(state == "active", "the token is {state}");
         Ok(((), format!("{serial} is active")))
@@ -221,38 +164,23 @@ impl<'a> Steps<'a> {
     ) -> Result<()> {
         // The step after the one that activated: inside the window, so nobody has to wait for it.
         let code = enrolled.app.code_at(enrolled.used_at + enrolled.app.period());
-        let accepted = transcript.step(
-            "an app verifies the next one",
-            self.accepted(keys, enrolled, &code),
-        );
+        let accepted = transcript.step("an app verifies the next one", self.accepted(keys, enrolled, &code));
         accepted.await?;
-        transcript
-            .step("the same code again", self.refused(keys, enrolled, &code))
-            .await
+        transcript.step("the same code again", self.refused(keys, enrolled, &code)).await
     }
 
     async fn accepted(&self, keys: &Keys, enrolled: &Enrolled, code: &str) -> Result<((), String)> {
         let body = json!({ "user": enrolled.user, "code": code });
         let answer = self.api.post("/v1/verify", &keys.app, &body).await?.expect(200)?;
         let (result, serial) = (answer.text("result")?, answer.text("serial")?);
-        ensure!(
-            result == "accepted" && serial == enrolled.serial,
-            "{result} for {serial}"
-        );
-        Ok((
-            (),
-            format!("{}: {result} for {}", mask::code(code), enrolled.user),
-        ))
+        ensure!(result == "accepted" && serial == enrolled.serial, "{result} for {serial}");
+        Ok(((), format!("{}: {result} for {}", mask::code(code), enrolled.user)))
     }
 
     async fn refused(&self, keys: &Keys, enrolled: &Enrolled, code: &str) -> Result<((), String)> {
         let body = json!({ "user": enrolled.user, "code": code });
         let answer = self.api.post("/v1/verify", &keys.app, &body).await?.expect(422)?;
-        ensure!(
-            answer.problem_kind() == Some("invalid-code"),
-            "{}",
-            answer.problem()
-        );
+        ensure!(answer.problem_kind() == Some("invalid-code"), "{}", answer.problem());
         Ok(((), format!("refused: {}", answer.problem())))
     }
 }
@@ -260,19 +188,9 @@ impl<'a> Steps<'a> {
 async fn open(browser: &mut Browser) -> Result<((), String)> {
     let status = browser.open().await?;
     ensure!(status == StatusCode::OK, "the page answers {status}");
-    ensure!(
-        page::forms(browser.html()) == 1,
-        "the page has {} forms",
-        page::forms(browser.html())
-    );
-    ensure!(
-        page::link(browser.html(), "otpauth").is_none(),
-        "opening alone gives the seed away"
-    );
-    Ok((
-        (),
-        "a page with a start button; opening alone changes nothing".to_owned(),
-    ))
+    ensure!(page::forms(browser.html()) == 1, "the page has {} forms", page::forms(browser.html()));
+    ensure!(page::link(browser.html(), "otpauth").is_none(), "opening alone gives the seed away");
+    Ok(((), "a page with a start button; opening alone changes nothing".to_owned()))
 }
 
 async fn start(browser: &mut Browser) -> Result<(Authenticator, String)> {
@@ -288,9 +206,6 @@ async fn start(browser: &mut Browser) -> Result<(Authenticator, String)> {
 async fn activate(browser: &mut Browser, code: &str) -> Result<((), String)> {
     let status = browser.submit(&[("code", code)]).await?;
     ensure!(status == StatusCode::OK, "the page answers {status}");
-    ensure!(
-        page::has_id(browser.html(), "activated"),
-        "the page does not say that the token is active"
-    );
+    ensure!(page::has_id(browser.html(), "activated"), "the page does not say that the token is active");
     Ok(((), format!("{}: activated", mask::code(code))))
 }

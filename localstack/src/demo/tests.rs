@@ -50,11 +50,10 @@ impl Script {
             ("POST", path) if path.ends_with("/tokens") => {
                 made(&json!({ "serial": "OTP1", "state": "assigned" }))
             }
-            ("POST", "/v1/tokens/OTP1/push") => (
-                StatusCode::ACCEPTED,
-                written(&json!({ "message": "msg_1", "status": "queued" })),
-            )
-                .into_response(),
+            ("POST", "/v1/tokens/OTP1/push") => {
+                (StatusCode::ACCEPTED, written(&json!({ "message": "msg_1", "status": "queued" })))
+                    .into_response()
+            }
             ("GET", "/v1/tokens/OTP1") => written(
                 &json!({ "serial": "OTP1", "state": if self.active { "active" } else { "assigned" } }),
             )
@@ -76,11 +75,8 @@ impl Script {
 
     fn store(&self) -> Value {
         let link = format!("{}/e/c0de", self.base);
-        let said = if self.flaw == Flaw::QrSaysSomethingElse {
-            "https://elsewhere.example/e/c0de"
-        } else {
-            &link
-        };
+        let said =
+            if self.flaw == Flaw::QrSaysSomethingElse { "https://elsewhere.example/e/c0de" } else { &link };
         let png = BASE64.encode(&qr::tests::picture(said, 4));
         let mail = |user: &String| {
             json!({ "messageId": user, "from": "o@example.org", "destination": { "to": [format!("{user}@example.org")] },
@@ -110,12 +106,8 @@ impl Script {
                 let right = current_codes().contains(&code.to_owned()) && cookie == "__session=1";
                 self.active = right && self.flaw != Flaw::StaysInactive;
                 self.used.push(code.to_owned());
-                Html(if right {
-                    "<p id=\"activated\">Done</p>"
-                } else {
-                    "<p id=\"problem\">No</p>"
-                })
-                .into_response()
+                Html(if right { "<p id=\"activated\">Done</p>" } else { "<p id=\"problem\">No</p>" })
+                    .into_response()
             }
         }
     }
@@ -143,49 +135,29 @@ fn made(body: &Value) -> Response {
 /// The codes inside a window of one step each way.
 fn current_codes() -> Vec<String> {
     let (app, now) = (Authenticator::scan(SEED).unwrap(), host::unix_time());
-    [now - 30, now, now + 30]
-        .into_iter()
-        .map(|at| app.code_at(at))
-        .collect()
+    [now - 30, now, now + 30].into_iter().map(|at| app.code_at(at)).collect()
 }
 
 /// Starts a scripted system.
 fn scripted(flaw: Flaw) -> (Endpoints, proxy::Serving) {
     let listener = ports::listen(None).unwrap();
     let base = ports::url(listener.local_addr().unwrap().port());
-    let script = Script {
-        base: base.clone(),
-        flaw,
-        users: Vec::new(),
-        used: Vec::new(),
-        active: false,
-    };
+    let script = Script { base: base.clone(), flaw, users: Vec::new(), used: Vec::new(), active: false };
     let script = Arc::new(Mutex::new(script));
     let serving = proxy::serve(listener, move |request: Request| {
         let script = Arc::clone(&script);
         async move {
             let (parts, body) = request.into_parts();
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-            let cookie = parts
-                .headers
-                .get("cookie")
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default();
+            let cookie =
+                parts.headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let body = String::from_utf8_lossy(&body);
-            script
-                .lock()
-                .unwrap()
-                .answer(parts.method.as_str(), parts.uri.path(), cookie, &body)
+            script.lock().unwrap().answer(parts.method.as_str(), parts.uri.path(), cookie, &body)
         }
     });
     let outputs = Outputs::parse(r#"{"State":{"PlatformKeySecret":"platform"}}"#).unwrap();
-    let endpoints = Endpoints {
-        api: base.clone(),
-        viewer: base.clone(),
-        emulator: base.clone(),
-        tap: base,
-        outputs,
-    };
+    let endpoints =
+        Endpoints { api: base.clone(), viewer: base.clone(), emulator: base.clone(), tap: base, outputs };
     (endpoints, serving.unwrap())
 }
 
@@ -208,19 +180,12 @@ async fn a_sound_system_passes_and_a_used_step_does_not_pass_again() {
 #[tokio::test]
 async fn a_qr_code_that_leads_elsewhere_is_noticed() {
     let error = failure(Flaw::QrSaysSomethingElse).await;
-    assert!(
-        error.contains("its QR code is read") && error.contains("elsewhere.example"),
-        "{error}"
-    );
+    assert!(error.contains("its QR code is read") && error.contains("elsewhere.example"), "{error}");
 }
 
 #[tokio::test]
 async fn a_seed_that_opening_gives_away_is_noticed() {
-    assert!(
-        failure(Flaw::SeedOnOpening)
-            .await
-            .contains("opening alone gives the seed away")
-    );
+    assert!(failure(Flaw::SeedOnOpening).await.contains("opening alone gives the seed away"));
 }
 
 #[tokio::test]
@@ -230,18 +195,10 @@ async fn a_page_without_a_session_is_noticed() {
 
 #[tokio::test]
 async fn a_token_that_stays_inactive_is_noticed() {
-    assert!(
-        failure(Flaw::StaysInactive)
-            .await
-            .contains("the token is assigned")
-    );
+    assert!(failure(Flaw::StaysInactive).await.contains("the token is assigned"));
 }
 
 #[tokio::test]
 async fn a_replayed_code_that_passes_is_noticed() {
-    assert!(
-        failure(Flaw::ReplayAccepted)
-            .await
-            .contains("the same code again")
-    );
+    assert!(failure(Flaw::ReplayAccepted).await.contains("the same code again"));
 }

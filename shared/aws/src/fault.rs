@@ -6,7 +6,10 @@ use otpost_service::ports::{Fault, PortError};
 
 /// Sorts an SDK error. Keeps the operation, the service's code and its message; never the request or the response,
 /// which may hold what the caller must not log.
-pub(crate) fn sorted<E: ProvideErrorMetadata>(operation: &str, error: &SdkError<E, HttpResponse>) -> PortError {
+pub(crate) fn sorted<E: ProvideErrorMetadata>(
+    operation: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> PortError {
     let kind = match error {
         SdkError::ServiceError(service) => of_code(service.err().code().unwrap_or_default(), service.raw()),
         SdkError::ConstructionFailure(_) => Fault::Misconfigured,

@@ -61,7 +61,8 @@ impl KeyWrapper for KmsKeyWrapper {
             .await
             .map_err(|error| sorted("Decrypt", &error))?;
         let bytes = Zeroizing::new(opened.plaintext.map(Blob::into_inner).unwrap_or_default());
-        let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| corrupt("a data key that is not 32 bytes long"))?;
+        let key: [u8; 32] =
+            bytes.as_slice().try_into().map_err(|_| corrupt("a data key that is not 32 bytes long"))?;
         Ok(DataKey::new(key))
     }
 }

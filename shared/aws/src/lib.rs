@@ -76,7 +76,13 @@ impl<C: Clock + Clone, E: Entropy + Clone> AwsPorts<C, E> {
 impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
     /// The same with another way to wrap data keys.
     #[must_use]
-    pub fn with_key_wrapper(config: &SdkConfig, resources: Resources, clock: C, entropy: E, wrapper: W) -> Self {
+    pub fn with_key_wrapper(
+        config: &SdkConfig,
+        resources: Resources,
+        clock: C,
+        entropy: E,
+        wrapper: W,
+    ) -> Self {
         let store = DynamoStore::new(config, resources.core_table, resources.flow_table);
         Self {
             queue: SqsQueue::new(config, resources.deliveries_queue, resources.ses_queue),

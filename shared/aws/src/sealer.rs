@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::dynamodb::DynamoStore;
 
 /// How long an opened data key stays in memory; also how long a deleted one may still work.
-pub const KEY_LIFE: Duration = Duration::from_secs(5 * 60);
+pub const KEY_LIFE: Duration = Duration::from_mins(5);
 /// How many tenants' keys stay in memory.
 pub const MAX_KEYS: usize = 256;
 /// The version that new records carry.
@@ -25,7 +25,11 @@ pub trait KeyWrapper: Send + Sync {
     /// A new data key, wrapped for `tenant`.
     fn generate(&self, tenant: &TenantId) -> impl Future<Output = PortResult<WrappedKey>> + Send;
     /// Opens a data key of `tenant`.
-    fn unwrap(&self, tenant: &TenantId, wrapped: &WrappedKey) -> impl Future<Output = PortResult<DataKey>> + Send;
+    fn unwrap(
+        &self,
+        tenant: &TenantId,
+        wrapped: &WrappedKey,
+    ) -> impl Future<Output = PortResult<DataKey>> + Send;
 }
 
 /// Seals under tenants' data keys.
@@ -78,7 +82,13 @@ impl<W: KeyWrapper, C: Clock, E: Entropy> Sealer for EnvelopeSealer<W, C, E> {
         self.wrapper.generate(tenant).await
     }
 
-    async fn seal(&self, tenant: &TenantId, kind: RecordKind, record: &str, secret: &[u8]) -> PortResult<Vec<u8>> {
+    async fn seal(
+        &self,
+        tenant: &TenantId,
+        kind: RecordKind,
+        record: &str,
+        secret: &[u8],
+    ) -> PortResult<Vec<u8>> {
         let key = self.key(tenant).await?;
         let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
         Ok(sealing::seal(&key, KEY_VERSION, &binding, self.entropy.array(), secret))

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::fault::{not_given, sorted};
 
 /// The longest delay that SQS knows.
-const LONGEST_DELAY: Duration = Duration::from_secs(900);
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// `deliveries` and the senders' queues.
 #[derive(Clone, Debug)]

@@ -27,7 +27,8 @@ pub enum Role {
 
 impl Role {
     /// The roles that a tenant's keys can have.
-    pub const OF_TENANTS: [Self; 5] = [Self::App, Self::Helpdesk, Self::Operator, Self::Admin, Self::Directory];
+    pub const OF_TENANTS: [Self; 5] =
+        [Self::App, Self::Helpdesk, Self::Operator, Self::Admin, Self::Directory];
 
     /// As written in requests and rows.
     #[must_use]

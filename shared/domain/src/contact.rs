@@ -6,7 +6,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContact {
     /// Not a mailbox that Otpost can write to.
-    #[error("must be an e-mail address such as jane@example.org, at most 254 ASCII characters, without quotes")]
+    #[error(
+        "must be an e-mail address such as jane@example.org, at most 254 ASCII characters, without quotes"
+    )]
     Email,
     /// Not a number in E.164 form.
     #[error("must be a telephone number in international form, such as +447700900123")]
@@ -136,7 +138,8 @@ impl TryFrom<&str> for Locale {
         let good = text.len() <= 35
             && (2..=8).contains(&language.len())
             && language.bytes().all(|b| b.is_ascii_alphabetic())
-            && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+            && parts
+                .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
         if good { Ok(Self(text.to_owned())) } else { Err(InvalidContact::Locale) }
     }
 }
@@ -177,8 +180,17 @@ mod tests {
             assert!(EmailAddress::try_from(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "jane", "a@b", "\"a b\"@example.org", "jané@example.org", "a@exa mple.org", "a@-x.org", "a..b@x.org",
-            "a@x.org\r\nBcc: b@x.org", "<a@x.org>", "@x.org",
+            "",
+            "jane",
+            "a@b",
+            "\"a b\"@example.org",
+            "jané@example.org",
+            "a@exa mple.org",
+            "a@-x.org",
+            "a..b@x.org",
+            "a@x.org\r\nBcc: b@x.org",
+            "<a@x.org>",
+            "@x.org",
         ] {
             assert!(EmailAddress::try_from(bad).is_err(), "{bad}");
         }
@@ -187,7 +199,8 @@ mod tests {
     #[test]
     fn numbers_are_checked() {
         assert!(PhoneNumber::try_from("+447700900123").is_ok());
-        for bad in ["", "447700900123", "+0447700900", "+44 7700 900123", "+4477", "+٤٤٧٧٠٠٩٠٠١٢٣"] {
+        for bad in ["", "447700900123", "+0447700900", "+44 7700 900123", "+4477", "+٤٤٧٧٠٠٩٠٠١٢٣"]
+        {
             assert!(PhoneNumber::try_from(bad).is_err(), "{bad}");
         }
     }

@@ -11,9 +11,9 @@ use crate::time::Timestamp;
 use crate::token::SealedSeed;
 
 /// How long a link lives unless a policy says otherwise. NIST SP 800-63A allows an e-mailed code 24 hours.
-pub const LINK_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const LINK_LIFE: Duration = Duration::from_hours(24);
 /// How long one browser has from pressing the button to the first code.
-pub const SESSION_LIFE: Duration = Duration::from_secs(10 * 60);
+pub const SESSION_LIFE: Duration = Duration::from_mins(10);
 /// How many browsers may have an enrolment open side by side.
 pub const MAX_SESSIONS: usize = 5;
 /// Wrong codes that one session may give.
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_link_expires_and_its_sessions_with_it() {
-        let late = NOW.plus(LINK_LIFE - Duration::from_secs(60));
+        let late = NOW.plus(LINK_LIFE.saturating_sub(Duration::from_mins(1)));
         let enrolment = open(enrolment(), 1, late).unwrap();
         assert_eq!(enrolment.sessions[0].expires_at, enrolment.expires_at);
         assert_eq!(enrolment.alive(NOW.plus(LINK_LIFE)), Err(DeadLink::Expired));

@@ -163,7 +163,8 @@ impl MessageId {
     pub fn shard(&self) -> u8 {
         // The last character carries three bits only; the one before it five random ones.
         let digit = self.0.bytes().rev().nth(1).unwrap_or(b'0');
-        let value = if digit.is_ascii_digit() { digit - b'0' } else { digit.wrapping_sub(b'a').wrapping_add(10) };
+        let value =
+            if digit.is_ascii_digit() { digit - b'0' } else { digit.wrapping_sub(b'a').wrapping_add(10) };
         value % OPEN_SHARDS
     }
 }

@@ -13,13 +13,13 @@ use crate::time::Timestamp;
 /// A sender's lease on a hop; longer than its one overall deadline.
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How long a hop may stay without news before the sweep looks after it.
-pub const ROUTE_TIME: Duration = Duration::from_secs(120);
+pub const ROUTE_TIME: Duration = Duration::from_mins(2);
 /// How long a new record may stay unrouted before the sweep looks after it.
-pub const PICK_UP: Duration = Duration::from_secs(60);
+pub const PICK_UP: Duration = Duration::from_mins(1);
 /// How often one hop may be tried again after a failure that may pass.
 pub const MAX_TRIES: u8 = 8;
 /// How long a closed message stays in the log.
-pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 3600);
+pub const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// By which medium a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -302,7 +302,9 @@ impl Message {
             return Step::Rest;
         }
         if now >= self.expires_at {
-            return Step::Close(self.closed(MessageStatus::Expired, Some("its time ran out before a provider took it")));
+            return Step::Close(
+                self.closed(MessageStatus::Expired, Some("its time ran out before a provider took it")),
+            );
         }
         let routes = Gateway::routes(self.channel);
         let taken = self.hops.len();
@@ -320,20 +322,16 @@ impl Message {
                 HopState::Refused { .. } => {}
             }
         }
-        match routes.get(taken) {
-            Some(&gateway) => {
-                let number = u8::try_from(taken + 1).unwrap_or(u8::MAX);
-                self.hops.push(Hop { number, gateway, handed_at: now, tries: 0, state: HopState::Handed });
-                Step::Hand(self.handed(now), number, gateway)
-            }
-            None => {
-                let reason = match self.hops.last().map(|hop| &hop.state) {
-                    Some(HopState::Refused { reason, .. }) => reason.clone(),
-                    _ => format!("no gateway is configured for {}", self.channel.as_str()),
-                };
-                Step::Close(self.closed(MessageStatus::Failed, Some(&reason)))
-            }
+        if let Some(&gateway) = routes.get(taken) {
+            let number = u8::try_from(taken + 1).unwrap_or(u8::MAX);
+            self.hops.push(Hop { number, gateway, handed_at: now, tries: 0, state: HopState::Handed });
+            return Step::Hand(self.handed(now), number, gateway);
         }
+        let reason = match self.hops.last().map(|hop| &hop.state) {
+            Some(HopState::Refused { reason, .. }) => reason.clone(),
+            _ => format!("no gateway is configured for {}", self.channel.as_str()),
+        };
+        Step::Close(self.closed(MessageStatus::Failed, Some(&reason)))
     }
 
     /// A sender takes hop `number` under a lease; `None` when it is not there to be taken.
@@ -367,9 +365,10 @@ impl Message {
                     due_at = now.plus(ROUTE_TIME);
                     HopState::Handed
                 }
-                Outcome::Retry { reason } => {
-                    HopState::Refused { reason: format!("given up after {} tries: {reason}", hop.tries), at: now }
-                }
+                Outcome::Retry { reason } => HopState::Refused {
+                    reason: format!("given up after {} tries: {reason}", hop.tries),
+                    at: now,
+                },
                 Outcome::Refused { reason } => HopState::Refused { reason, at: now },
             };
             if matches!(hop.state, HopState::Accepted { .. }) {
@@ -437,7 +436,7 @@ mod tests {
             recipient: "j***@e***.org".to_owned(),
             content: Some(SealedContent(vec![1])),
             created_at: NOW,
-            expires_at: NOW.plus(Duration::from_secs(3600)),
+            expires_at: NOW.plus(Duration::from_hours(1)),
             status: MessageStatus::Queued,
             reason: None,
             hops: Vec::new(),
@@ -485,7 +484,10 @@ mod tests {
         let message = message.concluded(hop, Outcome::Refused { reason: "no such mailbox".to_owned() }, NOW);
         assert_eq!(message.due_at, Some(NOW));
         let Step::Close(message) = message.next_step(NOW) else { panic!("closes") };
-        assert_eq!((message.status, message.reason.as_deref()), (MessageStatus::Failed, Some("no such mailbox")));
+        assert_eq!(
+            (message.status, message.reason.as_deref()),
+            (MessageStatus::Failed, Some("no such mailbox"))
+        );
     }
 
     #[test]
@@ -501,7 +503,8 @@ mod tests {
 
     #[test]
     fn time_runs_out() {
-        let Step::Close(message) = message(Channel::Email).next_step(NOW.plus(Duration::from_secs(3600))) else {
+        let Step::Close(message) = message(Channel::Email).next_step(NOW.plus(Duration::from_hours(1)))
+        else {
             panic!("closes")
         };
         assert_eq!(message.status, MessageStatus::Expired);

@@ -10,11 +10,7 @@ use crate::otp::{Kind, OtpParameters};
 use crate::secret::{SecretText, Seed};
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3), so a space is `%20` and never `+`.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Room for the longest link, so that the text is written in one place and leaves no copy of the seed behind.
 const ROOM: usize = 3_328;
@@ -109,19 +105,11 @@ pub fn uri(
 ) -> SecretText {
     let issuer = utf8_percent_encode(issuer.as_str(), ENCODED);
     let account = utf8_percent_encode(account.as_str(), ENCODED);
-    let (kind, algorithm, digits) = (
-        params.kind.as_str(),
-        params.algorithm.as_str(),
-        params.digits.count(),
-    );
+    let (kind, algorithm, digits) = (params.kind.as_str(), params.algorithm.as_str(), params.digits.count());
     let secret = seed.to_base32();
     let mut link = Zeroizing::new(String::with_capacity(ROOM));
     // Writing to a string cannot fail.
-    let _ = write!(
-        link,
-        "otpauth://{kind}/{issuer}:{account}?secret={}",
-        secret.as_str()
-    );
+    let _ = write!(link, "otpauth://{kind}/{issuer}:{account}?secret={}", secret.as_str());
     let _ = write!(link, "&issuer={issuer}&algorithm={algorithm}&digits={digits}");
     let _ = match params.kind {
         Kind::Totp(period) => write!(link, "&period={}", period.seconds()),
@@ -151,13 +139,8 @@ mod tests {
 
     #[test]
     fn a_usual_link() {
-        let link = uri(
-            &seed(),
-            &OtpParameters::default(),
-            0,
-            &issuer("Demo Ltd"),
-            &account("jane@example.org"),
-        );
+        let link =
+            uri(&seed(), &OtpParameters::default(), 0, &issuer("Demo Ltd"), &account("jane@example.org"));
         assert_eq!(
             link.expose(),
             "otpauth://totp/Demo%20Ltd:jane%40example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
@@ -167,11 +150,7 @@ mod tests {
 
     #[test]
     fn a_counter_link_has_no_period() {
-        let params = OtpParameters {
-            kind: Kind::Hotp,
-            algorithm: Algorithm::Sha256,
-            digits: Digits::Eight,
-        };
+        let params = OtpParameters { kind: Kind::Hotp, algorithm: Algorithm::Sha256, digits: Digits::Eight };
         let link = uri(&seed(), &params, 7, &issuer("Demo"), &account("jane"));
         assert_eq!(
             link.expose(),
@@ -194,15 +173,9 @@ mod tests {
             assert_eq!(Account::try_from(name).unwrap_err(), fault);
         }
         assert!(Issuer::try_from("ä".repeat(64).as_str()).is_ok());
-        assert_eq!(
-            Issuer::try_from("ä".repeat(65).as_str()).unwrap_err(),
-            LabelFault::TooLong(64)
-        );
+        assert_eq!(Issuer::try_from("ä".repeat(65).as_str()).unwrap_err(), LabelFault::TooLong(64));
         assert!(Account::try_from("ä".repeat(128).as_str()).is_ok());
-        assert_eq!(
-            Account::try_from("ä".repeat(129).as_str()).unwrap_err(),
-            LabelFault::TooLong(128)
-        );
+        assert_eq!(Account::try_from("ä".repeat(129).as_str()).unwrap_err(), LabelFault::TooLong(128));
     }
 
     #[test]
@@ -215,11 +188,7 @@ mod tests {
     #[test]
     fn the_longest_link_stays_in_its_place() {
         let seed = Seed::new(vec![0xff; Seed::MOST]).unwrap();
-        let params = OtpParameters {
-            kind: Kind::Hotp,
-            algorithm: Algorithm::Sha512,
-            digits: Digits::Eight,
-        };
+        let params = OtpParameters { kind: Kind::Hotp, algorithm: Algorithm::Sha512, digits: Digits::Eight };
         let issuer = issuer(&"\u{1f511}".repeat(Issuer::MOST));
         let account = account(&"\u{1f511}".repeat(Account::MOST));
         // Each of these characters becomes twelve: labels cannot be longer.

@@ -69,10 +69,8 @@ impl Pixels {
         let mut rows = blank_row.repeat(QUIET_ZONE * scale);
         for line in modules.chunks(code.width()) {
             let padded = [margin.as_slice(), line, margin.as_slice()].concat();
-            let wide: Vec<Color> = padded
-                .iter()
-                .flat_map(|&module| core::iter::repeat_n(module, scale))
-                .collect();
+            let wide: Vec<Color> =
+                padded.iter().flat_map(|&module| core::iter::repeat_n(module, scale)).collect();
             let row: Vec<u8> = wide.chunks(8).map(packed).collect();
             rows.extend(row.repeat(scale));
         }
@@ -83,13 +81,10 @@ impl Pixels {
 
 /// Up to eight pixels in one byte; what is missing on the right is white.
 fn packed(pixels: &[Color]) -> u8 {
-    pixels
-        .iter()
-        .zip((0..8).rev())
-        .fold(0xff, |byte, (&pixel, bit)| match pixel {
-            Color::Light => byte,
-            Color::Dark => byte & !(1 << bit),
-        })
+    pixels.iter().zip((0..8).rev()).fold(0xff, |byte, (&pixel, bit)| match pixel {
+        Color::Light => byte,
+        Color::Dark => byte & !(1 << bit),
+    })
 }
 
 #[cfg(test)]
@@ -122,12 +117,7 @@ mod tests {
                 .take(side)
                 .flat_map(|row| (0..side).map(|x| row[x / 8] & (0x80 >> (x % 8)) != 0))
                 .collect();
-            Self {
-                side,
-                depth: frame.bit_depth,
-                color: frame.color_type,
-                white,
-            }
+            Self { side, depth: frame.bit_depth, color: frame.color_type, white }
         }
 
         fn decode(&self) -> String {
@@ -154,10 +144,7 @@ mod tests {
     fn it_is_one_bit_grey_and_small() {
         let file = png(LINK, 6).unwrap();
         let picture = Picture::read(&file);
-        assert_eq!(
-            (picture.depth, picture.color),
-            (BitDepth::One, ColorType::Grayscale)
-        );
+        assert_eq!((picture.depth, picture.color), (BitDepth::One, ColorType::Grayscale));
         assert!(file.len() < 1_024, "{} bytes", file.len());
     }
 

@@ -53,9 +53,7 @@ impl TryFrom<&[u8]> for DataKey {
 
     /// Copies the bytes that a key service has unwrapped; wiping the original is the caller's part.
     fn try_from(bytes: &[u8]) -> Result<Self, DataKeyLength> {
-        <[u8; KEY]>::try_from(bytes)
-            .map(Self::new)
-            .map_err(|_| DataKeyLength)
+        <[u8; KEY]>::try_from(bytes).map(Self::new).map_err(|_| DataKeyLength)
     }
 }
 
@@ -139,13 +137,7 @@ pub fn open(key: &DataKey, binding: &Binding<'_>, sealed: &[u8]) -> Result<Zeroi
     let binding = binding.encoded();
     let aad = [header.as_slice(), &binding].concat();
     key.for_record(&binding)
-        .decrypt(
-            &(*nonce).into(),
-            Payload {
-                msg: ciphertext,
-                aad: &aad,
-            },
-        )
+        .decrypt(&(*nonce).into(), Payload { msg: ciphertext, aad: &aad })
         .map(Zeroizing::new)
         .map_err(|_| OpenError::Tampered)
 }
@@ -170,11 +162,7 @@ fn split(sealed: &[u8]) -> Result<Parts<'_>, OpenError> {
     }
     let (header, rest) = sealed.split_first_chunk().ok_or(OpenError::Malformed)?;
     let (nonce, ciphertext) = rest.split_first_chunk().ok_or(OpenError::Malformed)?;
-    if ciphertext.len() < TAG {
-        Err(OpenError::Malformed)
-    } else {
-        Ok((header, nonce, ciphertext))
-    }
+    if ciphertext.len() < TAG { Err(OpenError::Malformed) } else { Ok((header, nonce, ciphertext)) }
 }
 
 #[cfg(test)]
@@ -183,11 +171,7 @@ mod tests {
 
     use super::*;
 
-    const BINDING: Binding<'_> = Binding {
-        tenant: "demo",
-        record: "tok_1",
-        kind: "seed",
-    };
+    const BINDING: Binding<'_> = Binding { tenant: "demo", record: "tok_1", kind: "seed" };
 
     fn key() -> DataKey {
         DataKey::new([0x42; 32])
@@ -208,16 +192,8 @@ mod tests {
         for bit in 0..sealed.len() * 8 {
             let mut changed = sealed.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            let expected = if bit < 8 {
-                OpenError::UnknownVersion
-            } else {
-                OpenError::Tampered
-            };
-            assert_eq!(
-                open(&key(), &BINDING, &changed).unwrap_err(),
-                expected,
-                "bit {bit}"
-            );
+            let expected = if bit < 8 { OpenError::UnknownVersion } else { OpenError::Tampered };
+            assert_eq!(open(&key(), &BINDING, &changed).unwrap_err(), expected, "bit {bit}");
         }
     }
 
@@ -225,74 +201,35 @@ mod tests {
     fn another_owner_or_key_opens_nothing() {
         let sealed = seal(&key(), 1, &BINDING, [7; 12], b"secret");
         let elsewhere = [
-            Binding {
-                tenant: "demo2",
-                ..BINDING
-            },
-            Binding {
-                record: "tok_2",
-                ..BINDING
-            },
-            Binding {
-                kind: "code",
-                ..BINDING
-            },
+            Binding { tenant: "demo2", ..BINDING },
+            Binding { record: "tok_2", ..BINDING },
+            Binding { kind: "code", ..BINDING },
             // The same letters, divided in another way.
-            Binding {
-                tenant: "demot",
-                record: "ok_1",
-                ..BINDING
-            },
-            Binding {
-                record: "tok_1s",
-                kind: "eed",
-                ..BINDING
-            },
+            Binding { tenant: "demot", record: "ok_1", ..BINDING },
+            Binding { record: "tok_1s", kind: "eed", ..BINDING },
         ];
         for binding in elsewhere {
-            assert_eq!(
-                open(&key(), &binding, &sealed).unwrap_err(),
-                OpenError::Tampered,
-                "{binding:?}"
-            );
+            assert_eq!(open(&key(), &binding, &sealed).unwrap_err(), OpenError::Tampered, "{binding:?}");
         }
-        assert_eq!(
-            open(&DataKey::new([0x43; 32]), &BINDING, &sealed).unwrap_err(),
-            OpenError::Tampered
-        );
+        assert_eq!(open(&DataKey::new([0x43; 32]), &BINDING, &sealed).unwrap_err(), OpenError::Tampered);
     }
 
     #[test]
     fn cut_values_are_refused() {
         let sealed = seal(&key(), 1, &BINDING, [7; 12], b"");
         for length in 0..sealed.len() {
-            assert_eq!(
-                open(&key(), &BINDING, &sealed[..length]).unwrap_err(),
-                OpenError::Malformed
-            );
+            assert_eq!(open(&key(), &BINDING, &sealed[..length]).unwrap_err(), OpenError::Malformed);
             assert_eq!(key_version_of(&sealed[..length]), Err(OpenError::Malformed));
         }
         let longer = seal(&key(), 1, &BINDING, [7; 12], b"secret");
-        assert_eq!(
-            open(&key(), &BINDING, &longer[..longer.len() - 1]).unwrap_err(),
-            OpenError::Tampered
-        );
+        assert_eq!(open(&key(), &BINDING, &longer[..longer.len() - 1]).unwrap_err(), OpenError::Tampered);
     }
 
     #[test]
     fn records_have_keys_of_their_own() {
         // The same nonce and text under two records: the bytes have nothing in common.
         let one = seal(&key(), 1, &BINDING, [7; 12], &[0; 32]);
-        let two = seal(
-            &key(),
-            1,
-            &Binding {
-                record: "tok_2",
-                ..BINDING
-            },
-            [7; 12],
-            &[0; 32],
-        );
+        let two = seal(&key(), 1, &Binding { record: "tok_2", ..BINDING }, [7; 12], &[0; 32]);
         assert_ne!(one[14..46], two[14..46]);
     }
 

@@ -64,11 +64,7 @@ impl Seed {
         if (least..=Self::MOST).contains(&bytes.len()) {
             Ok(Self(bytes))
         } else {
-            Err(SeedLength {
-                found: bytes.len(),
-                least,
-                most: Self::MOST,
-            })
+            Err(SeedLength { found: bytes.len(), least, most: Self::MOST })
         }
     }
 }
@@ -115,14 +111,7 @@ mod tests {
         }
         for length in [0, 10, 15, 65] {
             let error = Seed::new(vec![7; length]).unwrap_err();
-            assert_eq!(
-                error,
-                SeedLength {
-                    found: length,
-                    least: 16,
-                    most: 64
-                }
-            );
+            assert_eq!(error, SeedLength { found: length, least: 16, most: 64 });
         }
     }
 
@@ -146,9 +135,6 @@ mod tests {
     fn debug_shows_nothing() {
         let seed = Seed::new(b"12345678901234567890".to_vec()).unwrap();
         assert_eq!(format!("{seed:?}"), "Seed(redacted)");
-        assert_eq!(
-            format!("{:?}", SecretText::new("https://example.org/e/x")),
-            "SecretText(redacted)"
-        );
+        assert_eq!(format!("{:?}", SecretText::new("https://example.org/e/x")), "SecretText(redacted)");
     }
 }

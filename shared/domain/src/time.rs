@@ -6,6 +6,21 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+const GERMAN_MONTHS: [&str; 12] = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
+
 /// Milliseconds since 1970-01-01T00:00:00Z. The domain never asks a clock: its callers pass the time in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -53,11 +68,19 @@ impl Timestamp {
         self.civil().format(&Rfc3339).unwrap_or_else(|_| self.seconds().to_string())
     }
 
-    /// For people, in UTC: `22 November 2026, 05:00 UTC`. Month names are English.
+    /// For people, in UTC: `22 November 2026, 05:00 UTC`, or in German for a tag such as `de` or `de-AT`; English for
+    /// every other language.
     #[must_use]
-    pub fn for_people(self) -> String {
+    pub fn for_people(self, locale: &str) -> String {
         let at = self.civil();
-        format!("{} {} {}, {:02}:{:02} UTC", at.day(), at.month(), at.year(), at.hour(), at.minute())
+        let language = locale.split('-').next().unwrap_or_default();
+        let (day, month) = if language.eq_ignore_ascii_case("de") {
+            let month = GERMAN_MONTHS.get(usize::from(u8::from(at.month())).saturating_sub(1));
+            (format!("{}.", at.day()), month.copied().unwrap_or_default().to_owned())
+        } else {
+            (at.day().to_string(), at.month().to_string())
+        };
+        format!("{day} {month} {}, {:02}:{:02} UTC", at.year(), at.hour(), at.minute())
     }
 
     fn civil(self) -> OffsetDateTime {
@@ -82,7 +105,10 @@ mod tests {
     fn forms_for_the_wire_and_for_people() {
         let at = Timestamp::from_millis(1_795_323_600_999);
         assert_eq!(at.rfc3339(), "2026-11-22T05:00:00Z");
-        assert_eq!(at.for_people(), "22 November 2026, 05:00 UTC");
+        assert_eq!(at.for_people("en"), "22 November 2026, 05:00 UTC");
+        assert_eq!(at.for_people("de-AT"), "22. November 2026, 05:00 UTC");
+        assert_eq!(at.for_people("fr"), at.for_people("en"));
+        assert_eq!(Timestamp::default().for_people("de"), "1. Januar 1970, 00:00 UTC");
         assert_eq!(at.seconds(), 1_795_323_600);
     }
 

@@ -26,7 +26,7 @@ pub const FREE_FAILURES: u32 = 10;
 /// How many known sources a user may have; the oldest makes room.
 pub const MAX_SOURCES: usize = 8;
 /// The wait told when only an operator's unlock helps.
-pub const LOCKED_OUT: Duration = Duration::from_secs(3600);
+pub const LOCKED_OUT: Duration = Duration::from_hours(1);
 
 /// What decides a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,11 +185,20 @@ impl AuthRow {
         let mut found: Option<(&Serial, Match)> = None;
         let mut looked = false;
         for token in tokens {
-            let Some(live) = self.live.iter().find(|live| live.serial == token.serial) else { continue };
+            let Some(live) = self.live.iter().find(|live| live.serial == token.serial) else {
+                continue;
+            };
             looked = true;
             let tolerance = Tolerance::default();
-            let hit =
-                find_match(&token.seed, &token.parameters, code, now.seconds(), live.last_step, live.drift, tolerance);
+            let hit = find_match(
+                &token.seed,
+                &token.parameters,
+                code,
+                now.seconds(),
+                live.last_step,
+                live.drift,
+                tolerance,
+            );
             if let (Some(hit), None) = (hit, &found) {
                 found = Some((&token.serial, hit));
             }
@@ -322,12 +331,17 @@ mod tests {
 
     fn tokens() -> Vec<OpenToken> {
         [1, 2]
-            .map(|n| OpenToken { serial: Serial::new([n; 8]), parameters: OtpParameters::default(), seed: seed(n) })
+            .map(|n| OpenToken {
+                serial: Serial::new([n; 8]),
+                parameters: OtpParameters::default(),
+                seed: seed(n),
+            })
             .into()
     }
 
     fn row() -> AuthRow {
-        let live = tokens().into_iter().map(|t| LiveToken { serial: t.serial, last_step: None, drift: 0 }).collect();
+        let live =
+            tokens().into_iter().map(|t| LiveToken { serial: t.serial, last_step: None, drift: 0 }).collect();
         AuthRow { live, ..AuthRow::of_new_user(true) }
     }
 
@@ -388,7 +402,7 @@ mod tests {
         assert_eq!(fail(row.clone(), None, NOW), Err(Duration::from_secs(30)));
         let later = NOW.plus(Duration::from_secs(30));
         row = fail(row, None, later).unwrap();
-        assert_eq!(fail(row, None, later), Err(Duration::from_secs(60)));
+        assert_eq!(fail(row, None, later), Err(Duration::from_mins(1)));
     }
 
     #[test]
@@ -396,12 +410,13 @@ mod tests {
         let mut row = AuthRow { sources: vec![source(1)], ..row() };
         let mut now = NOW;
         while row.stranger_failures < STRANGER_BUDGET {
-            now = now.plus(Duration::from_secs(3600));
+            now = now.plus(Duration::from_hours(1));
             row = fail(row, Some(source(9)), now).unwrap();
         }
-        now = now.plus(Duration::from_secs(864_000));
+        now = now.plus(Duration::from_hours(240));
         assert_eq!(fail(row.clone(), None, now), Err(LOCKED_OUT));
-        let Decision::Accept(acceptance) = row.decide(&tokens(), &code(1, now), Some(source(1)), None, now) else {
+        let Decision::Accept(acceptance) = row.decide(&tokens(), &code(1, now), Some(source(1)), None, now)
+        else {
             panic!("the owner's device is let in")
         };
         let row = row.accepted(&acceptance);
@@ -422,7 +437,9 @@ mod tests {
         let mut row = row();
         for n in 0..12 {
             let now = NOW.plus(Duration::from_secs(u64::from(n) * 30));
-            let Decision::Accept(acceptance) = row.decide(&tokens(), &code(1, now), None, Some(source(n)), now) else {
+            let Decision::Accept(acceptance) =
+                row.decide(&tokens(), &code(1, now), None, Some(source(n)), now)
+            else {
                 panic!("right")
             };
             row = row.accepted(&acceptance);

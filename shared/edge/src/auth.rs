@@ -15,7 +15,7 @@ use otpost_service::ports::{Clock as _, KeyStore as _, PlatformKey, PortResult, 
 use crate::problem::{Problem, ProblemType};
 
 /// How long a key is trusted without looking: also how long a revoked one may still work.
-pub const TRUST: Duration = Duration::from_secs(60);
+pub const TRUST: Duration = Duration::from_mins(1);
 /// How many keys are kept.
 const MAX_KEPT: usize = 512;
 
@@ -81,7 +81,11 @@ impl<K: PlatformKey> KeyRing<K> {
                     ));
                 }
                 let hash = self.platform_hash(ports).await?;
-                if hash.is_some_and(|hash| hash.matches(&secret)) { Ok(Authenticated::Platform) } else { Err(no_good()) }
+                if hash.is_some_and(|hash| hash.matches(&secret)) {
+                    Ok(Authenticated::Platform)
+                } else {
+                    Err(no_good())
+                }
             }
             PresentedKey::Tenant(id, secret) => {
                 let key = self.key(ports, &id).await?.ok_or_else(no_good)?;
@@ -121,7 +125,8 @@ impl<K: PlatformKey> KeyRing<K> {
 
     async fn platform_hash(&self, ports: &impl Ports) -> PortResult<Option<SecretHash>> {
         let now = ports.clock().now();
-        let known = self.lock().platform.as_ref().filter(|(_, until)| now < *until).map(|(hash, _)| hash.clone());
+        let known =
+            self.lock().platform.as_ref().filter(|(_, until)| now < *until).map(|(hash, _)| hash.clone());
         if known.is_some() {
             return Ok(known);
         }
@@ -215,9 +220,15 @@ mod tests {
         let ports = MemoryPorts::new();
         let ring = KeyRing::new(Platform);
         let good = with(&format!("otp_platform_{}", "a".repeat(48)));
-        assert!(matches!(ring.authorize(&ports, &good, &[Role::Platform]).await, Ok(Authenticated::Platform)));
+        assert!(matches!(
+            ring.authorize(&ports, &good, &[Role::Platform]).await,
+            Ok(Authenticated::Platform)
+        ));
         assert_eq!(fault(ring.authorize(&ports, &good, &[Role::App]).await).0, ProblemType::Forbidden);
         let wrong = with(&format!("otp_platform_{}", "b".repeat(48)));
-        assert_eq!(fault(ring.authorize(&ports, &wrong, &[Role::Platform]).await).0, ProblemType::Unauthorized);
+        assert_eq!(
+            fault(ring.authorize(&ports, &wrong, &[Role::Platform]).await).0,
+            ProblemType::Unauthorized
+        );
     }
 }

@@ -103,7 +103,9 @@ impl Call {
     /// # Errors
     /// Unauthorized when nobody was authenticated.
     pub fn authenticated(&self) -> Result<&Authenticated, Problem> {
-        self.authenticated.as_ref().ok_or_else(|| Problem::new(ProblemType::Unauthorized, "This route needs a key."))
+        self.authenticated
+            .as_ref()
+            .ok_or_else(|| Problem::new(ProblemType::Unauthorized, "This route needs a key."))
     }
 
     /// On whose behalf the use case runs: a tenant's key.
@@ -112,7 +114,9 @@ impl Call {
     /// Forbidden for the platform key, which has no tenant.
     pub fn caller(&self) -> Result<Caller, Problem> {
         match self.authenticated()? {
-            Authenticated::Tenant(key) => Ok(Caller { tenant: key.tenant(), actor: Actor::Key(key.id.clone()) }),
+            Authenticated::Tenant(key) => {
+                Ok(Caller { tenant: key.tenant(), actor: Actor::Key(key.id.clone()) })
+            }
             Authenticated::Platform => {
                 Err(Problem::new(ProblemType::Forbidden, "The platform key has no tenant of its own."))
             }
@@ -133,8 +137,10 @@ impl Call {
                 self.caller()
             }
             Authenticated::Platform => {
-                let named = named.ok_or_else(|| Problem::field("tenant", "must be given with the platform key"))?;
-                let tenant = TenantId::try_from(named).map_err(|fault| Problem::field("tenant", fault.fault))?;
+                let named =
+                    named.ok_or_else(|| Problem::field("tenant", "must be given with the platform key"))?;
+                let tenant =
+                    TenantId::try_from(named).map_err(|fault| Problem::field("tenant", fault.fault))?;
                 Ok(Caller { tenant, actor: Actor::Platform })
             }
         }
@@ -150,8 +156,9 @@ impl Call {
             let detail = "Send the body as Content-Type: application/json.";
             return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
         }
-        serde_json::from_slice(body)
-            .map_err(|error| Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {error}.")))
+        serde_json::from_slice(body).map_err(|error| {
+            Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {error}."))
+        })
     }
 
     /// The body as a form's fields; the first of each name counts.
@@ -195,7 +202,8 @@ impl Call {
     }
 
     fn has_media_type(&self, wanted: &str) -> bool {
-        let given = self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let given =
+            self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
     }
 }
@@ -220,10 +228,10 @@ where
 /// # Errors
 /// Internal when the body cannot be written.
 pub fn json(status: u16, body: &impl Serialize) -> Answer {
-    let text = serde_json::to_string(body)
-        .map_err(|error| Problem::new(ProblemType::Internal, format!("The answer could not be written: {error}")))?;
-    let headers =
-        vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
+    let text = serde_json::to_string(body).map_err(|error| {
+        Problem::new(ProblemType::Internal, format!("The answer could not be written: {error}"))
+    })?;
+    let headers = vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
     Ok(response(status, headers, Body::Text(text)))
 }
 

@@ -25,8 +25,9 @@ pub struct Operation<'d> {
 
 impl Default for Document {
     fn default() -> Self {
-        let generator =
-            SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator();
+        let generator = SchemaSettings::draft2020_12()
+            .with(|settings| settings.definitions_path = "/components/schemas".into())
+            .into_generator();
         Self { generator, paths: Map::new(), described: Vec::new() }
     }
 }
@@ -136,8 +137,11 @@ impl Operation<'_> {
     /// Is a list that comes in pages.
     #[must_use]
     pub fn paged(self) -> Self {
-        self.query("limit", false, "Items on a page, 1 to 100; 25 unless given.")
-            .query("cursor", false, "The next of the page before.")
+        self.query("limit", false, "Items on a page, 1 to 100; 25 unless given.").query(
+            "cursor",
+            false,
+            "The next of the page before.",
+        )
     }
 
     /// Answers with JSON.
@@ -171,7 +175,11 @@ impl Operation<'_> {
             all.extend([ProblemType::Unauthorized, ProblemType::Forbidden]);
         }
         if self.value.contains_key("requestBody") {
-            all.extend([ProblemType::InvalidRequest, ProblemType::TooLarge, ProblemType::UnsupportedMediaType]);
+            all.extend([
+                ProblemType::InvalidRequest,
+                ProblemType::TooLarge,
+                ProblemType::UnsupportedMediaType,
+            ]);
         }
         all.extend(problems);
         all.sort_by_key(|problem| problem.status());

@@ -175,7 +175,8 @@ impl From<PortError> for Problem {
         tracing::error!(error = chain(&error), fault = ?error.kind, "a port failed");
         match error.kind {
             Fault::Throttled | Fault::Unavailable => {
-                Self::new(ProblemType::Unavailable, "Please try again in a moment.").after(Duration::from_secs(2))
+                Self::new(ProblemType::Unavailable, "Please try again in a moment.")
+                    .after(Duration::from_secs(2))
             }
             Fault::Misconfigured | Fault::Corrupt => {
                 Self::new(ProblemType::Internal, "The operators can find this in the log by its instance.")
@@ -187,7 +188,9 @@ impl From<PortError> for Problem {
 impl From<CreateTenantError> for Problem {
     fn from(error: CreateTenantError) -> Self {
         match error {
-            CreateTenantError::Exists => Self::new(ProblemType::AlreadyExists, "There is a tenant of this id."),
+            CreateTenantError::Exists => {
+                Self::new(ProblemType::AlreadyExists, "There is a tenant of this id.")
+            }
             CreateTenantError::Port(error) => error.into(),
         }
     }
@@ -196,7 +199,9 @@ impl From<CreateTenantError> for Problem {
 impl From<CreateKeyError> for Problem {
     fn from(error: CreateKeyError) -> Self {
         match error {
-            CreateKeyError::NoSuchTenant => Self::new(ProblemType::NotFound, "There is no tenant of this id."),
+            CreateKeyError::NoSuchTenant => {
+                Self::new(ProblemType::NotFound, "There is no tenant of this id.")
+            }
             CreateKeyError::Port(error) => error.into(),
         }
     }
@@ -250,9 +255,14 @@ impl From<PushError> for Problem {
             PushError::NoSuchToken => no_such_token(),
             PushError::NotEnrollable(fault) => Self::new(
                 ProblemType::NotAllowedNow,
-                format!("The token is {}: only one that is assigned or enrolling can be pushed.", fault.state),
+                format!(
+                    "The token is {}: only one that is assigned or enrolling can be pushed.",
+                    fault.state
+                ),
             ),
-            PushError::InactiveUser => Self::new(ProblemType::NotAllowedNow, "The token's user is not active."),
+            PushError::InactiveUser => {
+                Self::new(ProblemType::NotAllowedNow, "The token's user is not active.")
+            }
             PushError::NoAddress(channel) => Self::new(
                 ProblemType::NotAllowedNow,
                 format!("The token's user has no address for the channel {}.", channel.as_str()),
@@ -354,7 +364,8 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         assert!(pages.remove("README.md"));
-        let slugs: BTreeSet<String> = ProblemType::ALL.iter().map(|kind| format!("{}.md", kind.slug())).collect();
+        let slugs: BTreeSet<String> =
+            ProblemType::ALL.iter().map(|kind| format!("{}.md", kind.slug())).collect();
         assert_eq!(pages, slugs);
         for kind in ProblemType::ALL {
             let page = std::fs::read_to_string(format!("{folder}/{}.md", kind.slug())).unwrap();

@@ -36,8 +36,8 @@ pub(crate) fn find(
     method: &str,
     path: &str,
 ) -> Option<(&'static Route, BTreeMap<&'static str, String>)> {
-    let of_method = routes.iter().filter(|route| route.method == method);
-    of_method.filter_map(|route| Some((route, matches(route.path, path)?))).next()
+    let mut of_method = routes.iter().filter(|route| route.method == method);
+    of_method.find_map(|route| Some((route, matches(route.path, path)?)))
 }
 
 fn matches(pattern: &'static str, path: &str) -> Option<BTreeMap<&'static str, String>> {
@@ -85,7 +85,9 @@ mod tests {
         assert_eq!((route.operation, parameters["user"].as_str()), ("getUser", "jane@example.org"));
         let (route, parameters) = find(&ROUTES, "POST", "/v1/users/jane+x@example.org/tokens").unwrap();
         assert_eq!((route.operation, parameters["user"].as_str()), ("provision", "jane+x@example.org"));
-        for (method, path) in [("PUT", "/v1/users/jane"), ("GET", "/v1/users"), ("GET", "/v1/users/jane/tokens")] {
+        for (method, path) in
+            [("PUT", "/v1/users/jane"), ("GET", "/v1/users"), ("GET", "/v1/users/jane/tokens")]
+        {
             assert!(find(&ROUTES, method, path).is_none(), "{method} {path}");
         }
         assert!(find(&ROUTES, "GET", "/v1/users/%ff").is_none());

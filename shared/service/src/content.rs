@@ -26,7 +26,8 @@ impl PushContent {
 
     /// The fault names no content: what could not be read may hold a secret.
     pub(crate) fn decode(bytes: &[u8]) -> PortResult<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| PortError::new(Fault::Corrupt, format!("message content, {:?}", error.classify())))
+        serde_json::from_slice(bytes).map_err(|error| {
+            PortError::new(Fault::Corrupt, format!("message content, {:?}", error.classify()))
+        })
     }
 }

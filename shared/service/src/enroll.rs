@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::caller::Caller;
 use crate::ports::{
-    Activation, Clock as _, EnrolmentStore as _, Entropy as _, Fault, PortError, Ports, RecordKind, Sealer as _,
-    TenantStore as _, TokenStore as _, Write,
+    Activation, Clock as _, EnrolmentStore as _, Entropy as _, Fault, PortError, Ports, RecordKind,
+    Sealer as _, TenantStore as _, TokenStore as _, Write,
 };
 
 /// Why an enrolment did not go on.
@@ -136,17 +136,23 @@ pub async fn start(
         let enrolment = load(ports, link).await?;
         let token = enrolling(ports, &enrolment).await?;
         let now = ports.clock().now();
-        if let Some(session) = &session
-            && let Ok(open) = enrolment.session(&session.hash(), now)
-        {
-            let seed = open_seed(ports, &enrolment, &session.hash()).await?;
-            return started(ports, &token, session.clone(), &seed, open.expires_at).await;
+        if let Some(session) = &session {
+            match enrolment.session(&session.hash(), now) {
+                Ok(open) => {
+                    let seed = open_seed(ports, &enrolment, &session.hash()).await?;
+                    return started(ports, &token, session.clone(), &seed, open.expires_at).await;
+                }
+                Err(NoSession::Over) => {}
+                // No fresh seed behind the back of somebody who has scanned this one.
+                Err(spent) => return Err(spent.into()),
+            }
         }
 
         let fresh = ports.entropy().bearer_code();
         let seed = new_seed(ports)?;
         let kind = RecordKind::SessionSeed;
-        let sealed = ports.sealer().seal(&enrolment.tenant, kind, fresh.hash().as_str(), seed.expose()).await?;
+        let sealed =
+            ports.sealer().seal(&enrolment.tenant, kind, fresh.hash().as_str(), seed.expose()).await?;
         let enrolment = enrolment.opened(fresh.hash(), SealedSeed(sealed), now)?;
         let expires_at = enrolment.session(&fresh.hash(), now)?.expires_at;
         if save(ports, &enrolment, Action::EnrolmentStarted).await? == Write::Done {

@@ -1,6 +1,12 @@
 //! The ports in memory: state, not mocks. For tests of everything above the store; the contract suites hold these
 //! and the DynamoDB ones to the same behaviour.
 
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "support of tests: a broken assumption must end the test"
+)]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,9 +30,9 @@ use zeroize::Zeroizing;
 use crate::caller::Caller;
 use crate::content::PushContent;
 use crate::ports::{
-    Activation, AuthWrite, Clock, DeliveryQueue, EnrolmentStore, Entropy, Fault, KeyStore, MessageRef, MessageStore,
-    Page, PageRequest, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Sealer, Standing, TenantStore,
-    TokenStore, UserStore, VerificationStore, WrappedKey, Write,
+    Activation, AuthWrite, Clock, DeliveryQueue, EnrolmentStore, Entropy, Fault, KeyStore, MessageRef,
+    MessageStore, Page, PageRequest, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Sealer,
+    Standing, TenantStore, TokenStore, UserStore, VerificationStore, WrappedKey, Write,
 };
 
 /// All ports in memory.
@@ -191,7 +197,13 @@ impl Sealer for MemorySealer {
         Ok(WrappedKey(tenant.as_str().as_bytes().to_vec()))
     }
 
-    async fn seal(&self, tenant: &TenantId, kind: RecordKind, record: &str, secret: &[u8]) -> PortResult<Vec<u8>> {
+    async fn seal(
+        &self,
+        tenant: &TenantId,
+        kind: RecordKind,
+        record: &str,
+        secret: &[u8],
+    ) -> PortResult<Vec<u8>> {
         let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
         Ok(sealing::seal(&Self::key(), 1, &binding, self.nonces.array(), secret))
     }
@@ -234,7 +246,8 @@ impl MemoryStore {
 }
 
 fn page<T: Clone>(sorted: Vec<(String, T)>, request: &PageRequest) -> Page<T> {
-    let rest = sorted.into_iter().skip_while(|(key, _)| request.after.as_ref().is_some_and(|after| key != after));
+    let rest =
+        sorted.into_iter().skip_while(|(key, _)| request.after.as_ref().is_some_and(|after| key != after));
     let mut rest = rest.skip(usize::from(request.after.is_some())).peekable();
     let mut items = Vec::new();
     let mut last = None;
@@ -438,11 +451,17 @@ impl VerificationStore for MemoryStore {
             let auth = state.decoys.get(&key).cloned().unwrap_or_default();
             return Ok(Standing { auth, is_user: false, tokens: Vec::new() });
         };
-        let tokens = state.tokens.values().filter(|t| &t.tenant == tenant && &t.user == user).cloned().collect();
+        let tokens =
+            state.tokens.values().filter(|t| &t.tenant == tenant && &t.user == user).cloned().collect();
         Ok(Standing { auth: auth.clone(), is_user: true, tokens })
     }
 
-    async fn accept(&self, tenant: &TenantId, user: &UserId, acceptance: &Acceptance) -> PortResult<AuthWrite> {
+    async fn accept(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        acceptance: &Acceptance,
+    ) -> PortResult<AuthWrite> {
         let mut state = self.lock();
         match state.auth.get_mut(&(tenant.clone(), user.clone())) {
             Some(auth) if auth.accepts(acceptance) => {
@@ -484,7 +503,12 @@ impl MessageStore for MemoryStore {
         Ok(self.lock().messages.get(&(message.tenant.clone(), message.id.clone())).cloned())
     }
 
-    async fn messages_of(&self, tenant: &TenantId, user: &UserId, request: &PageRequest) -> PortResult<Page<Message>> {
+    async fn messages_of(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        request: &PageRequest,
+    ) -> PortResult<Page<Message>> {
         let state = self.lock();
         let own = state.messages.values().rev().filter(|m| &m.tenant == tenant && &m.user == user);
         Ok(page(own.map(|message| (message.id.to_string(), message.clone())).collect(), request))
@@ -512,7 +536,8 @@ impl MessageStore for MemoryStore {
 
     async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> PortResult<Vec<MessageRef>> {
         let state = self.lock();
-        let due = state.messages.values().filter(|m| m.id.shard() == shard && m.due_at.is_some_and(|at| at <= now));
+        let due =
+            state.messages.values().filter(|m| m.id.shard() == shard && m.due_at.is_some_and(|at| at <= now));
         Ok(due.take(limit).map(MessageRef::from).collect())
     }
 }
@@ -538,7 +563,8 @@ pub async fn pushed<P: Ports>(ports: &P) -> MessageRef {
     let parameters = OtpParameters::default();
     let token = crate::provision::provision(ports, &caller, &jane, parameters).await.expect("a token");
     let url = "https://otp.example.org";
-    let message = crate::push::push(ports, &caller, &token.serial, Channel::Email, url).await.expect("a push");
+    let message =
+        crate::push::push(ports, &caller, &token.serial, Channel::Email, url).await.expect("a push");
     MessageRef::from(&message)
 }
 
@@ -547,7 +573,8 @@ pub async fn link_of<P: Ports>(ports: &P, reference: &MessageRef) -> String {
     let message = ports.store().message(reference).await.expect("a store").expect("a message");
     let sealed = message.content.expect("content, as it was not sent yet");
     let kind = RecordKind::MessageContent;
-    let opened = ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await.expect("opens");
+    let opened =
+        ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await.expect("opens");
     let content = PushContent::decode(&opened).expect("content");
     content.link.rsplit_once('/').map(|(_, code)| code.to_owned()).expect("a link")
 }

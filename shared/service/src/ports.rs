@@ -220,11 +220,7 @@ pub trait UserStore: Send + Sync {
     /// Makes a user and their auth row (a decoy makes room); stale when the id is taken.
     fn create_user(&self, user: &User, audit: &AuditEntry) -> impl Future<Output = PortResult<Write>> + Send;
     /// One user.
-    fn user(
-        &self,
-        tenant: &TenantId,
-        id: &UserId,
-    ) -> impl Future<Output = PortResult<Option<User>>> + Send;
+    fn user(&self, tenant: &TenantId, id: &UserId) -> impl Future<Output = PortResult<Option<User>>> + Send;
     /// Replaces the version before `user.version`; the auth row's active flag follows.
     fn update_user(&self, user: &User, audit: &AuditEntry) -> impl Future<Output = PortResult<Write>> + Send;
     /// Deletes this version of a user, their auth row, and these tokens with their serials' pointers; stale when
@@ -294,7 +290,8 @@ pub trait TokenStore: Send + Sync {
         serial: &Serial,
     ) -> impl Future<Output = PortResult<Option<Token>>> + Send;
     /// A user's tokens, by serial.
-    fn tokens(&self, tenant: &TenantId, user: &UserId) -> impl Future<Output = PortResult<Vec<Token>>> + Send;
+    fn tokens(&self, tenant: &TenantId, user: &UserId)
+    -> impl Future<Output = PortResult<Vec<Token>>> + Send;
     /// Writes a push in one step; stale when the token has changed.
     fn push(&self, push: &Push<'_>) -> impl Future<Output = PortResult<Write>> + Send;
     /// Writes an activation in one step; stale when the token, the link or the user has changed.
@@ -337,7 +334,8 @@ pub enum AuthWrite {
 /// Verifications: one read, one conditional write (fixed budget).
 pub trait VerificationStore: Send + Sync {
     /// Reads all that decides, strongly consistent, in one request; the same request for a user who does not exist.
-    fn standing(&self, tenant: &TenantId, user: &UserId) -> impl Future<Output = PortResult<Standing>> + Send;
+    fn standing(&self, tenant: &TenantId, user: &UserId)
+    -> impl Future<Output = PortResult<Standing>> + Send;
     /// Accepts a code, as [`Acceptance`] says.
     fn accept(
         &self,

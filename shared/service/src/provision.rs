@@ -6,7 +6,9 @@ use otpost_domain::otp::OtpParameters;
 use otpost_domain::token::Token;
 
 use crate::caller::Caller;
-use crate::ports::{Clock as _, Entropy as _, PortError, Ports, Provisioning, TokenStore as _, UserStore as _};
+use crate::ports::{
+    Clock as _, Entropy as _, PortError, Ports, Provisioning, TokenStore as _, UserStore as _,
+};
 
 /// How many tokens a user may have.
 pub const MAX_TOKENS: usize = 10;
@@ -40,7 +42,8 @@ pub async fn provision(
     }
     loop {
         let serial = Serial::new(ports.entropy().array());
-        let token = Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, ports.clock().now());
+        let token =
+            Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, ports.clock().now());
         let mut audit = caller.audit(ports, Action::TokenProvisioned);
         audit.user = Some(user.clone());
         audit.serial = Some(token.serial.clone());

@@ -60,8 +60,7 @@ pub async fn push(
     }
     for _ in 0..3 {
         let token = ports.store().token(&caller.tenant, serial).await?.ok_or(PushError::NoSuchToken)?;
-        let user =
-            ports.store().user(&caller.tenant, &token.user).await?.ok_or(PushError::NoSuchToken)?;
+        let user = ports.store().user(&caller.tenant, &token.user).await?.ok_or(PushError::NoSuchToken)?;
         let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
         if !user.active {
             return Err(PushError::InactiveUser);
@@ -80,7 +79,8 @@ pub async fn push(
             LINK_LIFE,
         );
         let link = format!("{public_url}/e/{}", code.expose());
-        let message = outgoing(ports, &tenant, &user, serial, channel, link, now, enrolment.expires_at).await?;
+        let message =
+            outgoing(ports, &tenant, &user, serial, channel, link, now, enrolment.expires_at).await?;
 
         let mut audit = caller.audit(ports, Action::TokenPushed);
         audit.user = Some(user.id);
@@ -132,13 +132,11 @@ async fn outgoing(
         display_name: user.name().to_owned(),
         tenant_name: tenant.name.as_str().to_owned(),
         locale: user.locale.as_str().to_owned(),
-        expires: expires_at.for_people(),
+        expires: expires_at.for_people(user.locale.as_str()),
         authz_code: None,
     };
-    let sealed = ports
-        .sealer()
-        .seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?)
-        .await?;
+    let sealed =
+        ports.sealer().seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?).await?;
     Ok(Message {
         id,
         tenant: tenant.id.clone(),

@@ -2,6 +2,12 @@
 //!
 //! Ids and keys are made of repeated bytes. They open nothing in any deployment.
 
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "support of tests: a broken assumption must end the test"
+)]
+
 use data_encoding::BASE64URL_NOPAD;
 use otpost_domain::apikey::{self, ApiKey, Role, SecretHash};
 use otpost_domain::audit::{Action, Actor};
@@ -17,8 +23,8 @@ use crate::caller::Caller;
 use crate::content::PushContent;
 use crate::memory::MemoryPorts;
 use crate::ports::{
-    Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PortResult, Ports as _, Push, RecordKind,
-    Sealer as _, TokenStore as _, Write,
+    Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PortResult, Ports as _, Push,
+    RecordKind, Sealer as _, TokenStore as _, Write,
 };
 use crate::users::{Profile, create_user};
 
@@ -150,7 +156,7 @@ async fn enrolling(
         display_name: user.to_string(),
         tenant_name: "Acme".to_owned(),
         locale: "en".to_owned(),
-        expires: enrolment.expires_at.for_people(),
+        expires: enrolment.expires_at.for_people("en"),
         authz_code: None,
     };
     let bytes = content.encode().expect("encodes");
@@ -158,7 +164,8 @@ async fn enrolling(
     let sealed = ports.sealer().seal(&tenant(), kind, message.id.as_str(), &bytes).await.expect("seals");
     let message = Message { content: Some(SealedContent(sealed)), ..message };
     let audit = caller.audit(ports, Action::TokenPushed);
-    let push = Push { token: &token, enrolment: &enrolment, superseded: None, message: &message, audit: &audit };
+    let push =
+        Push { token: &token, enrolment: &enrolment, superseded: None, message: &message, audit: &audit };
     done(ports.store().push(&push).await);
     (token, enrolment)
 }
@@ -202,7 +209,10 @@ pub fn events(function: &str, expected: &[&str]) -> Vec<(String, String)> {
     found.sort();
     let mut wanted: Vec<_> = expected.iter().map(|name| (*name).to_owned()).collect();
     wanted.sort();
-    assert_eq!(found, wanted, "every sample event of {function} is expected, and every expected one is there");
+    assert_eq!(
+        found, wanted,
+        "every sample event of {function} is expected, and every expected one is there"
+    );
     let text = |name: String| {
         let text = std::fs::read_to_string(format!("{folder}/{name}")).expect("readable");
         (name, text)

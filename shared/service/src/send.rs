@@ -8,8 +8,8 @@ use otpost_domain::template::{QrImage, Values, builtin};
 
 use crate::content::PushContent;
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, RecordKind, Sealer as _,
-    Write,
+    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, RecordKind,
+    Sealer as _, Write,
 };
 
 /// The content id of the QR picture in a mail.
@@ -107,7 +107,10 @@ pub async fn send_email(
     let postponed = message.awaits_sender();
     let sent = conclude(ports, message, if postponed { Sent::Postponed } else { Sent::Refused }).await?;
     match sent {
-        Sent::Postponed => ports.queue().hand(gateway, reference, hop, Message::backoff(tries)).await?,
+        Sent::Postponed => {
+            let delay = Message::backoff(tries);
+            ports.queue().hand(gateway, reference, hop, delay).await?;
+        }
         Sent::Refused => ports.queue().deliver(reference).await?,
         Sent::Accepted | Sent::Expired | Sent::Nothing => {}
     }
@@ -131,8 +134,10 @@ async fn conclude(ports: &impl Ports, message: Message, sent: Sent) -> Result<Se
 }
 
 async fn render(ports: &impl Ports, message: &Message) -> Result<OutgoingEmail, PortError> {
-    let sealed =
-        message.content.as_ref().ok_or_else(|| PortError::new(Fault::Corrupt, "a message without content"))?;
+    let sealed = message
+        .content
+        .as_ref()
+        .ok_or_else(|| PortError::new(Fault::Corrupt, "a message without content"))?;
     let kind = RecordKind::MessageContent;
     let bytes = ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await?;
     let content = PushContent::decode(&bytes)?;
@@ -227,7 +232,7 @@ mod tests {
         assert_eq!(sent, Sent::Accepted);
         let again = send_email(&ports, &provider, Gateway::Ses, &reference, 1).await.unwrap();
         assert_eq!(again, Sent::Nothing);
-        let mails = provider.mails.lock().unwrap();
+        let mails = std::mem::take(&mut *provider.mails.lock().unwrap());
         assert_eq!(mails.len(), 1);
         assert_eq!(mails[0].to.expose(), "jane@example.org");
         let text = mails[0].text.expose();

@@ -85,12 +85,12 @@ pub async fn verify(
         let remembered = issued.as_ref().map(BearerCode::hash);
         match auth.decide(&open, &code, source, remembered, ports.clock().now()) {
             Decision::Locked { retry_after } => return Err(VerifyError::Locked { retry_after }),
-            Decision::Accept(acceptance) => {
-                match ports.store().accept(tenant, &user, &acceptance).await? {
-                    AuthWrite::Done => return Ok(Verified { serial: acceptance.serial, source: issued }),
-                    AuthWrite::Moved(newer) => auth = newer,
+            Decision::Accept(acceptance) => match ports.store().accept(tenant, &user, &acceptance).await? {
+                AuthWrite::Done => {
+                    return Ok(Verified { serial: acceptance.serial, source: issued });
                 }
-            }
+                AuthWrite::Moved(newer) => auth = newer,
+            },
             Decision::Refuse(refusal) => {
                 match ports.store().refuse(tenant, &user, &refusal, is_user).await? {
                     AuthWrite::Done => return Err(VerifyError::Refused),

@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use otpost_domain::ids::{TenantId, UserId};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::Token;
-use otpost_domain::verification::{Acceptance, AuthRow, Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET};
+use otpost_domain::verification::{
+    Acceptance, AuthRow, Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET,
+};
 use otpost_service::ports::{AuthWrite, PortResult, Standing, VerificationStore};
 
 use super::rows::{AuthItem, TokenRow};
@@ -16,7 +18,7 @@ use super::{DynamoStore, keys, number, row, text};
 use crate::fault::sorted;
 
 /// How long the failures of somebody who does not exist are remembered; each failure begins it anew.
-const DECOY_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+const DECOY_LIFE: Duration = Duration::from_hours(30 * 24);
 
 impl VerificationStore for DynamoStore {
     async fn standing(&self, tenant: &TenantId, user: &UserId) -> PortResult<Standing> {
@@ -44,7 +46,12 @@ impl VerificationStore for DynamoStore {
         Ok(standing)
     }
 
-    async fn accept(&self, tenant: &TenantId, user: &UserId, acceptance: &Acceptance) -> PortResult<AuthWrite> {
+    async fn accept(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        acceptance: &Acceptance,
+    ) -> PortResult<AuthWrite> {
         let Acceptance { serial, step, drift, branch, sources, at } = acceptance;
         let (budget, reset) = match branch {
             Branch::Known(_) => ("fk < :budget AND contains(src, :source)", "fk = :zero"),
@@ -115,7 +122,9 @@ impl VerificationStore for DynamoStore {
             let wait = if wait_until.is_some() { ", lks = :until" } else { "" };
             update
                 .update_expression(format!("SET {counter} = {counter} + :one, bad_at = :now{wait}"))
-                .condition_expression(format!("attribute_exists(PK) AND attribute_not_exists(decoy) AND {budget}"))
+                .condition_expression(format!(
+                    "attribute_exists(PK) AND attribute_not_exists(decoy) AND {budget}"
+                ))
         } else {
             decoy(update, *at, wait_until.is_some(), &budget)
         };

@@ -12,7 +12,9 @@ use otpost_service::ports::{MessageRef, MessageStore, Page, PageRequest, PortRes
 
 use super::rows::MessageRow;
 use super::transaction::item;
-use super::{DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, cut, keys, number, one_more_than, row, text};
+use super::{
+    DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, cut, keys, number, one_more_than, row, text,
+};
 use crate::fault::{corrupt, sorted};
 
 impl MessageStore for DynamoStore {
@@ -21,7 +23,12 @@ impl MessageStore for DynamoStore {
         row.map(Message::try_from).transpose()
     }
 
-    async fn messages_of(&self, tenant: &TenantId, user: &UserId, request: &PageRequest) -> PortResult<Page<Message>> {
+    async fn messages_of(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        request: &PageRequest,
+    ) -> PortResult<Page<Message>> {
         let user_key = keys::user(tenant, user);
         let start = match request.after.as_deref().map(MessageId::try_from).transpose().map_err(corrupt)? {
             Some(id) => {
@@ -55,7 +62,9 @@ impl MessageStore for DynamoStore {
     }
 
     async fn claim(&self, message: &MessageRef, number_: u8, now: Timestamp) -> PortResult<Option<Message>> {
-        let Some(index) = number_.checked_sub(1) else { return Ok(None) };
+        let Some(index) = number_.checked_sub(1) else {
+            return Ok(None);
+        };
         let hop = format!("hops[{index}]");
         let claimed = self
             .client

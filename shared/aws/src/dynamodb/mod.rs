@@ -29,6 +29,7 @@ mod transaction;
 mod users;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -90,7 +91,10 @@ impl DynamoStore {
         request: &PageRequest,
     ) -> PortResult<Page<R>> {
         let start = request.after.as_ref().map(|after| {
-            HashMap::from([("PK".to_owned(), text(pk.clone())), ("SK".to_owned(), text(format!("{prefix}{after}")))])
+            HashMap::from([
+                ("PK".to_owned(), text(pk.clone())),
+                ("SK".to_owned(), text(format!("{prefix}{after}"))),
+            ])
         });
         let mut values = HashMap::from([(":pk".to_owned(), text(pk))]);
         let condition = if prefix.is_empty() {
@@ -136,7 +140,7 @@ fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: impl ToString) -> AttributeValue {
+fn number(value: impl Display + Copy) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

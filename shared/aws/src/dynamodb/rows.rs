@@ -25,7 +25,7 @@ use super::keys;
 use crate::fault::corrupt;
 
 /// How long a dead link can still say what became of it.
-const DEAD_LINK_KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
+const DEAD_LINK_KEPT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 
 fn bad<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> PortError {
     move |error| corrupt(format!("{what}: {error}"))

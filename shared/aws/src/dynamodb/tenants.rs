@@ -26,11 +26,18 @@ fn read<R, T: TryFrom<R, Error = otpost_service::ports::PortError>>(page: Page<R
 }
 
 impl TenantStore for DynamoStore {
-    async fn create_tenant(&self, tenant: &Tenant, key: &WrappedKey, audit: &AuditEntry) -> PortResult<Write> {
+    async fn create_tenant(
+        &self,
+        tenant: &Tenant,
+        key: &WrappedKey,
+        audit: &AuditEntry,
+    ) -> PortResult<Write> {
         let core = self.core()?;
-        let made = Transaction::default()
-            .put(core, &TenantRow::meta(tenant, key), absent())?
-            .put(core, &TenantRow::listed(tenant), absent())?;
+        let made = Transaction::default().put(core, &TenantRow::meta(tenant, key), absent())?.put(
+            core,
+            &TenantRow::listed(tenant),
+            absent(),
+        )?;
         Ok(made.commit(self, audit).await?.into())
     }
 

@@ -39,7 +39,8 @@ impl TokenStore for DynamoStore {
 
     async fn token(&self, tenant: &TenantId, serial: &Serial) -> PortResult<Option<Token>> {
         let core = self.core()?;
-        let pointer: Option<PointerRow> = self.get(core, keys::pointer(tenant, serial), keys::POINTER).await?;
+        let pointer: Option<PointerRow> =
+            self.get(core, keys::pointer(tenant, serial), keys::POINTER).await?;
         let Some(pointer) = pointer else { return Ok(None) };
         let pk = keys::user(tenant, &pointer.user()?);
         let row: Option<TokenRow> = self.get(core, pk, &keys::token(serial)).await?;

@@ -56,10 +56,17 @@ pub(super) fn unchanged(version: u64) -> Condition<'static> {
 }
 
 impl Transaction {
-    pub(super) fn put(mut self, table: &str, row: &impl Serialize, condition: Condition<'_>) -> PortResult<Self> {
+    pub(super) fn put(
+        mut self,
+        table: &str,
+        row: &impl Serialize,
+        condition: Condition<'_>,
+    ) -> PortResult<Self> {
         let (expression, values) = condition;
-        let put = Put::builder().table_name(table).set_item(Some(item(row)?)).condition_expression(expression);
-        let put = values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
+        let put =
+            Put::builder().table_name(table).set_item(Some(item(row)?)).condition_expression(expression);
+        let put =
+            values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
         self.items.push(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build());
         Ok(self)
     }
@@ -79,8 +86,12 @@ impl Transaction {
             .key("SK", text(sk))
             .update_expression(expression)
             .condition_expression(condition);
-        let update = names.iter().fold(update, |update, (alias, name)| update.expression_attribute_names(*alias, *name));
-        let update = values.into_iter().fold(update, |update, (name, value)| update.expression_attribute_values(name, value));
+        let update = names
+            .iter()
+            .fold(update, |update, (alias, name)| update.expression_attribute_names(*alias, *name));
+        let update = values
+            .into_iter()
+            .fold(update, |update, (name, value)| update.expression_attribute_values(name, value));
         self.items.push(TransactWriteItem::builder().update(update.build().map_err(corrupt)?).build());
         Ok(self)
     }
@@ -119,15 +130,16 @@ impl Transaction {
         let Self { items } = self.put(store.core()?, &AuditRow::from(audit), absent())?;
         let mut last = None;
         for _ in 0..TRIES {
-            let sent = store.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
-            let error = match sent {
-                Ok(_) => return Ok(Committed::Done),
-                Err(error) => error,
+            let sent =
+                store.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = sent else {
+                return Ok(Committed::Done);
             };
             let refused = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     let reasons = cancelled.cancellation_reasons().iter().enumerate();
-                    let refused = reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"));
+                    let refused =
+                        reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"));
                     refused.map(|(part, _)| part).collect::<Vec<_>>()
                 }
                 _ => return Err(sorted("TransactWriteItems", &error)),

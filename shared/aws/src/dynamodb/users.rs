@@ -14,10 +14,13 @@ use super::{DynamoStore, keys};
 impl UserStore for DynamoStore {
     async fn create_user(&self, user: &User, audit: &AuditEntry) -> PortResult<Write> {
         let core = self.core()?;
-        let decoy_may_go = ("attribute_not_exists(PK) OR decoy = :true", vec![(":true", AttributeValue::Bool(true))]);
-        let made = Transaction::default()
-            .put(core, &UserRow::from(user), absent())?
-            .put(core, &AuthItem::of_new_user(user), decoy_may_go)?;
+        let decoy_may_go =
+            ("attribute_not_exists(PK) OR decoy = :true", vec![(":true", AttributeValue::Bool(true))]);
+        let made = Transaction::default().put(core, &UserRow::from(user), absent())?.put(
+            core,
+            &AuthItem::of_new_user(user),
+            decoy_may_go,
+        )?;
         Ok(made.commit(self, audit).await?.into())
     }
 
@@ -28,14 +31,15 @@ impl UserStore for DynamoStore {
 
     async fn update_user(&self, user: &User, audit: &AuditEntry) -> PortResult<Write> {
         let core = self.core()?;
-        let changed = Transaction::default().put(core, &UserRow::from(user), replaces(user.version))?.update(
-            core,
-            (keys::user(&user.tenant, &user.id), keys::AUTH),
-            "SET active = :active",
-            "attribute_exists(PK)",
-            &[],
-            vec![(":active", AttributeValue::Bool(user.active))],
-        )?;
+        let changed =
+            Transaction::default().put(core, &UserRow::from(user), replaces(user.version))?.update(
+                core,
+                (keys::user(&user.tenant, &user.id), keys::AUTH),
+                "SET active = :active",
+                "attribute_exists(PK)",
+                &[],
+                vec![(":active", AttributeValue::Bool(user.active))],
+            )?;
         Ok(changed.commit(self, audit).await?.into())
     }
 

@@ -89,10 +89,7 @@ impl fmt::Debug for Code {
 
 /// Space, tab, and the spaces that do not break or are narrow, which copied codes may hold.
 fn is_blank(character: char) -> bool {
-    matches!(
-        character,
-        ' ' | '\t' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}'
-    )
+    matches!(character, ' ' | '\t' | '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}')
 }
 
 #[cfg(test)]
@@ -103,14 +100,7 @@ mod tests {
 
     #[test]
     fn blanks_are_ignored() {
-        for text in [
-            "123456",
-            " 123 456 ",
-            "123\u{a0}456",
-            "\t12 34 56",
-            "123456\r\n",
-            "123\u{202f}456",
-        ] {
+        for text in ["123456", " 123 456 ", "123\u{a0}456", "\t12 34 56", "123456\r\n", "123\u{202f}456"] {
             assert_eq!(Code::parse(text).unwrap().expose(), "123456");
         }
         assert_eq!(Code::parse("0000 0000").unwrap().expose(), "00000000");
@@ -126,10 +116,7 @@ mod tests {
             ("+123456", CodeFormat::NotDigits),
             ("123\n456", CodeFormat::NotDigits),
             // Arabic-Indic and full-width digits are digits to Unicode, not to a token.
-            (
-                "\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}",
-                CodeFormat::NotDigits,
-            ),
+            ("\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}", CodeFormat::NotDigits),
             ("\u{ff11}23456", CodeFormat::NotDigits),
             ("12345", CodeFormat::Length),
             ("123456789", CodeFormat::Length),
@@ -149,10 +136,7 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(
-            format!("{:?}", Code::from_number(123_456, Digits::Six)),
-            "Code(redacted)"
-        );
+        assert_eq!(format!("{:?}", Code::from_number(123_456, Digits::Six)), "Code(redacted)");
     }
 
     proptest! {

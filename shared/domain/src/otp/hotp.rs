@@ -48,10 +48,7 @@ impl Keyed {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "an HMAC takes keys of any length (RFC 2104 section 3)"
-)]
+#[expect(clippy::expect_used, reason = "an HMAC takes keys of any length (RFC 2104 section 3)")]
 fn keyed<M: KeyInit>(seed: &Seed) -> M {
     M::new_from_slice(seed.expose()).expect("an HMAC takes keys of any length")
 }
@@ -63,11 +60,7 @@ fn truncated(mut mac: impl Mac, counter: u64) -> Zeroizing<u32> {
     let digest = mac.finalize().into_bytes();
     let offset = digest.last().map_or(0, |last| usize::from(last & 0x0f));
     // The shortest digest has 20 bytes and the offset is 15 at most, so the 4 bytes are always there.
-    let word = digest
-        .get(offset..)
-        .and_then(<[u8]>::first_chunk::<4>)
-        .copied()
-        .unwrap_or_default();
+    let word = digest.get(offset..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();
     Zeroizing::new(u32::from_be_bytes(word) & 0x7fff_ffff)
 }
 
@@ -107,18 +100,14 @@ mod tests {
     ];
 
     /// RFC 4226 appendix D: the codes for counters 0 to 9.
-    const CODES: [&str; 10] = [
-        "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489",
-    ];
+    const CODES: [&str; 10] =
+        ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
 
     #[test]
     fn rfc_4226_appendix_d_codes() {
         let seed = Seed::new(SEED.to_vec()).unwrap();
         for (counter, expected) in (0..).zip(CODES) {
-            assert_eq!(
-                code(&seed, counter, Algorithm::Sha1, Digits::Six).expose(),
-                expected
-            );
+            assert_eq!(code(&seed, counter, Algorithm::Sha1, Digits::Six).expose(), expected);
         }
     }
 
@@ -126,10 +115,8 @@ mod tests {
     fn rfc_4226_appendix_d_digests() {
         let seed = Seed::new(SEED.to_vec()).unwrap();
         for (counter, expected) in (0_u64..).zip(DIGESTS) {
-            let digest = keyed::<Hmac<Sha1>>(&seed)
-                .chain_update(counter.to_be_bytes())
-                .finalize()
-                .into_bytes();
+            let digest =
+                keyed::<Hmac<Sha1>>(&seed).chain_update(counter.to_be_bytes()).finalize().into_bytes();
             assert_eq!(data_encoding::HEXLOWER.encode(&digest), expected);
         }
     }
@@ -156,11 +143,6 @@ mod tests {
     #[test]
     fn the_last_counter_works() {
         let seed = Seed::new(SEED.to_vec()).unwrap();
-        assert_eq!(
-            code(&seed, u64::MAX, Algorithm::Sha512, Digits::Eight)
-                .expose()
-                .len(),
-            8
-        );
+        assert_eq!(code(&seed, u64::MAX, Algorithm::Sha512, Digits::Eight).expose().len(), 8);
     }
 }

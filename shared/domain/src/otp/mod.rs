@@ -28,16 +28,7 @@ pub struct OutOfRange {
 
 impl OutOfRange {
     fn check(what: &'static str, found: u64, least: u64, most: u64) -> Result<(), Self> {
-        if (least..=most).contains(&found) {
-            Ok(())
-        } else {
-            Err(Self {
-                what,
-                found,
-                least,
-                most,
-            })
-        }
+        if (least..=most).contains(&found) { Ok(()) } else { Err(Self { what, found, least, most }) }
     }
 }
 
@@ -122,12 +113,7 @@ impl TryFrom<u8> for Digits {
             6 => Ok(Self::Six),
             7 => Ok(Self::Seven),
             8 => Ok(Self::Eight),
-            other => Err(OutOfRange {
-                what: "the number of digits",
-                found: other.into(),
-                least: 6,
-                most: 8,
-            }),
+            other => Err(OutOfRange { what: "the number of digits", found: other.into(), least: 6, most: 8 }),
         }
     }
 }
@@ -148,12 +134,7 @@ impl Period {
     /// [`OutOfRange`] unless it lies within 15 to 120.
     pub fn new(seconds: u64) -> Result<Self, OutOfRange> {
         let (least, most) = (Self::SHORTEST.seconds(), Self::LONGEST.seconds());
-        let wrong = OutOfRange {
-            what: "a period in seconds",
-            found: seconds,
-            least,
-            most,
-        };
+        let wrong = OutOfRange { what: "a period in seconds", found: seconds, least, most };
         OutOfRange::check(wrong.what, seconds, least, most)?;
         u8::try_from(seconds).map(Self).map_err(|_| wrong)
     }

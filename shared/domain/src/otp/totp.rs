@@ -84,15 +84,10 @@ mod tests {
     fn rfc_6238_appendix_b() {
         for (time, expected_step, codes) in VECTORS {
             assert_eq!(step(time, Period::default()), expected_step);
-            for (algorithm, expected) in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512]
-                .into_iter()
-                .zip(codes)
+            for (algorithm, expected) in
+                [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512].into_iter().zip(codes)
             {
-                let params = OtpParameters {
-                    kind: Kind::default(),
-                    algorithm,
-                    digits: Digits::Eight,
-                };
+                let params = OtpParameters { kind: Kind::default(), algorithm, digits: Digits::Eight };
                 assert_eq!(code(&seed(algorithm), expected_step, &params).expose(), expected);
                 assert_eq!(
                     hotp::code(&seed(algorithm), expected_step, algorithm, Digits::Eight).expose(),
@@ -106,10 +101,7 @@ mod tests {
     fn steps_beyond_32_bits() {
         // RFC 6238 section 4.2: T must be wider than 32 bits.
         let period = Period::new(15).unwrap();
-        assert_eq!(
-            step(u64::from(u32::MAX) * 15 + 15, period),
-            u64::from(u32::MAX) + 1
-        );
+        assert_eq!(step(u64::from(u32::MAX) * 15 + 15, period), u64::from(u32::MAX) + 1);
         assert_eq!(starts_at(1 << 40, period), 15 << 40);
         assert_eq!(starts_at(u64::MAX, period), u64::MAX);
         let params = OtpParameters::default();

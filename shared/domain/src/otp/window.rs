@@ -34,12 +34,7 @@ impl Window {
     /// # Errors
     /// [`OutOfRange`] above 5.
     pub fn new(steps: u8) -> Result<Self, OutOfRange> {
-        OutOfRange::check(
-            "the window in steps",
-            steps.into(),
-            0,
-            Self::WIDEST.ahead_behind.into(),
-        )?;
+        OutOfRange::check("the window in steps", steps.into(), 0, Self::WIDEST.ahead_behind.into())?;
         Ok(Self { ahead_behind: steps })
     }
 
@@ -70,12 +65,7 @@ impl LookAhead {
     /// # Errors
     /// [`OutOfRange`] unless it lies within 1 to 100.
     pub fn new(counters: u8) -> Result<Self, OutOfRange> {
-        OutOfRange::check(
-            "the look-ahead in counters",
-            counters.into(),
-            1,
-            Self::LONGEST.0.into(),
-        )?;
+        OutOfRange::check("the look-ahead in counters", counters.into(), 1, Self::LONGEST.0.into())?;
         Ok(Self(counters))
     }
 
@@ -133,10 +123,7 @@ pub fn find_match(
             let drift = held(drift);
             let now = totp::step(now_unix, period);
             let step = search(&generator, code, around(now, drift, tolerance.window), floor)?;
-            Some(Match {
-                step,
-                drift_after: drifted(drift, offset(step, now)),
-            })
+            Some(Match { step, drift_after: drifted(drift, offset(step, now)) })
         }
         Kind::Hotp => {
             let counters = beyond(floor, tolerance.look_ahead.counters().into());
@@ -154,15 +141,7 @@ pub fn burn(params: &OtpParameters, now_unix: u64, tolerance: Tolerance) {
     };
     let code = Code::from_number(0, params.digits);
     // Black boxes keep the compiler from seeing that nobody wants the answer.
-    black_box(find_match(
-        &seed,
-        black_box(params),
-        black_box(&code),
-        now_unix,
-        None,
-        0,
-        tolerance,
-    ));
+    black_box(find_match(&seed, black_box(params), black_box(&code), now_unix, None, 0, tolerance));
 }
 
 /// Finds a token again that ran out of its window, from two codes that it showed one after the other
@@ -186,10 +165,7 @@ pub fn resync(
             let reach = u64::from(RESYNC_STEPS);
             let steps = now.saturating_sub(reach)..=now.saturating_add(reach);
             let step = search_pair(&generator, codes, steps, floor)?;
-            Some(Match {
-                step,
-                drift_after: held(offset(step, now)),
-            })
+            Some(Match { step, drift_after: held(offset(step, now)) })
         }
         Kind::Hotp => {
             let step = search_pair(&generator, codes, beyond(floor, RESYNC_COUNTERS.into()), floor)?;
@@ -252,16 +228,12 @@ fn around(now: u64, drift: i32, window: Window) -> impl Iterator<Item = u64> {
 /// The `count` counters after the floor, or from 0.
 fn beyond(floor: Option<u64>, count: u64) -> impl Iterator<Item = u64> {
     let first = floor.map_or(Some(0), |floor| floor.checked_add(1));
-    first
-        .into_iter()
-        .flat_map(move |first| (0..count).filter_map(move |ahead| first.checked_add(ahead)))
+    first.into_iter().flat_map(move |first| (0..count).filter_map(move |ahead| first.checked_add(ahead)))
 }
 
 /// How many steps `step` is ahead of `now`. Both lie within a few hundred steps of each other.
 fn offset(step: u64, now: u64) -> i32 {
-    step.checked_signed_diff(now)
-        .and_then(|steps| i32::try_from(steps).ok())
-        .unwrap_or(0)
+    step.checked_signed_diff(now).and_then(|steps| i32::try_from(steps).ok()).unwrap_or(0)
 }
 
 fn held(drift: i32) -> i32 {
@@ -274,11 +246,7 @@ fn held(drift: i32) -> i32 {
 /// not leave ±20 by itself; a drift that a resynchronisation put beyond may stay or come back.
 fn drifted(drift: i32, offset: i32) -> i32 {
     let sum = drift + offset;
-    let mean = if offset > drift {
-        (sum + 1).div_euclid(2)
-    } else {
-        sum.div_euclid(2)
-    };
+    let mean = if offset > drift { (sum + 1).div_euclid(2) } else { sum.div_euclid(2) };
     let limit = DRIFT_LIMIT.max(drift.abs());
     mean.clamp(drift - 1, drift + 1).clamp(-limit, limit)
 }
@@ -297,10 +265,7 @@ mod tests {
     }
 
     fn hotp_params() -> OtpParameters {
-        OtpParameters {
-            kind: Kind::Hotp,
-            ..OtpParameters::default()
-        }
+        OtpParameters { kind: Kind::Hotp, ..OtpParameters::default() }
     }
 
     fn shown(params: OtpParameters, step: u64) -> Code {
@@ -308,10 +273,7 @@ mod tests {
     }
 
     fn tolerance(window: u8, look_ahead: u8) -> Tolerance {
-        Tolerance {
-            window: Window::new(window).unwrap(),
-            look_ahead: LookAhead::new(look_ahead).unwrap(),
-        }
+        Tolerance { window: Window::new(window).unwrap(), look_ahead: LookAhead::new(look_ahead).unwrap() }
     }
 
     #[test]
@@ -321,20 +283,14 @@ mod tests {
         assert!((1..=100).all(|counters| LookAhead::new(counters).unwrap().counters() == counters));
         assert_eq!(LookAhead::new(0).unwrap_err().least, 1);
         assert_eq!(LookAhead::new(101).unwrap_err().most, 100);
-        assert_eq!(
-            (Window::default().steps(), LookAhead::default().counters()),
-            (1, 10)
-        );
+        assert_eq!((Window::default().steps(), LookAhead::default().counters()), (1, 10));
     }
 
     #[test]
     fn the_nearest_step_comes_first() {
         let steps: Vec<u64> = around(100, 3, Window::new(2).unwrap()).collect();
         assert_eq!(steps, [103, 104, 102, 105, 101]);
-        assert_eq!(
-            around(0, 0, Window::new(2).unwrap()).collect::<Vec<_>>(),
-            [0, 1, 2]
-        );
+        assert_eq!(around(0, 0, Window::new(2).unwrap()).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(
             around(u64::MAX, 0, Window::new(1).unwrap()).collect::<Vec<_>>(),
             [u64::MAX, u64::MAX - 1]
@@ -368,35 +324,15 @@ mod tests {
         let now = NOW / 30;
         let code = shown(params, now);
         let first = find_match(&seed(), &params, &code, NOW, None, 0, Tolerance::default()).unwrap();
-        assert_eq!(
-            first,
-            Match {
-                step: now,
-                drift_after: 0
-            }
-        );
-        assert_eq!(
-            find_match(
-                &seed(),
-                &params,
-                &code,
-                NOW,
-                Some(first.step),
-                0,
-                Tolerance::default()
-            ),
-            None
-        );
+        assert_eq!(first, Match { step: now, drift_after: 0 });
+        assert_eq!(find_match(&seed(), &params, &code, NOW, Some(first.step), 0, Tolerance::default()), None);
     }
 
     #[test]
     fn a_code_of_another_length_never_fits() {
         let params = OtpParameters::default();
         let longer = hotp::code(&seed(), NOW / 30, Algorithm::Sha1, Digits::Eight);
-        assert_eq!(
-            find_match(&seed(), &params, &longer, NOW, None, 0, tolerance(5, 1)),
-            None
-        );
+        assert_eq!(find_match(&seed(), &params, &longer, NOW, None, 0, tolerance(5, 1)), None);
     }
 
     #[test]
@@ -436,13 +372,7 @@ mod tests {
         let far = now - 119;
         let pair = [&shown(params, far), &shown(params, far + 1)];
         let found = resync(&seed(), &params, pair, NOW, None).unwrap();
-        assert_eq!(
-            found,
-            Match {
-                step: far + 1,
-                drift_after: -118
-            }
-        );
+        assert_eq!(found, Match { step: far + 1, drift_after: -118 });
         // The next code is then found where the token is.
         let later = shown(params, far + 3);
         let next = find_match(
@@ -454,13 +384,7 @@ mod tests {
             found.drift_after,
             Tolerance::default(),
         );
-        assert_eq!(
-            next,
-            Some(Match {
-                step: far + 3,
-                drift_after: -118
-            })
-        );
+        assert_eq!(next, Some(Match { step: far + 3, drift_after: -118 }));
 
         let beyond = [&shown(params, now - 121), &shown(params, now - 120)];
         assert_eq!(resync(&seed(), &params, beyond, NOW, None), None);

@@ -143,16 +143,9 @@ mod tests {
     #[test]
     fn every_text_is_filled_completely() {
         for template in all() {
-            let qr = QrImage {
-                cid: "qr@otpost",
-                side: 232,
-                alt: template.qr_alt,
-            };
+            let qr = QrImage { cid: "qr@otpost", side: 232, alt: template.qr_alt };
             for authz_code in [None, Some("K7P2-M4QX")] {
-                let values = Values {
-                    authz_code,
-                    ..values(template)
-                };
+                let values = Values { authz_code, ..values(template) };
                 let email = template.email.fill(&values, &qr);
                 let sms = template.sms.fill(&values);
                 let html = email.html.unwrap();
@@ -179,18 +172,9 @@ mod tests {
         for template in all() {
             let html = template.email.html().unwrap();
             for wildcard in Wildcard::ALL {
-                assert!(
-                    html.contains(wildcard.as_str()),
-                    "{} {wildcard:?}",
-                    template.locale
-                );
+                assert!(html.contains(wildcard.as_str()), "{} {wildcard:?}", template.locale);
                 let in_text = template.email.text().contains(wildcard.as_str());
-                assert_eq!(
-                    in_text,
-                    wildcard != Wildcard::QrCode,
-                    "{} {wildcard:?}",
-                    template.locale
-                );
+                assert_eq!(in_text, wildcard != Wildcard::QrCode, "{} {wildcard:?}", template.locale);
             }
         }
     }
@@ -199,18 +183,10 @@ mod tests {
     fn an_sms_is_one_part() {
         assert_eq!(LINK.len(), 60);
         for template in all() {
-            let values = Values {
-                authz_code: None,
-                ..values(template)
-            };
+            let values = Values { authz_code: None, ..values(template) };
             let sms = template.sms.fill(&values);
             let length = septets(sms.text.expose()).unwrap();
-            assert!(
-                length <= 160,
-                "{} has {length}: {}",
-                template.locale,
-                sms.text.expose()
-            );
+            assert!(length <= 160, "{} has {length}: {}", template.locale, sms.text.expose());
         }
     }
 
@@ -218,15 +194,12 @@ mod tests {
     fn the_html_loads_and_runs_nothing() {
         for template in all() {
             let html = template.email.html().unwrap().to_ascii_lowercase();
-            for banned in [
-                "<script", "http:", "https:", "url(", "@import", "<link", "<form", "<iframe", " on",
-            ] {
+            for banned in
+                ["<script", "http:", "https:", "url(", "@import", "<link", "<form", "<iframe", " on"]
+            {
                 // " on" begins an event attribute, but words of the text too: look inside tags only.
                 let tags = html.split('<').filter_map(|tag| tag.split('>').next());
-                assert!(
-                    tags.map(|tag| format!("<{tag}")).all(|tag| !tag.contains(banned)),
-                    "{banned}"
-                );
+                assert!(tags.map(|tag| format!("<{tag}")).all(|tag| !tag.contains(banned)), "{banned}");
             }
             assert!(html.contains(&format!("<html lang=\"{}\"", template.locale)));
             assert!(html.contains("<meta name=\"color-scheme\" content=\"light dark\">"));
@@ -238,13 +211,7 @@ mod tests {
     #[test]
     fn text_lines_are_short_enough_to_read() {
         for template in all() {
-            assert!(
-                template
-                    .email
-                    .text()
-                    .lines()
-                    .all(|line| line.chars().count() <= 78)
-            );
+            assert!(template.email.text().lines().all(|line| line.chars().count() <= 78));
         }
     }
 }

@@ -21,30 +21,17 @@ impl Source {
     pub(super) fn parse(part: Part, written: &str, has_html: bool) -> Result<Self, Vec<TemplateFault>> {
         let found = scan(written);
         let mut faults = whole_part(part, written);
-        faults.extend(
-            found
-                .iter()
-                .filter_map(|found| misplaced(part, written, has_html, found)),
-        );
+        faults.extend(found.iter().filter_map(|found| misplaced(part, written, has_html, found)));
 
         let pieces = pieces(found);
         let reduced = without_code(part, written);
         let without_code = self::pieces(scan(&reduced));
         if !written.trim().is_empty() {
-            let at_start = |what| TemplateFault {
-                part,
-                line: 1,
-                column: 1,
-                what,
-            };
+            let at_start = |what| TemplateFault { part, line: 1, column: 1, what };
             faults.extend(no_way_to_enrol(part, &pieces, &without_code).map(at_start));
         }
         if faults.is_empty() {
-            Ok(Self {
-                written: written.to_owned(),
-                pieces,
-                without_code,
-            })
+            Ok(Self { written: written.to_owned(), pieces, without_code })
         } else {
             Err(faults)
         }
@@ -75,11 +62,7 @@ impl Source {
 
     fn fill(&self, values: &Values<'_>, put: impl Fn(&mut String, Wildcard)) -> Zeroizing<String> {
         let mut out = Zeroizing::new(String::with_capacity(self.written.len() * 2));
-        let pieces = if values.authz_code.is_some() {
-            &self.pieces
-        } else {
-            &self.without_code
-        };
+        let pieces = if values.authz_code.is_some() { &self.pieces } else { &self.without_code };
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
@@ -94,12 +77,7 @@ impl Source {
 fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     let mut faults = Vec::new();
     let mut at_start = |what| {
-        faults.push(TemplateFault {
-            part,
-            line: 1,
-            column: 1,
-            what,
-        });
+        faults.push(TemplateFault { part, line: 1, column: 1, what });
     };
     if written.trim().is_empty() {
         at_start(FaultKind::Empty);
@@ -125,12 +103,7 @@ fn misplaced(part: Part, written: &str, has_html: bool, found: &Found<'_>) -> Op
         }
     };
     let (line, column) = position(written, range.start);
-    Some(TemplateFault {
-        part,
-        line,
-        column,
-        what,
-    })
+    Some(TemplateFault { part, line, column, what })
 }
 
 /// Why a wildcard must not stand here.
@@ -186,11 +159,7 @@ fn pieces(found: Vec<Found<'_>>) -> Vec<Piece> {
 fn without_code(part: Part, written: &str) -> String {
     let mut rest = written.to_owned();
     while let Some(place) = rest.find(Wildcard::AuthzCode.as_str()) {
-        let paragraph = if part == Part::Html {
-            paragraph_around(&rest, place)
-        } else {
-            None
-        };
+        let paragraph = if part == Part::Html { paragraph_around(&rest, place) } else { None };
         rest.replace_range(paragraph.unwrap_or_else(|| line_around(&rest, place)), "");
     }
     rest
@@ -198,14 +167,8 @@ fn without_code(part: Part, written: &str) -> String {
 
 /// The line that `place` lies in, with its line end.
 fn line_around(text: &str, place: usize) -> Range<usize> {
-    let start = text
-        .get(..place)
-        .and_then(|before| before.rfind('\n'))
-        .map_or(0, |end| end + 1);
-    let end = text
-        .get(place..)
-        .and_then(|after| after.find('\n'))
-        .map_or(text.len(), |end| place + end + 1);
+    let start = text.get(..place).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let end = text.get(place..).and_then(|after| after.find('\n')).map_or(text.len(), |end| place + end + 1);
     start..end
 }
 
@@ -227,9 +190,7 @@ fn paragraph_around(text: &str, place: usize) -> Option<Range<usize>> {
     let indent = before.get(..start)?.trim_end_matches([' ', '\t']).len();
     let own_line = indent == 0 || before.get(..indent)?.ends_with('\n');
     let following = lower.get(end..)?;
-    let line_end = ["\r\n", "\n"]
-        .into_iter()
-        .find(|line_end| following.starts_with(line_end));
+    let line_end = ["\r\n", "\n"].into_iter().find(|line_end| following.starts_with(line_end));
     match line_end {
         Some(line_end) if own_line => Some(indent..end + line_end.len()),
         _ => Some(start..end),
@@ -251,11 +212,7 @@ fn value<'a>(values: &Values<'a>, wildcard: Wildcard) -> &'a str {
 /// The value on one line: what breaks lines, controls, or turns the direction of writing becomes a space.
 fn single_line(value: &str) -> Zeroizing<String> {
     let harmless = |c: char| {
-        if c.is_control() || breaks_line(c) || turns(c) {
-            ' '
-        } else {
-            c
-        }
+        if c.is_control() || breaks_line(c) || turns(c) { ' ' } else { c }
     };
     Zeroizing::new(value.chars().map(harmless).collect())
 }
@@ -291,10 +248,7 @@ fn push_image(out: &mut String, qr: &QrImage<'_>) {
     // Writing to a string cannot fail.
     let _ = write!(out, "\" width=\"{side}\" height=\"{side}\" alt=\"");
     push_escaped(out, &single_line(qr.alt));
-    let _ = write!(
-        out,
-        "\" style=\"display:block;border:0;width:{side}px;height:{side}px\">"
-    );
+    let _ = write!(out, "\" style=\"display:block;border:0;width:{side}px;height:{side}px\">");
 }
 
 #[cfg(test)]
@@ -310,10 +264,7 @@ mod tests {
         assert_eq!(reduced("<p>x</p>\n[[AUTHZCODE]]\n<p>y</p>"), "<p>x</p>\n<p>y</p>");
         assert_eq!(reduced("<pre>x\n[[AUTHZCODE]]\n</pre></p>"), "<pre>x\n</pre></p>");
         assert_eq!(reduced("x\n<p>[[AUTHZCODE]]\ny"), "x\ny");
-        assert_eq!(
-            reduced("<p>[[AUTHZCODE]]</p><p>[[AUTHZCODE]] again [[AUTHZCODE]]</p>!"),
-            "!"
-        );
+        assert_eq!(reduced("<p>[[AUTHZCODE]]</p><p>[[AUTHZCODE]] again [[AUTHZCODE]]</p>!"), "!");
     }
 
     #[test]
@@ -335,10 +286,7 @@ mod tests {
 
     #[test]
     fn one_line_stays_one_line() {
-        assert_eq!(
-            single_line("a\r\nb\u{2028}c\u{85}d\u{202e}e\tf").as_str(),
-            "a  b c d e f"
-        );
+        assert_eq!(single_line("a\r\nb\u{2028}c\u{85}d\u{202e}e\tf").as_str(), "a  b c d e f");
         assert_eq!(single_line("Zoë 🔑").as_str(), "Zoë 🔑");
     }
 }

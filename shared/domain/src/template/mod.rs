@@ -221,19 +221,14 @@ impl EmailForm {
     /// Whether the form shows the QR picture.
     #[must_use]
     pub fn needs_qr(&self) -> bool {
-        self.html
-            .as_ref()
-            .is_some_and(|html| html.holds(Wildcard::QrCode))
+        self.html.as_ref().is_some_and(|html| html.holds(Wildcard::QrCode))
     }
 
     /// Whether any of its texts can carry an authorization code.
     #[must_use]
     pub fn shows_authz_code(&self) -> bool {
         self.text.holds(Wildcard::AuthzCode)
-            || self
-                .html
-                .as_ref()
-                .is_some_and(|html| html.holds(Wildcard::AuthzCode))
+            || self.html.as_ref().is_some_and(|html| html.holds(Wildcard::AuthzCode))
     }
 
     /// Puts the values in.
@@ -242,10 +237,7 @@ impl EmailForm {
         FilledEmail {
             subject: self.subject.fill_text(values).trim().to_owned(),
             text: SecretText::new(self.text.fill_text(values).as_str()),
-            html: self
-                .html
-                .as_ref()
-                .map(|html| SecretText::new(html.fill_html(values, qr).as_str())),
+            html: self.html.as_ref().map(|html| SecretText::new(html.fill_html(values, qr).as_str())),
             needs_qr: self.needs_qr(),
         }
     }
@@ -275,9 +267,7 @@ impl SmsForm {
     /// Puts the values in.
     #[must_use]
     pub fn fill(&self, values: &Values<'_>) -> FilledSms {
-        FilledSms {
-            text: SecretText::new(self.text.fill_text(values).trim_end()),
-        }
+        FilledSms { text: SecretText::new(self.text.fill_text(values).trim_end()) }
     }
 }
 
@@ -287,11 +277,7 @@ mod tests {
 
     use super::*;
 
-    const QR: QrImage<'_> = QrImage {
-        cid: "qr@otpost",
-        side: 200,
-        alt: "QR code",
-    };
+    const QR: QrImage<'_> = QrImage { cid: "qr@otpost", side: 200, alt: "QR code" };
 
     fn values() -> Values<'static> {
         Values {
@@ -306,10 +292,7 @@ mod tests {
 
     fn faults(subject: &str, text: &str, html: Option<&str>) -> Vec<(Part, usize, usize, FaultKind)> {
         let faults = EmailForm::parse(subject, text, html).unwrap_err();
-        faults
-            .into_iter()
-            .map(|fault| (fault.part, fault.line, fault.column, fault.what))
-            .collect()
+        faults.into_iter().map(|fault| (fault.part, fault.line, fault.column, fault.what)).collect()
     }
 
     #[test]
@@ -334,9 +317,7 @@ mod tests {
 
     #[test]
     fn faults_read_as_sentences() {
-        let fault = EmailForm::parse("Hi", "[[LINK]] [[FOO]]", None)
-            .unwrap_err()
-            .remove(0);
+        let fault = EmailForm::parse("Hi", "[[LINK]] [[FOO]]", None).unwrap_err().remove(0);
         assert_eq!(
             fault.to_string(),
             "text, line 1, column 10: [[FOO]] is no wildcard; write one of [[LINK]], [[QRCODE]], [[AUTHZCODE]], \
@@ -352,38 +333,21 @@ mod tests {
 
     #[test]
     fn the_picture_is_for_html_only() {
-        assert_eq!(
-            faults("s", "[[LINK]][[QRCODE]]", None),
-            [(Part::Text, 1, 9, FaultKind::QrNeedsHtml)]
-        );
+        assert_eq!(faults("s", "[[LINK]][[QRCODE]]", None), [(Part::Text, 1, 9, FaultKind::QrNeedsHtml)]);
         assert_eq!(
             faults("s", "[[LINK]][[QRCODE]]", Some("[[QRCODE]]")),
             [(Part::Text, 1, 9, FaultKind::QrOutsideHtml)]
         );
-        assert_eq!(
-            faults("[[QRCODE]]", "[[LINK]]", None),
-            [(Part::Subject, 1, 1, FaultKind::QrNeedsHtml)]
-        );
-        assert!(
-            EmailForm::parse("s", "[[LINK]]", Some("<p>[[QRCODE]]</p>"))
-                .unwrap()
-                .needs_qr()
-        );
-        assert!(
-            !EmailForm::parse("s", "[[LINK]]", Some("<p>[[LINK]]</p>"))
-                .unwrap()
-                .needs_qr()
-        );
+        assert_eq!(faults("[[QRCODE]]", "[[LINK]]", None), [(Part::Subject, 1, 1, FaultKind::QrNeedsHtml)]);
+        assert!(EmailForm::parse("s", "[[LINK]]", Some("<p>[[QRCODE]]</p>")).unwrap().needs_qr());
+        assert!(!EmailForm::parse("s", "[[LINK]]", Some("<p>[[LINK]]</p>")).unwrap().needs_qr());
     }
 
     #[test]
     fn a_reader_must_be_able_to_enrol() {
         assert_eq!(
             faults("s", "Hello", Some("<p>Hello</p>")),
-            [
-                (Part::Text, 1, 1, FaultKind::NoLink),
-                (Part::Html, 1, 1, FaultKind::NoLinkNorQr),
-            ]
+            [(Part::Text, 1, 1, FaultKind::NoLink), (Part::Html, 1, 1, FaultKind::NoLinkNorQr),]
         );
         assert_eq!(
             faults("s", "Go: [[LINK]] [[AUTHZCODE]]", None),
@@ -399,20 +363,14 @@ mod tests {
     fn parts_have_limits() {
         assert_eq!(
             faults(" ", " \n", None),
-            [
-                (Part::Subject, 1, 1, FaultKind::Empty),
-                (Part::Text, 1, 1, FaultKind::Empty),
-            ]
+            [(Part::Subject, 1, 1, FaultKind::Empty), (Part::Text, 1, 1, FaultKind::Empty),]
         );
         assert_eq!(
             faults("a\r\nBcc: b", "[[LINK]]", None),
             [(Part::Subject, 1, 1, FaultKind::ControlInSubject)]
         );
         let long = "ä".repeat(201);
-        assert_eq!(
-            faults(&long, "[[LINK]]", None),
-            [(Part::Subject, 1, 1, FaultKind::TooLong(200))]
-        );
+        assert_eq!(faults(&long, "[[LINK]]", None), [(Part::Subject, 1, 1, FaultKind::TooLong(200))]);
         assert!(EmailForm::parse(&"ä".repeat(200), "[[LINK]]", None).is_ok());
     }
 
@@ -424,11 +382,7 @@ mod tests {
             Some("<a href=\"[[LINK]]\">[[DISPLAYNAME]]</a>[[QRCODE]]"),
         )
         .unwrap();
-        let values = Values {
-            link: "https://x/?a=1&b=2",
-            display_name: "<b>\"Jo\" & 'Al'</b>",
-            ..values()
-        };
+        let values = Values { link: "https://x/?a=1&b=2", display_name: "<b>\"Jo\" & 'Al'</b>", ..values() };
         let filled = form.fill(&values, &QR);
         assert_eq!(filled.subject, "Demo Ltd for <b>\"Jo\" & 'Al'</b>");
         assert_eq!(
@@ -452,39 +406,18 @@ mod tests {
         let form = EmailForm::parse("s", text, Some(html)).unwrap();
         assert!(form.shows_authz_code());
         let with = form.fill(&values(), &QR);
-        assert_eq!(
-            with.text.expose(),
-            "Go to https://otp.example.org/e/abc\r\nYour code: K7P2\r\nBye"
-        );
+        assert_eq!(with.text.expose(), "Go to https://otp.example.org/e/abc\r\nYour code: K7P2\r\nBye");
         assert!(with.html.unwrap().expose().contains("<b>K7P2</b>"));
-        let without = form.fill(
-            &Values {
-                authz_code: None,
-                ..values()
-            },
-            &QR,
-        );
-        assert_eq!(
-            without.text.expose(),
-            "Go to https://otp.example.org/e/abc\r\nBye"
-        );
-        assert_eq!(
-            without.html.unwrap().expose(),
-            "<p>Go to https://otp.example.org/e/abc</p>\n<p>Bye</p>"
-        );
+        let without = form.fill(&Values { authz_code: None, ..values() }, &QR);
+        assert_eq!(without.text.expose(), "Go to https://otp.example.org/e/abc\r\nBye");
+        assert_eq!(without.html.unwrap().expose(), "<p>Go to https://otp.example.org/e/abc</p>\n<p>Bye</p>");
     }
 
     #[test]
     fn an_sms_loses_its_last_line_cleanly() {
         let form = SmsForm::parse("[[LINK]]\nCode: [[AUTHZCODE]]").unwrap();
-        assert_eq!(
-            form.fill(&values()).text.expose(),
-            "https://otp.example.org/e/abc\nCode: K7P2"
-        );
-        let without = Values {
-            authz_code: None,
-            ..values()
-        };
+        assert_eq!(form.fill(&values()).text.expose(), "https://otp.example.org/e/abc\nCode: K7P2");
+        let without = Values { authz_code: None, ..values() };
         assert_eq!(form.fill(&without).text.expose(), "https://otp.example.org/e/abc");
     }
 

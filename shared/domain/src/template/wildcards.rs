@@ -140,11 +140,7 @@ mod tests {
     fn more_brackets_stay_as_text() {
         assert_eq!(
             scan("[[[LINK]]]"),
-            [
-                Found::Literal("["),
-                Found::Wildcard(Wildcard::Link, 1..9),
-                Found::Literal("]")
-            ]
+            [Found::Literal("["), Found::Wildcard(Wildcard::Link, 1..9), Found::Literal("]")]
         );
     }
 
@@ -156,11 +152,7 @@ mod tests {
         assert_eq!(scan("[[LINK"), [Found::Unclosed(0..2), Found::Literal("LINK")]);
         assert_eq!(
             scan("ä[[LI\nNK]]"),
-            [
-                Found::Literal("ä"),
-                Found::Unclosed(2..4),
-                Found::Literal("LI\nNK]]")
-            ]
+            [Found::Literal("ä"), Found::Unclosed(2..4), Found::Literal("LI\nNK]]")]
         );
     }
 
@@ -175,10 +167,7 @@ mod tests {
     #[test]
     fn every_wildcard_is_found_by_its_name() {
         for wildcard in Wildcard::ALL {
-            assert_eq!(
-                scan(wildcard.as_str()),
-                [Found::Wildcard(wildcard, 0..wildcard.as_str().len())]
-            );
+            assert_eq!(scan(wildcard.as_str()), [Found::Wildcard(wildcard, 0..wildcard.as_str().len())]);
         }
     }
 

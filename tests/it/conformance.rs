@@ -1,0 +1,63 @@
+//! Independent counterparts: programs that other people wrote must read what Otpost writes.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Trial;
+use otpost_local::layout::Layout;
+use otpost_tests::tenant::Tenant;
+use serde_json::Value;
+
+use crate::shared;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![shared(
+        "conformance::pythons_parser_and_zxing_read_the_mail",
+        pythons_parser_and_zxing_read_the_mail,
+    )]
+}
+
+/// The mail as the function gave it to SES, byte for byte.
+async fn pythons_parser_and_zxing_read_the_mail() {
+    let tenant = Tenant::new().await;
+    let (_, link) = tenant.invited("jane").await;
+    let address = tenant.address("jane");
+    let own = |raw: &&Vec<u8>| raw.windows(address.len()).any(|part| part == address.as_bytes());
+    let mails = tenant.world.raw_mails();
+    let raw = mails.iter().find(own).expect("the mail went over the wire");
+    let read = python("conformance/read_mail.py", raw);
+
+    assert_eq!(read["defects"], serde_json::json!([]));
+    let structure = ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"];
+    assert_eq!(read["structure"], serde_json::json!(structure));
+    let text = |name: &str| read[name].as_str().expect("text").to_owned();
+    assert!(text("text").contains(&link) && text("html").contains(&link));
+    for part in [text("text"), text("html"), read["headers"].to_string()] {
+        assert!(!part.contains("[[") && !part.contains("data:") && !part.contains("otpauth"), "{part}");
+    }
+    assert_eq!(read["headers"]["Auto-Submitted"], "auto-generated");
+    assert!(read["headers"]["Message-ID"].as_str().expect("an id").starts_with("<msg_"));
+    let pictures = read["pictures"].as_array().expect("a list");
+    assert_eq!(pictures.len(), 1);
+    let picture = &pictures[0];
+    assert_eq!(picture["codes"], serde_json::json!([link]));
+    assert_eq!((&picture["type"], &picture["disposition"]), (&"image/png".into(), &"inline".into()));
+    assert_eq!(picture["mode"], "1", "one bit a pixel");
+    let id = picture["content_id"].as_str().expect("an id").trim_matches(['<', '>']).to_owned();
+    assert!(text("html").contains(&format!("cid:{id}")));
+}
+
+/// Runs a script of this package in the environment that `cargo local test` made, and reads its answer.
+fn python(script: &str, input: &[u8]) -> Value {
+    let layout = Layout::find().expect("the layout");
+    let mut child = Command::new(layout.venv_program("python"))
+        .arg(format!("{}/{script}", env!("CARGO_MANIFEST_DIR")))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python with the tests' packages: `cargo local test` installs them");
+    child.stdin.take().expect("an input").write_all(input).expect("reads");
+    let answer = child.wait_with_output().expect("an answer");
+    assert!(answer.status.success(), "the script fails");
+    serde_json::from_slice(&answer.stdout).expect("JSON")
+}
