@@ -8,7 +8,10 @@ import type { OtpFunction } from "./otp-function.ts";
 import type { Settings } from "./settings.ts";
 import { WorkerQueue } from "./worker-queue.ts";
 
-/** Timeout of the functions that consume a queue: one provider call and what lies around it. */
+/**
+ * Timeout of the functions that consume a queue: a claim (4 s at most), a provider call (10 s), the outcome (4 s).
+ * The messages of a batch are worked off side by side.
+ */
 export const WORKER_TIMEOUT = Duration.seconds(20);
 
 /** What the sweep sends to `deliver`. */

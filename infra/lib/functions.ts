@@ -17,7 +17,6 @@ export interface FunctionsProps {
 
 type TableAction =
   | "BatchGetItem"
-  | "ConditionCheckItem"
   | "DeleteItem"
   | "GetItem"
   | "PutItem"
@@ -80,7 +79,7 @@ export class Functions extends Construct {
         dataKey: state.dataKey.keyArn,
       },
     });
-    this.allowTable(made, state.core, ["ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
     this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);

@@ -47,7 +47,7 @@ const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey stora
 const PERMISSIONS: Record<Binary, string[]> = {
   verify: [...on("core", ["GetItem", "Query", "UpdateItem"]), OPEN_DATA_KEY],
   enroll: [
-    ...on("core", ["ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]),
     ...on("flow", ["GetItem", "PutItem"]),
     OPEN_DATA_KEY,
   ],

@@ -36,9 +36,9 @@ impl Sender {
 pub fn compose(sender: &Sender, mail: &OutgoingEmail) -> Result<Vec<u8>, &'static str> {
     let to = mail.to.expose().parse::<Address>().map_err(|_| "the recipient's address cannot be written")?;
     let message = Message::builder()
-        .from(Mailbox::new(Some(mail.from_name.clone()), sender.address.clone()))
+        .from(Mailbox::new(Some(one_line(&mail.from_name)), sender.address.clone()))
         .to(Mailbox::new(None, to))
-        .subject(mail.subject.clone())
+        .subject(one_line(&mail.subject))
         .message_id(Some(format!("<{}@{}>", mail.message.id, sender.domain)))
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"));
@@ -62,6 +62,11 @@ pub fn compose(sender: &Sender, mail: &OutgoingEmail) -> Result<Vec<u8>, &'stati
         }
     };
     built.map(|message| message.formatted()).map_err(|_| "the mail cannot be built")
+}
+
+/// Header values hold no line break, wherever they come from.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

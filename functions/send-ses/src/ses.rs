@@ -1,6 +1,9 @@
 //! Amazon SES: one raw mail a request, and what its answers mean.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::SdkError;
@@ -14,6 +17,10 @@ use crate::mime::{BadSender, Sender, compose};
 
 /// The tag by which SES's events tell which message they are about.
 const TAG: &str = "otpost-message";
+/// One request to SES.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// All requests of one try.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Sends by SES.
 #[derive(Clone, Debug)]
@@ -29,7 +36,11 @@ impl SesProvider {
     /// # Errors
     /// When `sender` is no mailbox.
     pub fn new(config: &SdkConfig, sender: &str, configuration_set: String) -> Result<Self, BadSender> {
-        Ok(Self { client: Client::new(config), sender: Sender::parse(sender)?, configuration_set })
+        // One overall deadline: with the claim before it and the outcome behind it, inside the function's timeout.
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(DEADLINE).build();
+        let config = aws_sdk_sesv2::config::Builder::from(config).timeout_config(timeouts).build();
+        Ok(Self { client: Client::from_conf(config), sender: Sender::parse(sender)?, configuration_set })
     }
 }
 

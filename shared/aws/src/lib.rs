@@ -54,8 +54,8 @@ pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
 pub async fn sdk_config() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
+        .operation_attempt_timeout(Duration::from_millis(1500))
+        .operation_timeout(Duration::from_secs(4))
         .build();
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)

@@ -18,7 +18,7 @@ pub const ROUTE_TIME: Duration = Duration::from_mins(2);
 pub const PICK_UP: Duration = Duration::from_mins(1);
 /// How often one hop may be tried again after a failure that may pass.
 pub const MAX_TRIES: u8 = 8;
-/// How long a closed message stays in the log.
+/// How long a message stays in the log, from its making.
 pub const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// By which medium a message travels.

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -46,29 +47,36 @@ impl Batch {
         named.then_some(batch).ok_or(NotABatch)
     }
 
-    /// Works the bodies off one by one. One that does not read goes to the dead-letter queue in the end, where an
-    /// operator finds it; its body is not logged.
+    /// Works the bodies off side by side: they wait for the network, not for each other. One that does not read goes to
+    /// the dead-letter queue in the end, where an operator finds it; its body is not logged.
     pub async fn work_off<B, F>(self, mut work: impl FnMut(B) -> F) -> SqsBatchResponse
     where
         B: DeserializeOwned,
         F: Future<Output = Processed>,
     {
-        let mut response = SqsBatchResponse::default();
-        for record in self.records {
-            let processed = match serde_json::from_str(&record.body) {
-                Ok(body) => work(body).await,
+        let started = self.records.into_iter().map(|record| {
+            let working = match serde_json::from_str(&record.body) {
+                Ok(body) => Some(work(body)),
                 Err(error) => {
                     tracing::error!(
                         sqs.message_id = record.message_id,
                         error = ?error.classify(),
                         "a body does not read"
                     );
-                    Processed::Again
+                    None
                 }
             };
-            if processed == Processed::Again {
-                response.add_failure(record.message_id);
+            async move {
+                let processed = match working {
+                    Some(working) => working.await,
+                    None => Processed::Again,
+                };
+                (processed == Processed::Again).then_some(record.message_id)
             }
+        });
+        let mut response = SqsBatchResponse::default();
+        for failed in join_all(started.collect::<Vec<_>>()).await.into_iter().flatten() {
+            response.add_failure(failed);
         }
         response
     }

@@ -45,6 +45,7 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     keys_are_listed_and_revoked(&fresh().await).await;
     users_are_versioned(&fresh().await).await;
     a_deleted_user_leaves_nothing(&fresh().await).await;
+    a_deletion_sees_every_token(&fresh().await).await;
     tokens_keep_their_parameters(&fresh().await).await;
     a_serial_is_unique_in_its_tenant(&fresh().await).await;
     a_stale_push_writes_nothing(&fresh().await).await;
@@ -154,6 +155,17 @@ async fn a_deleted_user_leaves_nothing(ports: &impl TestPorts) {
     users::create_user(ports, &caller, jane(), users::Profile::default())
         .await
         .expect("the id is free again");
+}
+
+async fn a_deletion_sees_every_token(ports: &impl TestPorts) {
+    let caller = acme(ports).await;
+    let seen = ports.store().user(&caller.tenant, &jane()).await.expect("read").expect("there");
+    provision::provision(ports, &caller, &jane(), OtpParameters::default()).await.expect("a token");
+    let audit = caller.audit(ports, Action::UserDeleted);
+    let blind = ports.store().delete_user(&seen, &[], &audit).await.expect("a write");
+    assert_eq!(blind, Write::Stale, "a token was provisioned meanwhile");
+    users::delete_user(ports, &caller, &jane()).await.expect("deleted");
+    assert!(ports.store().tokens(&caller.tenant, &jane()).await.expect("read").is_empty());
 }
 
 async fn tokens_keep_their_parameters(ports: &impl TestPorts) {

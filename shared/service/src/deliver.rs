@@ -57,7 +57,10 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
 /// When a port fails; the next sweep goes on.
 pub async fn sweep(ports: &impl Ports) -> Result<usize, PortError> {
     let mut found = 0;
-    for shard in 0..OPEN_SHARDS {
+    // Each sweep begins at another shard, so that a long backlog of one starves no other.
+    let minute = ports.clock().now().seconds() / 60;
+    let first = u8::try_from(minute % u64::from(OPEN_SHARDS)).unwrap_or_default();
+    for shard in (first..OPEN_SHARDS).chain(0..first) {
         for reference in ports.store().due(shard, ports.clock().now(), SWEEP_LIMIT).await? {
             ports.queue().deliver(&reference).await?;
             found += 1;

@@ -114,7 +114,7 @@ pub struct Activated {
 /// When the link is dead, or a port fails.
 pub async fn look(ports: &impl Ports, link: &str) -> Result<Invitation, EnrollError> {
     let enrolment = load(ports, link).await?;
-    enrolment.alive(ports.clock().now())?;
+    enrolling(ports, &enrolment).await?;
     let tenant = ports.store().tenant(&enrolment.tenant).await?.ok_or(DeadLink::Unknown)?;
     Ok(Invitation {
         tenant_name: tenant.name.as_str().to_owned(),
@@ -386,6 +386,7 @@ mod tests {
         let (ports, link) = invited().await;
         let jane = otpost_domain::ids::UserId::try_from("jane").unwrap();
         crate::users::delete_user(&ports, &operator("acme"), &jane).await.unwrap();
+        assert!(matches!(look(&ports, &link).await, Err(EnrollError::Dead(DeadLink::Unknown))));
         assert!(matches!(start(&ports, &link, None).await, Err(EnrollError::Dead(DeadLink::Unknown))));
     }
 }

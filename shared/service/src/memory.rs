@@ -369,12 +369,12 @@ impl UserStore for MemoryStore {
 impl TokenStore for MemoryStore {
     async fn provision(&self, token: &Token, audit: &AuditEntry) -> PortResult<Provisioning> {
         let mut state = self.lock();
-        if !state.users.contains_key(&(token.tenant.clone(), token.user.clone())) {
-            return Ok(Provisioning::NoSuchUser);
-        }
         let key = (token.tenant.clone(), token.serial.clone());
-        if state.tokens.contains_key(&key) {
-            return Ok(Provisioning::SerialTaken);
+        let taken = state.tokens.contains_key(&key);
+        match state.users.get_mut(&(token.tenant.clone(), token.user.clone())) {
+            None => return Ok(Provisioning::NoSuchUser),
+            Some(_) if taken => return Ok(Provisioning::SerialTaken),
+            Some(user) => user.version += 1,
         }
         state.tokens.insert(key, token.clone());
         state.audit.push(audit.clone());

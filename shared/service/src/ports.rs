@@ -108,6 +108,12 @@ impl PortError {
     pub fn new(kind: Fault, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: source.into() }
     }
+
+    /// The error and its source on one line, for the log.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        format!("{self}: {}", self.source)
+    }
 }
 
 impl fmt::Display for PortError {
@@ -277,7 +283,7 @@ pub struct Activation<'a> {
 
 /// Tokens.
 pub trait TokenStore: Send + Sync {
-    /// Adds a new token to its user.
+    /// Adds a new token to its user, whose version it moves on: a deletion that did not see the token is then stale.
     fn provision(
         &self,
         token: &Token,

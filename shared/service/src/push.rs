@@ -104,7 +104,7 @@ pub async fn push(
 /// The record is the outbox: when the queue fails, the sweep finds the message, so the caller has his success.
 async fn enqueue(ports: &impl Ports, message: &Message) {
     if let Err(error) = ports.queue().deliver(&MessageRef::from(message)).await {
-        tracing::warn!(message.id = %message.id, %error, "not queued; the sweep will find it");
+        tracing::warn!(message.id = %message.id, error = error.chain(), "not queued; the sweep will find it");
     }
 }
 

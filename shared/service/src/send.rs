@@ -95,7 +95,7 @@ pub async fn send_email(
         Ok(mail) => provider.send(&mail).await,
         Err(error) if error.kind.is_retryable() => return Err(error),
         Err(error) => {
-            tracing::error!(message.id = %reference.id, error = chain(&error), "cannot be rendered");
+            tracing::error!(message.id = %reference.id, error = error.chain(), "cannot be rendered");
             Outcome::Refused { reason: "its sealed content cannot be opened or rendered".to_owned() }
         }
     };
@@ -169,10 +169,6 @@ async fn render(ports: &impl Ports, message: &Message) -> Result<OutgoingEmail, 
         html: filled.html,
         qr,
     })
-}
-
-fn chain(error: &PortError) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 #[cfg(test)]

@@ -27,7 +27,15 @@ impl TokenStore for DynamoStore {
     async fn provision(&self, token: &Token, audit: &AuditEntry) -> PortResult<Provisioning> {
         let core = self.core()?;
         let made = Transaction::default()
-            .check_exists(core, (keys::user(&token.tenant, &token.user), keys::USER))?
+            // A new version of the user: whoever deletes them meanwhile must look at their tokens again.
+            .update(
+                core,
+                (keys::user(&token.tenant, &token.user), keys::USER),
+                "SET ver = ver + :one",
+                "attribute_exists(PK)",
+                &[],
+                vec![(":one", number(1))],
+            )?
             .put(core, &TokenRow::from(token), absent())?
             .put(core, &PointerRow::to(token), absent())?;
         Ok(match made.commit(self, audit).await? {

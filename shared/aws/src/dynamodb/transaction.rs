@@ -1,7 +1,7 @@
 //! Atomic writes, each with its audit entry.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use otpost_domain::audit::AuditEntry;
 use otpost_service::ports::{PortError, PortResult, Write};
 use serde::Serialize;
@@ -110,18 +110,6 @@ impl Transaction {
             }
         }
         self.items.push(TransactWriteItem::builder().delete(delete.build().map_err(corrupt)?).build());
-        Ok(self)
-    }
-
-    pub(super) fn check_exists(mut self, table: &str, (pk, sk): (String, &str)) -> PortResult<Self> {
-        let check = ConditionCheck::builder()
-            .table_name(table)
-            .key("PK", text(pk))
-            .key("SK", text(sk))
-            .condition_expression("attribute_exists(PK)")
-            .build()
-            .map_err(corrupt)?;
-        self.items.push(TransactWriteItem::builder().condition_check(check).build());
         Ok(self)
     }
 
