@@ -12,6 +12,7 @@ use crate::shared;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         shared("main_job::from_provisioning_to_verification", from_provisioning_to_verification),
+        shared("main_job::every_change_is_audited_with_it", every_change_is_audited_with_it),
         shared("main_job::by_an_app", by_an_app),
         shared("main_job::every_kind_of_token", every_kind_of_token),
         shared("main_job::the_log_tells_the_way", the_log_tells_the_way),
@@ -65,6 +66,41 @@ async fn from_provisioning_to_verification() {
     expect(&verified, 200);
     assert_eq!(verified.body, json!({ "result": "accepted", "user": "jane", "serial": serial }));
     expect_problem(&tenant.verify("jane", &next).await, 422, "invalid-code");
+}
+
+/// The entries lie in the same transactions as the changes, so each change has exactly one.
+async fn every_change_is_audited_with_it() {
+    let tenant = Tenant::new().await;
+    let enrolled = tenant.enrolled("jane").await;
+    expect(&tenant.verify("jane", &enrolled.app.next_code()).await, 200);
+    expect_problem(&tenant.verify("jane", "000000").await, 422, "invalid-code");
+    let core = tenant.world.output("CoreTable").expect("a table");
+    let prefix = format!("T#{}#AUD#", tenant.id);
+    let scan = json!({
+        "TableName": core,
+        "FilterExpression": "begins_with(PK, :day)",
+        "ExpressionAttributeValues": { ":day": { "S": prefix } },
+    });
+    let aws = tenant.world.aws();
+    let found = aws.call("dynamodb", "DynamoDB_20120810.Scan", &scan).await.expect("an answer");
+    let mut entries: Vec<_> = found["Items"].as_array().expect("a list").iter().collect();
+    entries.sort_by_key(|entry| entry["SK"]["S"].as_str().expect("an id").to_owned());
+    let actions: Vec<_> =
+        entries.iter().map(|entry| entry["action"]["S"].as_str().expect("an action")).collect();
+    let keys = ["key.created"; 5];
+    let job = ["user.created", "token.provisioned", "token.pushed", "enrolment.started", "token.activated"];
+    let expected: Vec<_> = ["tenant.created"].into_iter().chain(keys).chain(job).collect();
+    assert_eq!(actions, expected);
+    let last = entries.last().expect("an entry");
+    assert_eq!((&last["actor"]["S"], &last["serial"]["S"]), (&json!("link"), &json!(enrolled.serial)));
+
+    // A verification's entry is the row that decides it.
+    let key = json!({ "PK": { "S": format!("T#{}#U#jane", tenant.id) }, "SK": { "S": "A" } });
+    let get = json!({ "TableName": core, "Key": key });
+    let row = aws.call("dynamodb", "DynamoDB_20120810.GetItem", &get).await.expect("an answer");
+    assert_eq!(row["Item"]["ok_serial"]["S"], json!(enrolled.serial));
+    assert!(row["Item"]["ok_at"]["N"].is_string() && row["Item"]["bad_at"]["N"].is_string());
+    assert!(row.to_string().len() < 1024, "well under a kilobyte: {row}");
 }
 
 async fn by_an_app() {
