@@ -6,15 +6,19 @@ use std::process::{Command, Stdio};
 use libtest_mimic::Trial;
 use otpost_local::layout::Layout;
 use otpost_tests::tenant::Tenant;
+use otpost_tests::world::world;
 use serde_json::Value;
 
 use crate::shared;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![shared(
-        "conformance::pythons_parser_and_zxing_read_the_mail",
-        pythons_parser_and_zxing_read_the_mail,
-    )]
+    vec![
+        shared(
+            "conformance::cargo_lambda_invokes_every_sample_event",
+            cargo_lambda_invokes_every_sample_event,
+        ),
+        shared("conformance::pythons_parser_and_zxing_read_the_mail", pythons_parser_and_zxing_read_the_mail),
+    ]
 }
 
 /// The mail as the function gave it to SES, byte for byte.
@@ -45,6 +49,39 @@ async fn pythons_parser_and_zxing_read_the_mail() {
     assert_eq!(picture["mode"], "1", "one bit a pixel");
     let id = picture["content_id"].as_str().expect("an id").trim_matches(['<', '>']).to_owned();
     assert!(text("html").contains(&format!("cid:{id}")));
+}
+
+/// As its users would: `cargo lambda invoke <function> --data-file events/<function>/<case>.json`.
+async fn cargo_lambda_invokes_every_sample_event() {
+    let world = world().await;
+    let layout = Layout::find().expect("the layout");
+    let deployed = world.aws().functions().await.expect("a list");
+    let events = layout.root().join("events");
+    let mut count = 0;
+    for function in ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"] {
+        let wanted = format!("functions{}function", function.replace('-', ""));
+        let name = deployed.iter().find(|name| name.replace('-', "").to_lowercase().contains(&wanted));
+        for file in std::fs::read_dir(events.join(function)).expect("a folder of events") {
+            let path = file.expect("a file").path();
+            let invoked = Command::new(layout.venv_program("cargo-lambda"))
+                .args(["lambda", "invoke", name.expect("deployed"), "--remote"])
+                .args(["--endpoint-url", world.aws_endpoint(), "--data-file"])
+                .arg(&path)
+                .envs([
+                    ("AWS_ACCESS_KEY_ID", "test"),
+                    ("AWS_SECRET_ACCESS_KEY", "test"),
+                    ("AWS_REGION", "eu-west-2"),
+                ])
+                .output()
+                .expect("cargo-lambda");
+            let told = String::from_utf8_lossy(&invoked.stderr);
+            assert!(invoked.status.success(), "{}: {told}", path.display());
+            let answer: Value = serde_json::from_slice(&invoked.stdout).expect("JSON");
+            assert!(answer.is_object(), "{}: {answer}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 30, "{count} events");
 }
 
 /// Runs a script of this package in the environment that `cargo local test` made, and reads its answer.

@@ -370,10 +370,10 @@ impl TokenStore for MemoryStore {
     async fn provision(&self, token: &Token, audit: &AuditEntry) -> PortResult<Provisioning> {
         let mut state = self.lock();
         let key = (token.tenant.clone(), token.serial.clone());
-        let taken = state.tokens.contains_key(&key);
+        let exists = state.tokens.contains_key(&key);
         match state.users.get_mut(&(token.tenant.clone(), token.user.clone())) {
             None => return Ok(Provisioning::NoSuchUser),
-            Some(_) if taken => return Ok(Provisioning::SerialTaken),
+            Some(_) if exists => return Ok(Provisioning::SerialTaken),
             Some(user) => user.version += 1,
         }
         state.tokens.insert(key, token.clone());
