@@ -139,8 +139,11 @@ pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
 pub(crate) fn describe(document: &mut Document) {
     let [provision, list, get, ..] = &ROUTES;
     let made = document.operation(provision).takes::<NewToken>();
-    made.answers::<TokenView>(201, "The new token.")
-        .fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow]);
+    made.answers::<TokenView>(201, "The new token.").fails(&[
+        ProblemType::NotFound,
+        ProblemType::NotAllowedNow,
+        ProblemType::Busy,
+    ]);
     document.operation(list).answers::<Tokens>(200, "The tokens.").fails(&[ProblemType::NotFound]);
     document.operation(get).answers::<TokenView>(200, "The token.").fails(&[ProblemType::NotFound]);
 }

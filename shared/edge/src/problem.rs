@@ -234,6 +234,7 @@ impl From<ProvisionError> for Problem {
             ProvisionError::TooManyTokens => {
                 Self::new(ProblemType::NotAllowedNow, "The user has 10 tokens already; no more are allowed.")
             }
+            ProvisionError::Busy => busy(),
             ProvisionError::Port(error) => error.into(),
         }
     }

@@ -48,6 +48,7 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     a_deletion_sees_every_token(&fresh().await).await;
     tokens_keep_their_parameters(&fresh().await).await;
     a_serial_is_unique_in_its_tenant(&fresh().await).await;
+    the_limit_of_tokens_holds_in_parallel(fresh().await).await;
     a_stale_push_writes_nothing(&fresh().await).await;
     pushing_again_supersedes(&fresh().await).await;
     enrolments_are_versioned(&fresh().await).await;
@@ -183,13 +184,18 @@ async fn a_serial_is_unique_in_its_tenant(ports: &impl TestPorts) {
     let caller = acme(ports).await;
     let parameters = OtpParameters::default();
     let token = provision::provision(ports, &caller, &jane(), parameters).await.expect("a token");
+    let seen = ports.store().user(&caller.tenant, &jane()).await.expect("read").expect("there").version;
     let audit = caller.audit(ports, Action::TokenProvisioned);
-    assert_eq!(ports.store().provision(&token, &audit).await.expect("a write"), Provisioning::SerialTaken);
+    let duplicate = ports.store().provision(&token, seen, &audit).await.expect("a write");
+    assert_eq!(duplicate, Provisioning::SerialTaken);
+    let fresh = Token { serial: Serial::new([9; 8]), ..token.clone() };
+    let audit = caller.audit(ports, Action::TokenProvisioned);
+    let stale = ports.store().provision(&fresh, seen - 1, &audit).await.expect("a write");
+    assert_eq!(stale, Provisioning::Stale, "somebody else was first");
     let nobody = UserId::try_from("nobody").expect("a user's id");
-    let orphan =
-        Token::assigned(caller.tenant.clone(), nobody, Serial::new([9; 8]), parameters, token.created_at);
+    let orphan = Token { user: nobody, ..fresh };
     let audit = caller.audit(ports, Action::TokenProvisioned);
-    assert_eq!(ports.store().provision(&orphan, &audit).await.expect("a write"), Provisioning::NoSuchUser);
+    assert_eq!(ports.store().provision(&orphan, 1, &audit).await.expect("a write"), Provisioning::Stale);
     assert_eq!(
         ports.store().token(&caller.tenant, &orphan.serial).await.expect("read"),
         None,
@@ -197,6 +203,24 @@ async fn a_serial_is_unique_in_its_tenant(ports: &impl TestPorts) {
     );
     let other = TenantId::try_from("other").expect("a tenant's id");
     assert_eq!(ports.store().token(&other, &token.serial).await.expect("read"), None);
+}
+
+/// However many provision at once, nobody gets more tokens than the limit.
+async fn the_limit_of_tokens_holds_in_parallel<P: TestPorts>(ports: P) {
+    let ports = Arc::new(ports);
+    let caller = acme(ports.as_ref()).await;
+    let mut racing = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let (ports, caller) = (Arc::clone(&ports), caller.clone());
+        racing.spawn(async move {
+            provision::provision(ports.as_ref(), &caller, &jane(), OtpParameters::default()).await
+        });
+    }
+    let made = racing.join_all().await.into_iter().flatten().count();
+    let listed = ports.store().tokens(&caller.tenant, &jane()).await.expect("a list");
+    assert_eq!(listed.len(), made);
+    assert!((1..=provision::MAX_TOKENS).contains(&made), "{made} tokens");
+    users::delete_user(ports.as_ref(), &caller, &jane()).await.expect("deleted with all of them");
 }
 
 async fn a_stale_push_writes_nothing(ports: &impl TestPorts) {

@@ -367,14 +367,14 @@ impl UserStore for MemoryStore {
 }
 
 impl TokenStore for MemoryStore {
-    async fn provision(&self, token: &Token, audit: &AuditEntry) -> PortResult<Provisioning> {
+    async fn provision(&self, token: &Token, seen: u64, audit: &AuditEntry) -> PortResult<Provisioning> {
         let mut state = self.lock();
         let key = (token.tenant.clone(), token.serial.clone());
         let exists = state.tokens.contains_key(&key);
         match state.users.get_mut(&(token.tenant.clone(), token.user.clone())) {
-            None => return Ok(Provisioning::NoSuchUser),
-            Some(_) if exists => return Ok(Provisioning::SerialTaken),
-            Some(user) => user.version += 1,
+            Some(user) if user.version == seen && !exists => user.version += 1,
+            Some(user) if user.version == seen => return Ok(Provisioning::SerialTaken),
+            _ => return Ok(Provisioning::Stale),
         }
         state.tokens.insert(key, token.clone());
         state.audit.push(audit.clone());

@@ -247,8 +247,8 @@ pub enum Provisioning {
     Done,
     /// The serial is another token's.
     SerialTaken,
-    /// The user is gone.
-    NoSuchUser,
+    /// The user is gone, or in another version.
+    Stale,
 }
 
 /// A push: the token's new state, its new link, the message that carries it.
@@ -283,10 +283,12 @@ pub struct Activation<'a> {
 
 /// Tokens.
 pub trait TokenStore: Send + Sync {
-    /// Adds a new token to its user, whose version it moves on: a deletion that did not see the token is then stale.
+    /// Adds a new token to this version of its user, and moves that version on: of all who saw the same tokens, one
+    /// adds or deletes.
     fn provision(
         &self,
         token: &Token,
+        user_version: u64,
         audit: &AuditEntry,
     ) -> impl Future<Output = PortResult<Provisioning>> + Send;
     /// One token by its serial.

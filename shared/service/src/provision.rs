@@ -12,6 +12,8 @@ use crate::ports::{
 
 /// How many tokens a user may have.
 pub const MAX_TOKENS: usize = 10;
+/// How often a provisioning begins again that was overtaken.
+const TRIES: usize = 5;
 
 /// Why no token was provisioned.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum ProvisionError {
     /// The user has [`MAX_TOKENS`].
     #[error("the user has {MAX_TOKENS} tokens already")]
     TooManyTokens,
+    /// Others change the same user at the same time; nothing was made.
+    #[error("the user was changed by others at the same time")]
+    Busy,
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -37,22 +42,24 @@ pub async fn provision(
     user: &UserId,
     parameters: OtpParameters,
 ) -> Result<Token, ProvisionError> {
-    if ports.store().tokens(&caller.tenant, user).await?.len() >= MAX_TOKENS {
-        return Err(ProvisionError::TooManyTokens);
-    }
-    loop {
+    for _ in 0..TRIES {
+        // The user first: the tokens seen are at least as new as the version that the write names.
+        let seen = ports.store().user(&caller.tenant, user).await?.ok_or(ProvisionError::NoSuchUser)?;
+        if ports.store().tokens(&caller.tenant, user).await?.len() >= MAX_TOKENS {
+            return Err(ProvisionError::TooManyTokens);
+        }
         let serial = Serial::new(ports.entropy().array());
-        let token =
-            Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, ports.clock().now());
+        let now = ports.clock().now();
+        let token = Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, now);
         let mut audit = caller.audit(ports, Action::TokenProvisioned);
         audit.user = Some(user.clone());
         audit.serial = Some(token.serial.clone());
-        match ports.store().provision(&token, &audit).await? {
+        match ports.store().provision(&token, seen.version, &audit).await? {
             Provisioning::Done => return Ok(token),
-            Provisioning::NoSuchUser => return Err(ProvisionError::NoSuchUser),
-            Provisioning::SerialTaken => {}
+            Provisioning::Stale | Provisioning::SerialTaken => {}
         }
     }
+    Err(ProvisionError::Busy)
 }
 
 /// Why a token or a user's tokens were not found.

@@ -128,7 +128,7 @@ async fn enrolling(
     let user = UserId::try_from(user).expect("an id");
     let token = Token::assigned(tenant(), user.clone(), serial.clone(), OtpParameters::default(), now);
     let audit = caller.audit(ports, Action::TokenProvisioned);
-    let provisioned = ports.store().provision(&token, &audit).await.expect("a store");
+    let provisioned = ports.store().provision(&token, 1, &audit).await.expect("a store");
     assert_eq!(provisioned, crate::ports::Provisioning::Done);
     let token = token.pushed(link_hash.clone(), now).expect("can be pushed");
     let enrolment = Enrolment::new(link_hash, tenant(), user.clone(), serial.clone(), now, LINK_LIFE);

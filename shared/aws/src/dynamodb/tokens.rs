@@ -24,23 +24,22 @@ impl DynamoStore {
 }
 
 impl TokenStore for DynamoStore {
-    async fn provision(&self, token: &Token, audit: &AuditEntry) -> PortResult<Provisioning> {
+    async fn provision(&self, token: &Token, seen: u64, audit: &AuditEntry) -> PortResult<Provisioning> {
         let core = self.core()?;
         let made = Transaction::default()
-            // A new version of the user: whoever deletes them meanwhile must look at their tokens again.
             .update(
                 core,
                 (keys::user(&token.tenant, &token.user), keys::USER),
                 "SET ver = ver + :one",
-                "attribute_exists(PK)",
+                "ver = :seen",
                 &[],
-                vec![(":one", number(1))],
+                vec![(":one", number(1)), (":seen", number(seen))],
             )?
             .put(core, &TokenRow::from(token), absent())?
             .put(core, &PointerRow::to(token), absent())?;
         Ok(match made.commit(self, audit).await? {
             Committed::Done => Provisioning::Done,
-            Committed::Refused(parts) if parts.contains(&0) => Provisioning::NoSuchUser,
+            Committed::Refused(parts) if parts.contains(&0) => Provisioning::Stale,
             Committed::Refused(_) => Provisioning::SerialTaken,
         })
     }
