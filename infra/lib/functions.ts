@@ -25,6 +25,9 @@ type TableAction =
 
 type DataKeyAction = "Decrypt" | "GenerateDataKey";
 
+/** What keeping the answers to repeated requests takes: a slot is put, filled by an update, or given back. */
+const KEPT_ANSWERS: readonly TableAction[] = ["DeleteItem", "PutItem", "UpdateItem"];
+
 /** What DynamoDB asks of KMS in the caller's name, each action spelled out. */
 const STORAGE_KEY_ACTIONS = [
   "kms:Decrypt",
@@ -59,10 +62,15 @@ export class Functions extends Construct {
     const { state } = this.props;
     const made = this.make("Verify", {
       binary: "verify",
-      description: "Checks codes",
-      environment: { coreTable: state.core.tableName, dataKey: state.dataKey.keyArn },
+      description: "Checks codes; resynchronises tokens and unlocks their users",
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+      },
     });
-    this.allowTable(made, state.core, ["GetItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.flow, KEPT_ANSWERS);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     return made;
@@ -72,15 +80,15 @@ export class Functions extends Construct {
     const { state } = this.props;
     const made = this.make("Enroll", {
       binary: "enroll",
-      description: "Provisions tokens; serves the enrolment pages and activations",
+      description: "Provisions tokens, stops and ends them; serves the enrolment pages and activations",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
       },
     });
-    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
-    this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
+    this.allowTable(made, state.core, ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.flow, ["GetItem", ...KEPT_ANSWERS]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     return made;
@@ -100,7 +108,7 @@ export class Functions extends Construct {
       },
     });
     this.allowTable(made, state.core, ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
-    this.allowTable(made, state.flow, ["PutItem", "UpdateItem"]);
+    this.allowTable(made, state.flow, KEPT_ANSWERS);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     this.allowSend(made, delivery.deliveries);
@@ -119,7 +127,7 @@ export class Functions extends Construct {
         sesQueueUrl: delivery.sendSes.queue.queueUrl,
       },
     });
-    this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
+    this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
     this.allowSend(made, delivery.deliveries, delivery.sendSes);
@@ -166,7 +174,7 @@ export class Functions extends Construct {
       },
     });
     this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
-    this.allowTable(made, state.flow, ["BatchGetItem", "GetItem"]);
+    this.allowTable(made, state.flow, ["BatchGetItem", "GetItem", ...KEPT_ANSWERS]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
@@ -211,16 +219,20 @@ export class Functions extends Construct {
     });
   }
 
-  /** SES checks a raw mail as SendRawEmail, whichever version of its API took it. */
+  /**
+   * SES checks a raw mail as SendRawEmail, whichever version of its API took it. It asks for the identity that stands
+   * for the sender, which may be that of a whole domain: the condition leaves the one address.
+   */
   private allowMail(made: OtpFunction): void {
     const { settings, delivery } = this.props;
+    const { address, identities } = settings.sesSender;
     const stack = Stack.of(this);
     const arn = (resource: string, resourceName: string): string =>
       stack.formatArn({ service: "ses", resource, resourceName });
-    made.allow(["ses:SendEmail", "ses:SendRawEmail"], [
-      arn("identity", settings.sesSender.address),
-      arn("identity", settings.sesSender.domain),
-      arn("configuration-set", delivery.configurationSet.configurationSetName),
-    ]);
+    const actions = ["ses:SendEmail", "ses:SendRawEmail"];
+    made.allow(actions, identities.map((identity) => arn("identity", identity)), {
+      StringEqualsIgnoreCase: { "ses:FromAddress": address },
+    });
+    made.allow(actions, [arn("configuration-set", delivery.configurationSet.configurationSetName)]);
   }
 }

@@ -26,6 +26,8 @@ export const ROUTES: readonly Route[] = [
   route(POST, "/v1/tenants", "admin", RARE),
   route(GET, "/v1/tenants", "admin", RARE),
   route(GET, "/v1/tenants/{tenant}", "admin", RARE),
+  route(POST, "/v1/tenants/{tenant}/rotate", "admin", RARE),
+  route(DELETE, "/v1/tenants/{tenant}", "admin", RARE),
   route(POST, "/v1/keys", "admin", RARE),
   route(GET, "/v1/keys", "admin", RARE),
   route(DELETE, "/v1/keys/{key}", "admin", RARE),
@@ -41,12 +43,18 @@ export const ROUTES: readonly Route[] = [
   route(POST, "/v1/users/{user}/tokens", "enroll", MANAGE),
   route(GET, "/v1/users/{user}/tokens", "enroll", MANAGE),
   route(GET, "/v1/tokens/{serial}", "enroll", MANAGE),
+  route(POST, "/v1/tokens/{serial}/suspend", "enroll", MANAGE),
+  route(POST, "/v1/tokens/{serial}/resume", "enroll", MANAGE),
+  route(POST, "/v1/tokens/{serial}/revoke", "enroll", MANAGE),
+  route(PATCH, "/v1/tokens/{serial}/device", "enroll", PUBLIC),
   route(GET, "/e/{code}", "enroll", PUBLIC),
   route(HEAD, "/e/{code}", "enroll", PUBLIC),
   route(POST, "/e/{code}", "enroll", PUBLIC),
   route(POST, "/v1/activations/{code}", "enroll", PUBLIC),
 
   route(POST, "/v1/verify", "verify", LOGIN),
+  route(POST, "/v1/tokens/{serial}/resync", "verify", MANAGE),
+  route(POST, "/v1/tokens/{serial}/unlock", "verify", MANAGE),
 ];
 
 /** How API Gateway names a route, e.g. `GET /e/{code}`. */

@@ -6,8 +6,8 @@ export interface Sender {
   readonly header: string;
   /** The bare address, in lower case. */
   readonly address: string;
-  /** The address's domain. */
-  readonly domain: string;
+  /** The identities by which SES may know the sender: the address, its domain, and the domains above it. */
+  readonly identities: readonly string[];
 }
 
 /** Splits `Name <user@domain>` or `user@domain`. */
@@ -17,5 +17,11 @@ export function parseSender(header: string): Sender {
   if (domain === undefined || /[\r\n]/.test(header)) {
     throw new SettingsError(`sesSender: "${header}" holds no mail address`);
   }
-  return { header: header.trim(), address, domain };
+  return { header: header.trim(), address, identities: [address, ...domainsOf(domain)] };
+}
+
+/** A domain and those above it that have a dot: whoever has verified one of them may send for all below. */
+function domainsOf(domain: string): string[] {
+  const labels = domain.split(".");
+  return labels.slice(1).map((_, index) => labels.slice(index).join("."));
 }

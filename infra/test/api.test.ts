@@ -8,6 +8,8 @@ const EXPECTED: Record<string, Binary> = {
   "POST /v1/tenants": "admin",
   "GET /v1/tenants": "admin",
   "GET /v1/tenants/{tenant}": "admin",
+  "POST /v1/tenants/{tenant}/rotate": "admin",
+  "DELETE /v1/tenants/{tenant}": "admin",
   "POST /v1/keys": "admin",
   "GET /v1/keys": "admin",
   "DELETE /v1/keys/{key}": "admin",
@@ -21,11 +23,17 @@ const EXPECTED: Record<string, Binary> = {
   "POST /v1/users/{user}/tokens": "enroll",
   "GET /v1/users/{user}/tokens": "enroll",
   "GET /v1/tokens/{serial}": "enroll",
+  "POST /v1/tokens/{serial}/suspend": "enroll",
+  "POST /v1/tokens/{serial}/resume": "enroll",
+  "POST /v1/tokens/{serial}/revoke": "enroll",
+  "PATCH /v1/tokens/{serial}/device": "enroll",
   "GET /e/{code}": "enroll",
   "HEAD /e/{code}": "enroll",
   "POST /e/{code}": "enroll",
   "POST /v1/activations/{code}": "enroll",
   "POST /v1/verify": "verify",
+  "POST /v1/tokens/{serial}/resync": "verify",
+  "POST /v1/tokens/{serial}/unlock": "verify",
 };
 
 describe("API", () => {

@@ -6,7 +6,7 @@ import { deploy, type Resource } from "./support.ts";
 
 /** What the rules would find without our reasons. A further one needs its reason in the code and its line here. */
 const ACKNOWLEDGED = {
-  "AwsSolutions-APIG4": 21,
+  "AwsSolutions-APIG4": 29,
   "AwsSolutions-IAM5[Resource::*]": 6,
   "AwsSolutions-SMG4": 1,
 };

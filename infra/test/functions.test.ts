@@ -23,7 +23,17 @@ const VARIABLES: Record<Binary, string[]> = {
     "OTPOST_SES_SENDER",
     "OTPOST_SES_CONFIGURATION_SET",
   ],
-  verify: [CORE, DATA_KEY],
+  verify: [CORE, FLOW, DATA_KEY],
+};
+
+/** In seconds. API Gateway waits for 30; a sender's hop may take as long with its provider and the stores together. */
+const TIMEOUTS: Record<Binary, number> = {
+  admin: 10,
+  deliver: 35,
+  enroll: 10,
+  "push-token": 10,
+  "send-ses": 35,
+  verify: 10,
 };
 
 /** What every function may do. */
@@ -41,25 +51,26 @@ const COMMON = [
   "kms:ReEncryptTo storage key via dynamodb",
 ];
 const OPEN_DATA_KEY = "kms:Decrypt data key for a tenant";
+const KEPT_ANSWERS = ["DeleteItem", "PutItem", "UpdateItem"];
 const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey storage key via sqs"];
 
 /** What each function may do besides, and nothing else. */
 const PERMISSIONS: Record<Binary, string[]> = {
-  verify: [...on("core", ["GetItem", "Query", "UpdateItem"]), OPEN_DATA_KEY],
+  verify: [...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]), ...on("flow", KEPT_ANSWERS), OPEN_DATA_KEY],
   enroll: [
-    ...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]),
-    ...on("flow", ["GetItem", "PutItem"]),
+    ...on("core", ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("flow", ["GetItem", ...KEPT_ANSWERS]),
     OPEN_DATA_KEY,
   ],
   "push-token": [
     ...on("core", ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
-    ...on("flow", ["PutItem", "UpdateItem"]),
+    ...on("flow", KEPT_ANSWERS),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
     ...SEND_KEYS,
   ],
   deliver: [
-    ...on("flow", ["GetItem", "PutItem"]),
+    ...on("flow", ["GetItem", "PutItem", "UpdateItem"]),
     ...on("flow/index/open-messages", ["Query"]),
     "sqs:SendMessage deliveries",
     "sqs:SendMessage send-ses",
@@ -75,14 +86,14 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...consume("send-ses"),
     ...SEND_KEYS,
     ...["ses:SendEmail", "ses:SendRawEmail"].flatMap((action) => [
-      `${action} arn:aws:ses:eu-west-2:111122223333:identity/example.org`,
-      `${action} arn:aws:ses:eu-west-2:111122223333:identity/otp@example.org`,
+      `${action} arn:aws:ses:eu-west-2:111122223333:identity/example.org from the sender`,
+      `${action} arn:aws:ses:eu-west-2:111122223333:identity/otp@example.org from the sender`,
       `${action} configuration set`,
     ]),
   ],
   admin: [
     ...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]),
-    ...on("flow", ["BatchGetItem", "GetItem"]),
+    ...on("flow", ["BatchGetItem", "GetItem", ...KEPT_ANSWERS]),
     ...on("flow/index/messages-by-user", ["Query"]),
     OPEN_DATA_KEY,
     "kms:GenerateDataKey data key for a tenant",
@@ -103,11 +114,11 @@ describe("functions", () => {
   for (const binary of BINARIES) {
     const [, { Properties }] = functionOf(service, binary);
 
-    test(`${binary}: runs its own package on provided.al2023, arm64, traced, in time for API Gateway`, () => {
+    test(`${binary}: runs its own package on provided.al2023, arm64, traced, in time`, () => {
       assert.equal(Properties["Runtime"], "provided.al2023");
       assert.deepEqual(Properties["Architectures"], ["arm64"]);
       assert.deepEqual(Properties["TracingConfig"], { Mode: "Active" });
-      assert.ok(Properties["Timeout"] < 30);
+      assert.equal(Properties["Timeout"], TIMEOUTS[binary]);
       assert.equal(Properties["ReservedConcurrentExecutions"], undefined);
     });
 
@@ -138,6 +149,14 @@ describe("functions", () => {
       assert.deepEqual([...actual].sort(), [...new Set([...COMMON, ...PERMISSIONS[binary]])].sort());
     });
   }
+
+  test("a sender below a verified domain may be known to SES by any domain above", () => {
+    const { service: other } = deploy({ sesSender: "otp@a.mail.example.org" });
+    const granted = JSON.stringify(resources(other, "AWS::IAM::Policy").map(([, policy]) => policy.Properties));
+    const identities = [...granted.matchAll(/:identity\/([^"]*)"/g)].map(([, identity]) => identity);
+    assert.deepEqual(identities.sort(), ["a.mail.example.org", "example.org", "mail.example.org", "otp@a.mail.example.org"]);
+    assert.match(granted, /\{"StringEqualsIgnoreCase":\{"ses:FromAddress":"otp@a\.mail\.example\.org"\}\}/);
+  });
 
   test("no role has managed policies or policies written into it", () => {
     for (const [id, role] of resources(service, "AWS::IAM::Role")) {
@@ -228,5 +247,9 @@ function nameCondition(condition: Statement["Condition"]): string {
   if (via !== null) {
     return ` via ${via[1]}`;
   }
-  return text === '{"ForAnyValue:StringEquals":{"kms:EncryptionContextKeys":"otpost:tenant"}}' ? " for a tenant" : ` if ${text}`;
+  const known: Record<string, string> = {
+    '{"ForAnyValue:StringEquals":{"kms:EncryptionContextKeys":"otpost:tenant"}}': " for a tenant",
+    '{"StringEqualsIgnoreCase":{"ses:FromAddress":"otp@example.org"}}': " from the sender",
+  };
+  return known[text] ?? ` if ${text}`;
 }

@@ -39,8 +39,14 @@ describe("settings", () => {
   });
 
   test("the sender gives the identities that SES checks", () => {
-    assert.deepEqual(read({}).sesSender, { header: SENDER, address: "otp@example.org", domain: "example.org" });
-    assert.equal(read({ sesSender: "otp@mail.example.org" }).sesSender.domain, "mail.example.org");
+    const identities = ["otp@example.org", "example.org"];
+    assert.deepEqual(read({}).sesSender, { header: SENDER, address: "otp@example.org", identities });
+    assert.deepEqual(read({ sesSender: "Otp@a.Mail.example.org" }).sesSender.identities, [
+      "otp@a.mail.example.org",
+      "a.mail.example.org",
+      "mail.example.org",
+      "example.org",
+    ]);
   });
 
   test("context of the command line is text: numbers and flags are read from it", () => {

@@ -1,4 +1,4 @@
-//! The user's authenticator app: it learns an `otpauth` URI and shows codes (RFC 6238).
+//! The user's authenticator app: it learns an `otpauth` URI and shows codes (RFC 4226, RFC 6238).
 
 use anyhow::Result;
 
@@ -13,12 +13,15 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Scans an `otpauth://totp/…` URI.
+    /// Scans an `otpauth://totp/…` or `otpauth://hotp/…` URI.
     ///
     /// # Errors
     /// The URI is not one that apps understand.
     pub fn scan(uri: &str) -> Result<Self> {
-        let totp = totp_rs::Totp::from_url(uri)
+        // A counter-based code is the time-based one of that step.
+        let timed = uri.replacen("otpauth://hotp/", "otpauth://totp/", 1);
+        let timed = timed.replace("&counter=0", "");
+        let totp = totp_rs::Totp::from_url(&timed)
             .map_err(|error| anyhow::anyhow!("no app understands the URI: {error}"))?;
         let digits = totp.generate(0).to_string().len();
         let period = totp.next_step(0);
@@ -36,6 +39,18 @@ impl Authenticator {
     #[must_use]
     pub fn code_at(&self, unix: u64) -> String {
         self.totp.generate(unix).to_string()
+    }
+
+    /// The code that a counter-based token shows at `counter`.
+    #[must_use]
+    pub fn code_of(&self, counter: u64) -> String {
+        self.code_at(counter * self.period)
+    }
+
+    /// The code that will be on the display in `seconds`.
+    #[must_use]
+    pub fn code_in(&self, seconds: u64) -> String {
+        self.code_at(host::unix_time() + seconds)
     }
 
     /// The code on the display now.
@@ -70,6 +85,14 @@ mod tests {
         assert_eq!(app.code_at(1_111_111_109), "07081804");
         assert_eq!(app.period(), 30);
         assert_eq!(app.summary(), "8 digits, a new code every 30 s");
+    }
+
+    /// RFC 4226 appendix D.
+    #[test]
+    fn counters_have_codes_too() {
+        let uri = "otpauth://hotp/Demo:jane?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Demo&counter=0";
+        let app = Authenticator::scan(uri).unwrap();
+        assert_eq!([app.code_of(0), app.code_of(9)], ["755224", "520489"]);
     }
 
     #[test]

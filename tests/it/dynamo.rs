@@ -18,7 +18,7 @@ use otpost_domain::ids::TenantId;
 use otpost_domain::sealing::DataKey;
 use otpost_service::contract;
 use otpost_service::memory::{CountingEntropy, ManualClock};
-use otpost_service::ports::{PortResult, WrappedKey};
+use otpost_service::ports::{Entropy as _, PortResult, WrappedKey};
 use otpost_tests::world::RUNTIME;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -30,12 +30,20 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 type Ports = AwsPorts<ManualClock, CountingEntropy, KeyPerTenant>;
 
-/// Stands in for KMS: a data key that depends on the tenant. Everything above it is the real sealing.
-struct KeyPerTenant;
+/// Stands in for KMS: wraps a random key by mixing the tenant's id into it. Everything above it is the real sealing.
+struct KeyPerTenant(CountingEntropy);
+
+fn mixed(tenant: &TenantId, key: &[u8]) -> [u8; 32] {
+    let mut mixed = [0; 32];
+    mixed.copy_from_slice(key);
+    mixed.iter_mut().zip(tenant.as_str().bytes()).for_each(|(byte, id)| *byte ^= id);
+    mixed
+}
 
 impl KeyWrapper for KeyPerTenant {
     async fn generate(&self, tenant: &TenantId) -> PortResult<WrappedKey> {
-        Ok(WrappedKey(tenant.as_str().as_bytes().to_vec()))
+        let key: [u8; 32] = self.0.array();
+        Ok(WrappedKey(mixed(tenant, &key).to_vec()))
     }
 
     fn unwrap(
@@ -43,9 +51,7 @@ impl KeyWrapper for KeyPerTenant {
         tenant: &TenantId,
         wrapped: &WrappedKey,
     ) -> impl Future<Output = PortResult<DataKey>> + Send {
-        assert_eq!(wrapped.0, tenant.as_str().as_bytes());
-        let mut key = [7; 32];
-        key.iter_mut().zip(tenant.as_str().bytes()).for_each(|(byte, id)| *byte ^= id);
+        let key = mixed(tenant, &wrapped.0);
         async move { Ok(DataKey::new(key)) }
     }
 }
@@ -82,7 +88,7 @@ async fn fresh() -> Ports {
         resources,
         ManualClock::default(),
         CountingEntropy::default(),
-        KeyPerTenant,
+        KeyPerTenant(CountingEntropy::default()),
     )
 }
 

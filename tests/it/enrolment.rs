@@ -4,7 +4,8 @@ use libtest_mimic::Trial;
 use otpost_local::authenticator::Authenticator;
 use otpost_local::demo::Browser;
 use otpost_local::page;
-use otpost_tests::tenant::{Tenant, expect_problem, scanned};
+use otpost_tests::device::Device;
+use otpost_tests::tenant::{Tenant, expect, expect_problem, scanned, text};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,9 +17,19 @@ pub(crate) fn trials() -> Vec<Trial> {
         shared("enrolment::the_page_gives_nothing_away", the_page_gives_nothing_away),
         shared("enrolment::the_second_browser_is_too_late", the_second_browser_is_too_late),
         shared("enrolment::dead_links_say_why", dead_links_say_why),
+        shared("enrolment::few_authorization_codes_may_be_wrong", few_authorization_codes_may_be_wrong),
+        shared(
+            "enrolment::a_weaker_authorization_is_the_operators_choice",
+            a_weaker_authorization_is_the_operators_choice,
+        ),
         shared("enrolment::a_sixth_browser_has_to_wait", a_sixth_browser_has_to_wait),
         shared("enrolment::wrong_codes_are_told_kindly_and_bounded", wrong_codes_are_told_kindly_and_bounded),
     ]
+}
+
+/// What an app says to start.
+fn app() -> Value {
+    json!({ "device": { "os": "ios", "type": "phone", "push": { "capable": true, "permitted": true } } })
 }
 
 /// The row of a link, as it lies in the table.
@@ -146,9 +157,54 @@ async fn dead_links_say_why() {
         assert_eq!(browser.open().await.expect("the page").as_u16(), status, "{words}");
         assert!(browser.html().contains(words), "{words}: {}", browser.html());
         let path = link.replace(base, "").replace("/e/", "/v1/activations/");
-        let answer = tenant.api.post(&path, "", &json!({})).await.expect("an answer");
+        let answer = Device::new(1).send(&tenant.api, Method::POST, &path, &app()).await;
         expect_problem(&answer, status, if status == 410 { "dead-link" } else { "not-found" });
     }
+}
+
+async fn few_authorization_codes_may_be_wrong() {
+    let tenant = Tenant::new().await;
+    let serial = tenant.provisioned("jane").await;
+    let pushed = tenant.post(&format!("/v1/tokens/{serial}/push"), &json!({ "channel": "email" })).await;
+    let right = text(&pushed.body, "authorization_code");
+    let link = tenant.link("jane", 1).await;
+    let wrong = if right == "2222-2222" { "2222-2223" } else { "2222-2222" };
+    let (mut owner, mut thief) = (Browser::at(&link), Browser::at(&link));
+    owner.open().await.expect("the page");
+    assert_eq!(owner.submit(&[("authorization_code", &right)]).await.expect("the page"), 200);
+    thief.open().await.expect("the page");
+    assert_eq!(thief.submit(&[("authorization_code", "what?")]).await.expect("the page"), 400);
+    for left in (1..5).rev() {
+        assert_eq!(thief.submit(&[("authorization_code", wrong)]).await.expect("the page"), 422);
+        let told = if left == 1 { "One more try".to_owned() } else { format!("{left} more tries") };
+        assert!(thief.html().contains(&told), "{told}: {}", thief.html());
+    }
+    assert_eq!(thief.submit(&[("authorization_code", wrong)]).await.expect("the page"), 410);
+    assert!(thief.html().contains("Too many wrong authorization codes"), "{}", thief.html());
+    let app = Authenticator::scan(&scanned(&owner)).expect("an otpauth link");
+    assert_eq!(owner.submit(&[("code", &app.code())]).await.expect("the page"), 200, "who had begun goes on");
+}
+
+async fn a_weaker_authorization_is_the_operators_choice() {
+    let tenant = Tenant::new().await;
+    let serial = tenant.provisioned("jane").await;
+    let path = format!("/v1/tokens/{serial}/push");
+    let order = json!({ "channel": "email", "authorization": "same_message" });
+    let helpdesk = tenant.api.post(&path, tenant.key("helpdesk"), &order).await.expect("an answer");
+    expect_problem(&helpdesk, 403, "forbidden");
+    let pushed = tenant.post(&path, &order).await;
+    expect(&pushed, 202);
+    assert_eq!(pushed.body.get("authorization_code"), None, "it is in the message");
+    let mails = tenant.mails("jane", 1).await;
+    let mail = mails.last().expect("a mail");
+    let words = mail.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let code = words.into_iter().find(|word| word.len() == 9 && word.as_bytes()[4] == b'-');
+    let mut browser = Browser::at(&tenant.link("jane", 1).await);
+    browser.open().await.expect("the page");
+    let typed = [("authorization_code", code.unwrap_or_else(|| panic!("no code in {}", mail.text)))];
+    assert_eq!(browser.submit(&typed).await.expect("the page"), 200);
+    let unknown = tenant.post(&path, &json!({ "channel": "email", "authorization": "maybe" })).await;
+    expect_problem(&unknown, 400, "invalid-request");
 }
 
 async fn a_sixth_browser_has_to_wait() {

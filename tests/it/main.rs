@@ -12,12 +12,17 @@
 
 mod api;
 mod budgets;
+mod crash;
+mod devices;
 mod dynamo;
 mod enrolment;
 mod events;
+mod idempotency;
+mod lifecycle;
 mod main_job;
 mod problems;
 mod structure;
+mod tenants;
 
 #[cfg(feature = "conformance")]
 mod conformance;
@@ -64,6 +69,11 @@ fn main() {
     trials.extend(main_job::trials());
     trials.extend(enrolment::trials());
     trials.extend(api::trials());
+    trials.extend(crash::trials());
+    trials.extend(devices::trials());
+    trials.extend(idempotency::trials());
+    trials.extend(lifecycle::trials());
+    trials.extend(tenants::trials());
     trials.extend(problems::trials());
     trials.extend(events::trials());
     trials.extend(budgets::trials());

@@ -28,7 +28,8 @@ async fn raw(tenant: &Tenant, path: &str, kind: &str, body: String) -> Answer {
     let response = request.send().await.expect("an answer");
     let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     assert_eq!(kind, "application/problem+json");
-    Answer { status: response.status(), body: response.json().await.expect("JSON") }
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, body: response.json().await.expect("JSON") }
 }
 
 async fn bad_bodies() {

@@ -7,6 +7,7 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+pub mod device;
 pub mod openapi;
 pub mod tenant;
 pub mod world;

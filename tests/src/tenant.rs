@@ -9,6 +9,7 @@ use otpost_local::World;
 use otpost_local::authenticator::Authenticator;
 use otpost_local::demo::{Answer, Api, Browser};
 use otpost_local::mails::Mail;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::world::world;
@@ -74,6 +75,20 @@ impl Tenant {
         self.api.post(path, self.key("operator"), body).await.expect("an answer")
     }
 
+    /// Sends as an operator, with headers of its own.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let bearer = format!("Bearer {}", self.key("operator"));
+        let mut all = vec![("authorization", bearer.as_str())];
+        all.extend(headers);
+        self.api.send_with(method, path, &all, body).await.expect("an answer")
+    }
+
     /// Gets as an operator.
     pub async fn get(&self, path: &str) -> Answer {
         self.api.get(path, self.key("operator")).await.expect("an answer")
@@ -88,9 +103,10 @@ impl Tenant {
         text(&token.body, "serial")
     }
 
-    /// Pushes a token by e-mail; the message's id.
+    /// Pushes a token by e-mail, so that its link alone enrols; the message's id.
     pub async fn pushed(&self, serial: &str) -> String {
-        let pushed = self.post(&format!("/v1/tokens/{serial}/push"), &json!({ "channel": "email" })).await;
+        let order = json!({ "channel": "email", "authorization": "none" });
+        let pushed = self.post(&format!("/v1/tokens/{serial}/push"), &order).await;
         expect(&pushed, 202);
         text(&pushed.body, "message")
     }
@@ -145,6 +161,22 @@ impl Tenant {
         Enrolled { user: user.to_owned(), serial, app, first_code }
     }
 
+    /// The tenant's audit entries, in order, as they lie in the table.
+    pub async fn audit(&self) -> Vec<Value> {
+        let core = self.world.output("CoreTable").expect("a table");
+        let scan = json!({
+            "TableName": core,
+            "FilterExpression": "begins_with(PK, :day)",
+            "ExpressionAttributeValues": { ":day": { "S": format!("T#{}#AUD#", self.id) } },
+        });
+        let aws = self.world.aws();
+        let found = aws.call("dynamodb", "DynamoDB_20120810.Scan", &scan).await.expect("an answer");
+        let mut entries = found.get("Items").and_then(Value::as_array).expect("a list").clone();
+        let id = |entry: &Value| entry.pointer("/SK/S").and_then(Value::as_str).map(str::to_owned);
+        entries.sort_by_key(|entry| id(entry).expect("an id"));
+        entries
+    }
+
     /// Checks a code as the application.
     pub async fn verify(&self, user: &str, code: &str) -> Answer {
         let body = json!({ "user": user, "code": code });
@@ -159,6 +191,12 @@ impl Tenant {
 #[must_use]
 pub fn scanned(browser: &Browser) -> String {
     otpost_local::page::link(browser.html(), "otpauth").expect("an otpauth link")
+}
+
+/// A header of an answer; empty when there is none.
+#[must_use]
+pub fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Holds an answer to its status.

@@ -6,11 +6,12 @@ use otpost_domain::ids::KeyId;
 use otpost_domain::time::Timestamp;
 use otpost_edge::auth::Authenticated;
 use otpost_edge::http::{Answer, Call, field, json};
+use otpost_edge::idempotency::{once, reply};
 use otpost_edge::openapi::Document;
-use otpost_edge::paging;
+use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::admin;
-use otpost_service::ports::{KeyStore as _, Ports};
+use otpost_service::admin::{self, CreateKeyError};
+use otpost_service::ports::{KeyStore as _, Ports, TenantStore as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,16 +86,25 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
         .ok_or_else(|| Problem::field("role", "must be app, helpdesk, operator, admin or directory"))?;
     let name: DisplayName = field("name", &new.name)?;
     let caller = call.caller_in(new.tenant.as_deref())?;
-    let created = admin::create_key(ports, &caller, role, name).await?;
-    let secret = created.text.expose().to_owned();
-    json(201, &CreatedKey { key: KeyView::from(&created.key), secret })
+    if ports.store().tenant(&caller.tenant).await?.is_none_or(|tenant| tenant.deleted_at.is_some()) {
+        return Err(CreateKeyError::NoSuchTenant.into());
+    }
+    let told = |made: &admin::CreatedKey| {
+        let secret = made.text.expose().to_owned();
+        reply(201, None, &CreatedKey { key: KeyView::from(&made.key), secret })
+    };
+    once(ports, call, &caller.tenant, &told, async |once| {
+        admin::create_key(ports, &caller, role, name.clone(), once).await
+    })
+    .await
 }
 
 pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
     let caller = call.caller_in(call.query("tenant").as_deref())?;
-    let page = ports.store().keys(&caller.tenant, &paging::requested(call)?).await?;
+    let list = Listing::of(call, caller.tenant.as_str())?;
+    let page = ports.store().keys(&caller.tenant, &list.requested(call)?).await?;
     let keys = page.items.iter().map(KeyView::from).collect();
-    json(200, &Keys { keys, next: paging::cursor(page.next.as_ref()) })
+    json(200, &Keys { keys, next: list.cursor(page.next.as_ref()) })
 }
 
 pub(crate) async fn revoke(ports: &impl Ports, call: &Call) -> Answer {
@@ -108,11 +118,16 @@ pub(crate) async fn revoke(ports: &impl Ports, call: &Call) -> Answer {
 }
 
 pub(crate) fn describe(document: &mut Document) {
-    let [.., create, list, revoke, _, _] = &ROUTES;
-    let made = document.operation(create).takes::<NewKey>();
-    made.answers::<CreatedKey>(201, "The new key with its secret.").fails(&[ProblemType::NotFound]);
-    let listed =
-        document.operation(list).query("tenant", false, "Whose keys; only with the platform key.").paged();
+    let made = document.named(&ROUTES, "createKey").takes::<NewKey>().idempotent();
+    made.answers::<CreatedKey>(201, "The new key with its secret.")
+        .fails(&[ProblemType::NotFound, ProblemType::Busy]);
+    let listed = document
+        .named(&ROUTES, "listKeys")
+        .query("tenant", false, "Whose keys; only with the platform key.")
+        .paged();
     listed.answers::<Keys>(200, "A page of keys.").fails(&[ProblemType::InvalidRequest]);
-    document.operation(revoke).answers::<KeyView>(200, "The revoked key.").fails(&[ProblemType::NotFound]);
+    document
+        .named(&ROUTES, "revokeKey")
+        .answers::<KeyView>(200, "The revoked key.")
+        .fails(&[ProblemType::NotFound]);
 }

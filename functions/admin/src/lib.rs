@@ -18,7 +18,7 @@ const KEY_MAKERS: Access = Access::Roles(&[Role::Platform, Role::Admin]);
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 8] = [
+pub static ROUTES: [Route; 10] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -38,6 +38,20 @@ pub static ROUTES: [Route; 8] = [
         path: "/v1/tenants/{tenant}",
         operation: "getTenant",
         summary: "Shows a tenant.",
+        access: PLATFORM,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/tenants/{tenant}/rotate",
+        operation: "rotateDataKey",
+        summary: "Gives a tenant a new data key; what was sealed before stays readable.",
+        access: PLATFORM,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/tenants/{tenant}",
+        operation: "deleteTenant",
+        summary: "Deletes a tenant and its data keys: nothing that was sealed for it opens again.",
         access: PLATFORM,
     },
     Route {
@@ -87,6 +101,8 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "createTenant" => tenants::create(ports, &call).await,
         "listTenants" => tenants::list(ports, &call).await,
         "getTenant" => tenants::get(ports, &call).await,
+        "rotateDataKey" => tenants::rotate(ports, &call).await,
+        "deleteTenant" => tenants::delete(ports, &call).await,
         "createKey" => keys::create(ports, &call).await,
         "listKeys" => keys::list(ports, &call).await,
         "revokeKey" => keys::revoke(ports, &call).await,
@@ -116,6 +132,7 @@ mod tests {
             ("create-tenant.json", StatusCode::CREATED),
             ("list-tenants.json", StatusCode::OK),
             ("get-tenant.json", StatusCode::OK),
+            ("rotate-data-key.json", StatusCode::OK),
             ("create-key.json", StatusCode::CREATED),
             ("list-keys.json", StatusCode::OK),
             ("revoke-key.json", StatusCode::OK),

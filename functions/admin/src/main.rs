@@ -2,7 +2,7 @@
 //!
 //! - Trigger: HTTP API.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_PLATFORM_KEY_SECRET`.
-//! - Permissions: reads and writes both tables, makes data keys, reads the platform key's secret.
+//! - Permissions: reads and writes both tables, makes and opens data keys, reads the platform key's secret.
 //! - Sample events: `events/admin/`.
 
 use lambda_http::service_fn;

@@ -5,7 +5,7 @@ use otpost_domain::message::{Hop, HopState, Message};
 use otpost_domain::time::Timestamp;
 use otpost_edge::http::{Answer, Call, field, json};
 use otpost_edge::openapi::Document;
-use otpost_edge::paging;
+use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::ports::{MessageRef, MessageStore as _, Ports};
 use schemars::JsonSchema;
@@ -122,13 +122,14 @@ impl From<&Hop> for HopView {
 pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
     let user = call.query("user").ok_or_else(|| Problem::field("user", "must be given: ?user=…"))?;
     let user: UserId = field("user", &user)?;
-    let request = paging::requested(call)?;
+    let list = Listing::of(call, user.as_str())?;
+    let request = list.requested(call)?;
     if request.after.as_deref().is_some_and(|after| MessageId::try_from(after).is_err()) {
         return Err(Problem::field("cursor", "must be the next of the page before, unchanged"));
     }
     let page = ports.store().messages_of(&call.caller()?.tenant, &user, &request).await?;
     let messages = page.items.iter().map(MessageView::from).collect();
-    json(200, &Messages { messages, next: paging::cursor(page.next.as_ref()) })
+    json(200, &Messages { messages, next: list.cursor(page.next.as_ref()) })
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
@@ -140,8 +141,10 @@ pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
 }
 
 pub(crate) fn describe(document: &mut Document) {
-    let [.., list, get] = &ROUTES;
-    let listed = document.operation(list).query("user", true, "Whose messages.").paged();
+    let listed = document.named(&ROUTES, "listMessages").query("user", true, "Whose messages.").paged();
     listed.answers::<Messages>(200, "A page of messages.").fails(&[ProblemType::InvalidRequest]);
-    document.operation(get).answers::<MessageView>(200, "The message.").fails(&[ProblemType::NotFound]);
+    document
+        .named(&ROUTES, "getMessage")
+        .answers::<MessageView>(200, "The message.")
+        .fails(&[ProblemType::NotFound]);
 }

@@ -3,16 +3,20 @@
 use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::TenantId;
 use otpost_domain::tenant::Tenant;
-use otpost_edge::http::{Answer, Call, field, json};
+use otpost_domain::time::Timestamp;
+use otpost_edge::http::{Answer, Call, field, json, no_content};
+use otpost_edge::idempotency::{once, reply};
 use otpost_edge::openapi::Document;
-use otpost_edge::paging;
+use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::admin;
+use otpost_service::admin::{self, TenantError};
 use otpost_service::ports::{Ports, TenantStore as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ROUTES;
+
+const MISSING: &str = "There is no tenant of this id.";
 
 /// A tenant to be made.
 #[derive(Deserialize, JsonSchema)]
@@ -34,6 +38,11 @@ struct TenantView {
     name: String,
     /// When it was made (RFC 3339).
     created_at: String,
+    /// Which of its data keys new secrets are sealed under: 1 for the first.
+    data_key_version: u8,
+    /// When it was deleted (RFC 3339), if it was. Its id is not given again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<String>,
 }
 
 /// A page of tenants.
@@ -52,6 +61,8 @@ impl From<&Tenant> for TenantView {
             tenant: tenant.id.to_string(),
             name: tenant.name.as_str().to_owned(),
             created_at: tenant.created_at.rfc3339(),
+            data_key_version: tenant.key_version,
+            deleted_at: tenant.deleted_at.map(Timestamp::rfc3339),
         }
     }
 }
@@ -60,18 +71,39 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
     let new: NewTenant = call.json()?;
     let _: TenantId = field("tenant", &new.tenant)?;
     let name: DisplayName = field("name", &new.name)?;
-    let tenant = admin::create_tenant(ports, &call.caller_in(Some(&new.tenant))?, name).await?;
-    json(201, &TenantView::from(&tenant))
+    let caller = call.caller_in(Some(&new.tenant))?;
+    let told = |tenant: &Tenant| reply(201, None, &TenantView::from(tenant));
+    once(ports, call, &caller.tenant, &told, async |once| {
+        admin::create_tenant(ports, &caller, name.clone(), once).await
+    })
+    .await
+}
+
+pub(crate) async fn rotate(ports: &impl Ports, call: &Call) -> Answer {
+    let id: TenantId = call.named("tenant", MISSING)?;
+    let caller = call.caller_in(Some(id.as_str()))?;
+    let told = |tenant: &Tenant| reply(200, None, &TenantView::from(tenant));
+    // A tenant that is not there has no slot either.
+    if ports.store().tenant(&id).await?.is_none() {
+        return Err(TenantError::NoSuchTenant.into());
+    }
+    once(ports, call, &id, &told, async |once| admin::rotate_data_key(ports, &caller, once).await).await
+}
+
+pub(crate) async fn delete(ports: &impl Ports, call: &Call) -> Answer {
+    let id: TenantId = call.named("tenant", MISSING)?;
+    admin::delete_tenant(ports, &call.caller_in(Some(id.as_str()))?).await?;
+    Ok(no_content())
 }
 
 pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
-    let page = ports.store().tenants(&paging::requested(call)?).await?;
+    let list = Listing::of(call, "")?;
+    let page = ports.store().tenants(&list.requested(call)?).await?;
     let tenants = page.items.iter().map(TenantView::from).collect();
-    json(200, &Tenants { tenants, next: paging::cursor(page.next.as_ref()) })
+    json(200, &Tenants { tenants, next: list.cursor(page.next.as_ref()) })
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
-    const MISSING: &str = "There is no tenant of this id.";
     let id: TenantId = call.named("tenant", MISSING)?;
     let found = ports.store().tenant(&id).await?;
     let tenant = found.ok_or_else(|| Problem::new(ProblemType::NotFound, MISSING))?;
@@ -79,10 +111,17 @@ pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
 }
 
 pub(crate) fn describe(document: &mut Document) {
-    let [create, list, get, ..] = &ROUTES;
-    let made = document.operation(create).takes::<NewTenant>();
+    let made = document.named(&ROUTES, "createTenant").takes::<NewTenant>().idempotent();
     made.answers::<TenantView>(201, "The new tenant.").fails(&[ProblemType::AlreadyExists]);
-    let listed = document.operation(list).paged();
+    let listed = document.named(&ROUTES, "listTenants").paged();
     listed.answers::<Tenants>(200, "A page of tenants.").fails(&[ProblemType::InvalidRequest]);
-    document.operation(get).answers::<TenantView>(200, "The tenant.").fails(&[ProblemType::NotFound]);
+    document
+        .named(&ROUTES, "getTenant")
+        .answers::<TenantView>(200, "The tenant.")
+        .fails(&[ProblemType::NotFound]);
+    let rotated = document.named(&ROUTES, "rotateDataKey").idempotent();
+    let rotated = rotated.answers::<TenantView>(200, "The tenant with its new key's version.");
+    rotated.fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow, ProblemType::Busy]);
+    let deleted = document.named(&ROUTES, "deleteTenant").answers_nothing(204, "The tenant is gone.");
+    deleted.fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow]);
 }

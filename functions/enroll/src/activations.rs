@@ -1,33 +1,38 @@
-//! Enrolment by an app.
+//! Enrolment by an app. Every call is signed by the device's key, which from the first call on is the session's name.
 
-use otpost_domain::ids::BearerCode;
+use otpost_domain::enrolment::SessionDevice;
 use otpost_edge::http::{Answer, Call, json};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::enroll::{EnrollError, Started, activate as give_code, start};
+use otpost_edge::signature::signer;
+use otpost_service::enroll::{Started, activate as give_code, app_session, start_app};
 use otpost_service::ports::Ports;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ROUTES;
+use crate::devices::DeviceDescription;
 use crate::tokens::TokenView;
 
-/// Empty to start a session; session and code to activate the token.
+/// With the device it starts a session; with a code it activates the token.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ActivationStep {
-    /// The session that the first call answered.
-    session: Option<String>,
-    /// The first code, computed from that session's secret.
+    /// The device, to start.
+    device: Option<DeviceDescription>,
+    /// The authorization code, to start, where the link needs one.
+    authorization_code: Option<String>,
+    /// The first code, computed from the session's secret.
     code: Option<String>,
 }
 
-/// An open session: take over the secret, then come back with its first code.
+/// An open session: take over the secret, then come back with its first code. The same device gets the same answer until
+/// the token is active.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "EnrolmentSession")]
 struct OpenSession {
-    /// The session's secret; keep it until the token is active.
-    session: String,
+    /// The token's tenant.
+    tenant: String,
     /// The token.
     serial: String,
     /// Who issues the codes.
@@ -43,7 +48,7 @@ struct OpenSession {
 impl From<&Started> for OpenSession {
     fn from(started: &Started) -> Self {
         Self {
-            session: started.session.expose().to_owned(),
+            tenant: started.tenant.to_string(),
             serial: started.serial.to_string(),
             issuer: started.tenant_name.clone(),
             otpauth_uri: started.otpauth.expose().to_owned(),
@@ -54,28 +59,32 @@ impl From<&Started> for OpenSession {
 }
 
 pub(crate) async fn activate(ports: &impl Ports, call: &Call) -> Answer {
+    let key = signer(ports, call).await?;
     let step: ActivationStep = call.json()?;
     let link = call.parameter("code");
-    let session = step
-        .session
-        .as_deref()
-        .map(|session| BearerCode::try_from(session).map_err(|_| Problem::from(EnrollError::SessionOver)));
-    match (session.transpose()?, step.code) {
-        (session, None) => json(201, &OpenSession::from(&start(ports, link, session).await?)),
-        (Some(session), Some(code)) => {
-            json(200, &TokenView::from(&give_code(ports, link, &session, &code).await?.token))
+    match (step.device, step.code) {
+        (Some(device), None) => {
+            let device = SessionDevice { key, details: device.details()? };
+            let started = start_app(ports, link, &device, step.authorization_code.as_deref()).await?;
+            json(201, &OpenSession::from(&started))
         }
-        (None, Some(_)) => Err(Problem::field("session", "must be given with the code")),
+        (None, Some(code)) => {
+            json(200, &TokenView::from(&give_code(ports, link, &app_session(&key), &code).await?.token))
+        }
+        (Some(_), Some(_)) => {
+            Err(Problem::field("code", "must not be given together with the device: start first"))
+        }
+        (None, None) => Err(Problem::field("device", "must be given to start, or the code to activate")),
     }
 }
 
 pub(crate) fn describe(document: &mut Document) {
-    let [.., activate] = &ROUTES;
-    let step = document.operation(activate).takes::<ActivationStep>();
+    let step = document.named(&ROUTES, "activate").signed().takes::<ActivationStep>();
     let answers = step
         .answers::<OpenSession>(201, "A session is open: take over its secret.")
         .answers::<TokenView>(200, "The code was right: the token is active.");
     answers.fails(&[
+        ProblemType::AuthorizationRequired,
         ProblemType::NotFound,
         ProblemType::DeadLink,
         ProblemType::EnrolmentSessionOver,

@@ -1,6 +1,8 @@
-//! Provisions tokens, and lets their users enrol: by the page `/e/{code}` or by an app.
+//! Provisions, suspends and revokes tokens, and lets their users enrol: by the page `/e/{code}` or by an app on a device
+//! that signs its calls.
 
 mod activations;
+mod devices;
 mod page;
 mod tokens;
 
@@ -17,7 +19,7 @@ const PROVISIONERS: Access = Access::Roles(&[Role::Operator, Role::Admin]);
 const READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 7] = [
+pub static ROUTES: [Route; 11] = [
     Route {
         method: "POST",
         path: "/v1/users/{user}/tokens",
@@ -29,7 +31,7 @@ pub static ROUTES: [Route; 7] = [
         method: "GET",
         path: "/v1/users/{user}/tokens",
         operation: "listTokens",
-        summary: "Lists a user's tokens, at most ten.",
+        summary: "Lists a user's tokens, at most ten; or, in pages, those that were revoked.",
         access: READERS,
     },
     Route {
@@ -38,6 +40,34 @@ pub static ROUTES: [Route; 7] = [
         operation: "getToken",
         summary: "Shows a token.",
         access: READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/tokens/{serial}/suspend",
+        operation: "suspendToken",
+        summary: "Stops an active token: its codes are refused until it is resumed.",
+        access: PROVISIONERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/tokens/{serial}/resume",
+        operation: "resumeToken",
+        summary: "Lets a suspended token go on, above the replay floor that it had.",
+        access: PROVISIONERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/tokens/{serial}/revoke",
+        operation: "revokeToken",
+        summary: "Ends a token for good; a link on its way is dead.",
+        access: PROVISIONERS,
+    },
+    Route {
+        method: "PATCH",
+        path: "/v1/tokens/{serial}/device",
+        operation: "describeDevice",
+        summary: "The device that holds the token says what it is now. Signed by its key.",
+        access: Access::Public,
     },
     Route {
         method: "GET",
@@ -64,7 +94,7 @@ pub static ROUTES: [Route; 7] = [
         method: "POST",
         path: "/v1/activations/{code}",
         operation: "activate",
-        summary: "The same for apps: without a code it starts a session, with one it activates the token.",
+        summary: "The same for apps, signed by the device's key: without a code it starts a session, with one it activates the token.",
         access: Access::Public,
     },
 ];
@@ -79,6 +109,8 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "provisionToken" => tokens::provision(ports, &call).await,
         "listTokens" => tokens::list(ports, &call).await,
         "getToken" => tokens::get(ports, &call).await,
+        "suspendToken" | "resumeToken" | "revokeToken" => tokens::change(ports, &call).await,
+        "describeDevice" => devices::describe_device(ports, &call).await,
         "showInvitation" | "probeInvitation" => page::show(ports, &call).await,
         "useInvitation" => page::press(ports, &call).await,
         "activate" => activations::activate(ports, &call).await,
@@ -92,6 +124,7 @@ pub fn describe(document: &mut Document) {
     tokens::describe(document);
     page::describe(document);
     activations::describe(document);
+    devices::describe(document);
 }
 
 #[cfg(test)]
@@ -107,12 +140,18 @@ mod tests {
             ("provision.json", StatusCode::CREATED),
             ("list-tokens.json", StatusCode::OK),
             ("get-token.json", StatusCode::OK),
+            ("suspend.json", StatusCode::OK),
+            ("revoke.json", StatusCode::OK),
+            ("resume-active-token.json", StatusCode::CONFLICT),
             ("page-get.json", StatusCode::OK),
             ("page-head.json", StatusCode::OK),
             ("page-start.json", StatusCode::OK),
             ("page-unknown-link.json", StatusCode::NOT_FOUND),
+            ("page-start-without-authorization.json", StatusCode::FORBIDDEN),
             ("app-start.json", StatusCode::CREATED),
             ("app-session-over.json", StatusCode::CONFLICT),
+            ("app-unsigned.json", StatusCode::UNAUTHORIZED),
+            ("device.json", StatusCode::UNAUTHORIZED),
         ];
         for (file, text) in events("enroll", &expected.map(|(file, _)| file)) {
             let ports = sample_world().await;

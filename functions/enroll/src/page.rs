@@ -41,6 +41,7 @@ struct InvitationPage<'a> {
     style: &'a str,
     invitation: &'a Invitation,
     expires: String,
+    fault: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -72,13 +73,35 @@ struct ProblemPage<'a> {
 }
 
 pub(crate) async fn show(ports: &impl Ports, call: &Call) -> Answer {
+    invitation(ports, call, 200, None).await
+}
+
+async fn invitation(ports: &impl Ports, call: &Call, status: u16, fault: Option<&str>) -> Answer {
     match look(ports, call.parameter("code")).await {
         Ok(invitation) => {
             let expires = invitation.expires_at.for_people("en");
-            page(call, 200, &InvitationPage { style: STYLE, invitation: &invitation, expires }, Vec::new())
+            let body = InvitationPage { style: STYLE, invitation: &invitation, expires, fault };
+            page(call, status, &body, Vec::new())
         }
         Err(error) => problem(call, error),
     }
+}
+
+/// What is wrong with the authorization code that was typed, if that is what is wrong.
+fn fault_of_authorization(error: &EnrollError) -> Option<String> {
+    Some(match error {
+        EnrollError::AuthorizationNeeded => {
+            "Type the authorization code that you were given, by telephone or in person.".to_owned()
+        }
+        EnrollError::AuthorizationFormat(fault) => format!("That is not one: {fault}."),
+        EnrollError::WrongAuthorization { left: 1 } => {
+            "That is not the code that belongs to this link. One more try is left.".to_owned()
+        }
+        EnrollError::WrongAuthorization { left } => {
+            format!("That is not the code that belongs to this link. {left} more tries are left.")
+        }
+        _ => return None,
+    })
 }
 
 pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
@@ -91,7 +114,7 @@ pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
     match (form.get("action").map(String::as_str), session) {
         (Some("activate"), Some(session)) => {
             let code = form.get("code").map_or("", String::as_str);
-            match activate(ports, link, &session, code).await {
+            match activate(ports, link, &session.hash(), code).await {
                 Ok(activated) => {
                     // What the page needs is known; the session's cookie has done its work.
                     let tenant = activated.tenant_name;
@@ -107,7 +130,7 @@ pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
                             .to_owned(),
                     };
                     let status = Problem::from(error).kind.status();
-                    scan(ports, call, link, Some(session), status, Some(&fault)).await
+                    scan(ports, call, link, Some(session), None, status, Some(&fault)).await
                 }
                 Err(error) => problem(call, error),
             }
@@ -117,7 +140,10 @@ pub(crate) async fn press(ports: &impl Ports, call: &Call) -> Answer {
             let error = look(ports, link).await.err().unwrap_or(EnrollError::SessionOver);
             problem(call, error)
         }
-        (_, session) => scan(ports, call, link, session, 200, None).await,
+        (_, session) => {
+            let authorization = form.get("authorization_code").map(String::as_str);
+            scan(ports, call, link, session, authorization, 200, None).await
+        }
     }
 }
 
@@ -126,12 +152,20 @@ async fn scan(
     call: &Call,
     link: &str,
     session: Option<BearerCode>,
+    authorization: Option<&str>,
     status: u16,
     fault: Option<&str>,
 ) -> Answer {
-    let started = match start(ports, link, session).await {
+    let started = match start(ports, link, session, authorization).await {
         Ok(started) => started,
-        Err(error) => return problem(call, error),
+        Err(error) => {
+            return match fault_of_authorization(&error) {
+                Some(fault) => {
+                    invitation(ports, call, Problem::from(error).kind.status(), Some(&fault)).await
+                }
+                None => problem(call, error),
+            };
+        }
     };
     let left = ports.clock().now().until(started.expires_at);
     let png = qr::png(started.otpauth.expose(), 6).map_err(|error| {
@@ -151,13 +185,16 @@ async fn scan(
         minutes: left.as_secs().div_ceil(60),
         fault,
     };
-    let cookie = format!(
-        "{}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}",
-        cookie_name(link),
-        started.session.expose(),
-        left.as_secs()
-    );
-    page(call, status, &body, vec![(SET_COOKIE, cookie)])
+    let cookie = started.session.as_ref().map(|session| {
+        let cookie = format!(
+            "{}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={}",
+            cookie_name(link),
+            session.expose(),
+            left.as_secs()
+        );
+        (SET_COOKIE, cookie)
+    });
+    page(call, status, &body, cookie.into_iter().collect())
 }
 
 fn problem(call: &Call, error: EnrollError) -> Answer {
@@ -182,6 +219,17 @@ fn problem(call: &Call, error: EnrollError) -> Answer {
             "Another message was sent after this one. Please open the link in the newest message.",
             false,
         ),
+        EnrollError::Dead(DeadLink::Withdrawn) => (
+            "This link has been withdrawn",
+            "Nothing was changed. Ask your helpdesk whether you are to get another one.",
+            false,
+        ),
+        EnrollError::Dead(DeadLink::Spent) => (
+            "Too many wrong authorization codes",
+            "This link takes no more of them. Ask your helpdesk to send you a new one. If you have not tried yourself, tell \
+             them so.",
+            false,
+        ),
         EnrollError::TooManySessions { .. } => (
             "Too many browsers at once",
             "This link is open in five browsers already. Go on in one of them, or try again in ten minutes.",
@@ -199,7 +247,13 @@ fn problem(call: &Call, error: EnrollError) -> Answer {
             "This page takes no more codes. Remove the entry from your app, because it will not work, and start again.",
             true,
         ),
-        EnrollError::Busy | EnrollError::Port(_) | EnrollError::WrongCode | EnrollError::Format(_) => {
+        EnrollError::Busy
+        | EnrollError::Port(_)
+        | EnrollError::WrongCode
+        | EnrollError::Format(_)
+        | EnrollError::AuthorizationNeeded
+        | EnrollError::AuthorizationFormat(_)
+        | EnrollError::WrongAuthorization { .. } => {
             ("That did not work", "Nothing was changed. Please try again in a moment.", true)
         }
     };
@@ -255,14 +309,21 @@ fn forget_cookie(link: &str) -> String {
 
 pub(crate) fn describe(document: &mut Document) {
     const DEAD: [ProblemType; 2] = [ProblemType::NotFound, ProblemType::DeadLink];
-    let [.., get, head, post, _] = &ROUTES;
-    document.operation(get).answers_html(200, "The invitation, with a button.").fails(&DEAD);
-    document.operation(head).answers_nothing(200, "The link works.").fails(&DEAD);
-    let fields = [("action", "start or activate"), ("code", "the first code, with activate")];
-    let pressed = document.operation(post).takes_form(&fields);
+    document
+        .named(&ROUTES, "showInvitation")
+        .answers_html(200, "The invitation, with a button.")
+        .fails(&DEAD);
+    document.named(&ROUTES, "probeInvitation").answers_nothing(200, "The link works.").fails(&DEAD);
+    let fields = [
+        ("action", "start or activate"),
+        ("authorization_code", "the authorization code, with start, where the link needs one"),
+        ("code", "the first code, with activate"),
+    ];
+    let pressed = document.named(&ROUTES, "useInvitation").takes_form(&fields);
     pressed
         .answers_html(200, "The QR code and the field for the first code, or the end of the enrolment.")
         .fails(&[
+            ProblemType::AuthorizationRequired,
             ProblemType::NotFound,
             ProblemType::DeadLink,
             ProblemType::EnrolmentSessionOver,

@@ -1,19 +1,26 @@
 //! Tokens: provisioning and looking up.
 
+use otpost_domain::audit::Reason;
 use otpost_domain::ids::{Serial, UserId};
 use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
 use otpost_domain::token::{Token, TokenState};
-use otpost_edge::http::{Answer, Call, json};
+use otpost_edge::http::{Answer, Call, field, json, json_versioned};
+use otpost_edge::idempotency::{once, reply};
 use otpost_edge::openapi::Document;
+use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::ports::Ports;
+use otpost_service::lifecycle::{self, Order};
+use otpost_service::once::Reply;
+use otpost_service::ports::{PortResult, Ports};
 use otpost_service::provision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ROUTES;
+use crate::devices::DeviceView;
 
 const NO_USER: &str = "There is no user of this id.";
+const NO_TOKEN: &str = "There is no token of this serial.";
 
 /// A token to be provisioned. All of it has a default: what every authenticator app computes correctly.
 #[derive(Deserialize, JsonSchema)]
@@ -56,13 +63,30 @@ pub(crate) struct TokenView {
     /// When its first code proved it (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     activated_at: Option<String>,
+    /// When it was suspended or revoked (RFC 3339), while it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_at: Option<String>,
+    /// The device that holds it, once it is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceView>,
 }
 
 /// A user's tokens.
 #[derive(JsonSchema, Serialize)]
 struct Tokens {
-    /// All of them, by serial; at most ten.
+    /// By serial.
     tokens: Vec<TokenView>,
+    /// The cursor of the next page of revoked tokens, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Why something is done with a token.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    /// Why, for the audit log; 1 to 256 characters.
+    reason: Option<String>,
 }
 
 impl From<&Token> for TokenView {
@@ -73,6 +97,10 @@ impl From<&Token> for TokenView {
                 (None, Some(at.rfc3339()))
             }
             TokenState::Assigned | TokenState::Revoked { .. } => (None, None),
+        };
+        let stopped_at = match &token.state {
+            TokenState::Suspended { since: at, .. } | TokenState::Revoked { at } => Some(at.rfc3339()),
+            _ => None,
         };
         Self {
             serial: token.serial.to_string(),
@@ -85,6 +113,8 @@ impl From<&Token> for TokenView {
             created_at: token.created_at.rfc3339(),
             pushed_at,
             activated_at,
+            stopped_at,
+            device: token.device.as_ref().map(DeviceView::from),
         }
     }
 }
@@ -120,30 +150,76 @@ impl NewToken {
 pub(crate) async fn provision(ports: &impl Ports, call: &Call) -> Answer {
     let user: UserId = call.named("user", NO_USER)?;
     let parameters = call.json::<NewToken>()?.parameters()?;
-    let token = provision::provision(ports, &call.caller()?, &user, parameters).await?;
-    json(201, &TokenView::from(&token))
+    let caller = call.caller()?;
+    once(ports, call, &caller.tenant, &|token| told(201, token), async |once| {
+        provision::provision(ports, &caller, &user, parameters, once).await
+    })
+    .await
+}
+
+fn told(status: u16, token: &Token) -> PortResult<Reply> {
+    reply(status, Some(token.version), &TokenView::from(token))
 }
 
 pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
     let user: UserId = call.named("user", NO_USER)?;
-    let tokens = provision::tokens(ports, &call.caller()?, &user).await?;
-    json(200, &Tokens { tokens: tokens.iter().map(TokenView::from).collect() })
+    let caller = call.caller()?;
+    let (tokens, next) = match call.query("revoked").as_deref() {
+        None | Some("false") => (provision::tokens(ports, &caller, &user).await?, None),
+        Some("true") => {
+            let list = Listing::of(call, user.as_str())?;
+            let request = list.requested(call)?;
+            if request.after.as_deref().is_some_and(|after| Serial::try_from(after).is_err()) {
+                return Err(Problem::field("cursor", "must be the next of the page before"));
+            }
+            let page = provision::revoked_tokens(ports, &caller, &user, &request).await?;
+            (page.items, list.cursor(page.next.as_ref()))
+        }
+        Some(_) => return Err(Problem::field("revoked", "must be true or false")),
+    };
+    json(200, &Tokens { tokens: tokens.iter().map(TokenView::from).collect(), next })
+}
+
+pub(crate) async fn change(ports: &impl Ports, call: &Call) -> Answer {
+    let serial: Serial = call.named("serial", NO_TOKEN)?;
+    let change: Change = call.json()?;
+    let reason = change.reason.as_deref().map(|text| field::<Reason, _>("reason", text)).transpose()?;
+    let order = Order { serial, reason, seen: call.if_match()? };
+    let caller = call.caller()?;
+    once(ports, call, &caller.tenant, &|token| told(200, token), async |once| match call.route.operation {
+        "suspendToken" => lifecycle::suspend(ports, &caller, &order, once).await,
+        "resumeToken" => lifecycle::resume(ports, &caller, &order, once).await,
+        _ => lifecycle::revoke(ports, &caller, &order, once).await,
+    })
+    .await
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
-    let serial: Serial = call.named("serial", "There is no token of this serial.")?;
+    let serial: Serial = call.named("serial", NO_TOKEN)?;
     let token = provision::token(ports, &call.caller()?, &serial).await?;
-    json(200, &TokenView::from(&token))
+    json_versioned(200, token.version, &TokenView::from(&token))
 }
 
 pub(crate) fn describe(document: &mut Document) {
-    let [provision, list, get, ..] = &ROUTES;
-    let made = document.operation(provision).takes::<NewToken>();
+    let made = document.named(&ROUTES, "provisionToken").takes::<NewToken>().idempotent();
     made.answers::<TokenView>(201, "The new token.").fails(&[
         ProblemType::NotFound,
         ProblemType::NotAllowedNow,
         ProblemType::Busy,
     ]);
-    document.operation(list).answers::<Tokens>(200, "The tokens.").fails(&[ProblemType::NotFound]);
-    document.operation(get).answers::<TokenView>(200, "The token.").fails(&[ProblemType::NotFound]);
+    document
+        .named(&ROUTES, "listTokens")
+        .query("revoked", false, "true: the revoked tokens, in pages, instead of the others.")
+        .paged()
+        .answers::<Tokens>(200, "The tokens.")
+        .fails(&[ProblemType::InvalidRequest, ProblemType::NotFound]);
+    document
+        .named(&ROUTES, "getToken")
+        .answers::<TokenView>(200, "The token.")
+        .fails(&[ProblemType::NotFound]);
+    for operation in ["suspendToken", "resumeToken", "revokeToken"] {
+        let changed = document.named(&ROUTES, operation).takes::<Change>().idempotent().conditional();
+        let answers = changed.answers::<TokenView>(200, "The token as it is now.");
+        answers.fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow, ProblemType::Busy]);
+    }
 }

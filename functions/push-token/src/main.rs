@@ -3,7 +3,7 @@
 //! - Trigger: HTTP API.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
 //!   `OTPOST_PUBLIC_URL`.
-//! - Permissions: reads and writes both tables, opens data keys, sends to the queue `deliveries`.
+//! - Permissions: reads and writes table `core`, writes table `flow`, opens data keys, sends to the queue `deliveries`.
 //! - Sample events: `events/push-token/`.
 
 use lambda_http::service_fn;

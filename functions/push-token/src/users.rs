@@ -5,7 +5,8 @@
 use otpost_domain::contact::{DisplayName, EmailAddress, InvalidContact, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
 use otpost_domain::tenant::User;
-use otpost_edge::http::{Answer, Call, field, json, no_content};
+use otpost_edge::http::{Answer, Call, field, json_versioned, no_content};
+use otpost_edge::idempotency::{once, reply};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::ports::Ports;
@@ -120,13 +121,17 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
         phone: optional::<PhoneNumber>("phone", new.phone.as_ref())?,
         locale: optional::<Locale>("locale", new.locale.as_ref())?.unwrap_or_default(),
     };
-    let user = users::create_user(ports, &call.caller()?, id, profile).await?;
-    json(201, &UserView::from(&user))
+    let caller = call.caller()?;
+    let told = |user: &User| reply(201, Some(user.version), &UserView::from(user));
+    once(ports, call, &caller.tenant, &told, async |once| {
+        users::create_user(ports, &caller, id.clone(), profile.clone(), once).await
+    })
+    .await
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
     let user = users::user(ports, &call.caller()?, &call.named("user", MISSING)?).await?;
-    json(200, &UserView::from(&user))
+    json_versioned(200, user.version, &UserView::from(&user))
 }
 
 pub(crate) async fn change(ports: &impl Ports, call: &Call) -> Answer {
@@ -139,24 +144,24 @@ pub(crate) async fn change(ports: &impl Ports, call: &Call) -> Answer {
         locale: optional::<Locale>("locale", wanted.locale.as_ref())?,
         active: wanted.active,
     };
-    let user = users::change_user(ports, &call.caller()?, &id, change).await?;
-    json(200, &UserView::from(&user))
+    let user = users::change_user(ports, &call.caller()?, &id, change, call.if_match()?).await?;
+    json_versioned(200, user.version, &UserView::from(&user))
 }
 
 pub(crate) async fn delete(ports: &impl Ports, call: &Call) -> Answer {
-    users::delete_user(ports, &call.caller()?, &call.named("user", MISSING)?).await?;
+    users::delete_user(ports, &call.caller()?, &call.named("user", MISSING)?, call.if_match()?).await?;
     Ok(no_content())
 }
 
 pub(crate) fn describe(document: &mut Document) {
-    let [create, get, change, delete, _] = &ROUTES;
-    let made = document.operation(create).takes::<NewUser>();
+    let made = document.named(&ROUTES, "createUser").takes::<NewUser>().idempotent();
     made.answers::<UserView>(201, "The new user.").fails(&[ProblemType::AlreadyExists]);
-    document.operation(get).answers::<UserView>(200, "The user.").fails(&[ProblemType::NotFound]);
-    let changed = document.operation(change).takes::<UserChange>();
+    document.named(&ROUTES, "getUser").answers::<UserView>(200, "The user.").fails(&[ProblemType::NotFound]);
+    let changed = document.named(&ROUTES, "changeUser").takes::<UserChange>().conditional();
     changed
         .answers::<UserView>(200, "The user as it is now.")
         .fails(&[ProblemType::NotFound, ProblemType::Busy]);
-    let deleted = document.operation(delete).answers_nothing(204, "The user is gone.");
+    let deleted =
+        document.named(&ROUTES, "deleteUser").conditional().answers_nothing(204, "The user is gone.");
     deleted.fails(&[ProblemType::NotFound, ProblemType::Busy]);
 }

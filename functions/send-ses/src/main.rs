@@ -4,7 +4,7 @@
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
 //!   `OTPOST_SES_QUEUE_URL`, `OTPOST_SES_SENDER`, `OTPOST_SES_CONFIGURATION_SET`.
 //! - Permissions: updates messages in table `flow`, reads tenants' data keys and opens them, sends mail from the
-//!   configured identity, sends to both queues.
+//!   configured address, sends to both queues.
 //! - Sample events: `events/send-ses/`.
 
 #![recursion_limit = "256"]

@@ -1,23 +1,25 @@
-//! `verify`: checks codes.
+//! `verify`: checks codes, and repairs tokens whose right codes are refused.
 //!
 //! - Trigger: HTTP API.
-//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_DATA_KEY`.
-//! - Permissions: reads table `core` and updates its auth rows, opens data keys.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`.
+//! - Permissions: reads table `core`, updates its auth rows, seals seeds anew, adds audit entries, keeps answers in table `flow`, opens
+//!   data keys.
 //! - Sample events: `events/verify/`.
 
 use lambda_http::service_fn;
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
-use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY};
+use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, FLOW_TABLE};
 use otpost_edge::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let config = Config::from_env(&[CORE_TABLE, DATA_KEY])?;
+    let config = Config::from_env(&[CORE_TABLE, FLOW_TABLE, DATA_KEY])?;
     let resources = Resources {
         core_table: config.get(CORE_TABLE),
+        flow_table: config.get(FLOW_TABLE),
         data_key: config.get(DATA_KEY),
         ..Resources::default()
     };

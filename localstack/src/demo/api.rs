@@ -1,6 +1,7 @@
 //! A client of Otpost's API.
 
 use anyhow::{Context as _, Result, bail};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -20,6 +21,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The JSON body; null when there is none.
     pub body: Value,
+    /// The headers.
+    pub headers: HeaderMap,
 }
 
 impl Api {
@@ -34,19 +37,35 @@ impl Api {
     /// # Errors
     /// The API does not answer, or not in JSON.
     pub async fn send(&self, method: Method, path: &str, key: &str, body: Option<&Value>) -> Result<Answer> {
-        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(key);
+        self.send_with(method, path, &[("authorization", &format!("Bearer {key}"))], body).await
+    }
+
+    /// Sends a request with headers of its own.
+    ///
+    /// # Errors
+    /// The API does not answer, or not in JSON.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer> {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = match body {
-            Some(body) => request.json(body),
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
             None => request,
         };
         let response = request.send().await?;
-        let (status, text) = (response.status(), response.text().await?);
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await?;
         let body = if text.is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).with_context(|| text.clone())?
         };
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, headers })
     }
 
     /// Sends JSON.
@@ -110,7 +129,7 @@ mod tests {
     #[test]
     fn problems_are_told_in_one_line() {
         let body = json!({"type": "urn:otpost:problem:invalid-code", "title": "The code is not valid", "status": 422});
-        let answer = Answer { status: StatusCode::UNPROCESSABLE_ENTITY, body };
+        let answer = Answer { status: StatusCode::UNPROCESSABLE_ENTITY, body, headers: HeaderMap::new() };
         assert_eq!(answer.problem(), "422, invalid-code, The code is not valid");
         let error = answer.expect(200).unwrap_err().to_string();
         assert_eq!(error, "expected 200, got 422, invalid-code, The code is not valid");
@@ -118,7 +137,11 @@ mod tests {
 
     #[test]
     fn fields_are_read_by_name() {
-        let answer = Answer { status: StatusCode::OK, body: json!({"serial": "OTP1", "n": 1}) };
+        let answer = Answer {
+            status: StatusCode::OK,
+            body: json!({"serial": "OTP1", "n": 1}),
+            headers: HeaderMap::new(),
+        };
         assert_eq!(answer.text("serial").unwrap(), "OTP1");
         assert!(answer.text("n").is_err());
     }

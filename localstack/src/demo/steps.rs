@@ -33,6 +33,12 @@ pub(super) struct Enrolled {
     used_at: u64,
 }
 
+/// A message on its way, and the authorization code that goes another way.
+struct Pushed {
+    message: String,
+    authorization: String,
+}
+
 /// A user who was just added.
 struct User {
     name: String,
@@ -76,12 +82,13 @@ impl<'a> Steps<'a> {
     pub(super) async fn enrol(&self, transcript: &mut Transcript, keys: &Keys) -> Result<Enrolled> {
         let user = transcript.step("operator adds a user", self.user(keys)).await?;
         let serial = transcript.step("provisions a token", self.provision(keys, &user)).await?;
-        let message = transcript.step("pushes it by e-mail", self.push(keys, &serial)).await?;
-        let mail = transcript.step("the mail arrives", self.mail(keys, &user, &message)).await?;
+        let pushed = transcript.step("pushes it by e-mail", self.push(keys, &serial)).await?;
+        let mail = transcript.step("the mail arrives", self.mail(keys, &user, &pushed.message)).await?;
         let link = transcript.step("its QR code is read", async { self.link(&mail) }).await?;
         let mut browser = Browser::at(&link);
         transcript.step("user opens the link", open(&mut browser)).await?;
-        let app = transcript.step("user presses start", start(&mut browser)).await?;
+        let app = start(&mut browser, &pushed.authorization);
+        let app = transcript.step("types the code from the operator", app).await?;
         let used_at = host::unix_time();
         let code = app.code_at(used_at);
         transcript.step("types the app's first code", activate(&mut browser, &code)).await?;
@@ -112,13 +119,13 @@ impl<'a> Steps<'a> {
         Ok((serial, seen))
     }
 
-    async fn push(&self, keys: &Keys, serial: &str) -> Result<(String, String)> {
+    async fn push(&self, keys: &Keys, serial: &str) -> Result<(Pushed, String)> {
         let path = format!("/v1/tokens/{serial}/push");
         let answer =
             self.api.post(&path, &keys.operator, &json!({ "channel": "email" })).await?.expect(202)?;
-        let message = answer.text("message")?.to_owned();
-        let seen = format!("{message}, {}", answer.text("status")?);
-        Ok((message, seen))
+        let (message, authorization) = (answer.text("message")?, answer.text("authorization_code")?);
+        let seen = format!("{message}, {}; tells the user {authorization}", answer.text("status")?);
+        Ok((Pushed { message: message.to_owned(), authorization: authorization.to_owned() }, seen))
     }
 
     async fn mail(&self, keys: &Keys, user: &User, message: &str) -> Result<(Mail, String)> {
@@ -190,11 +197,13 @@ async fn open(browser: &mut Browser) -> Result<((), String)> {
     ensure!(status == StatusCode::OK, "the page answers {status}");
     ensure!(page::forms(browser.html()) == 1, "the page has {} forms", page::forms(browser.html()));
     ensure!(page::link(browser.html(), "otpauth").is_none(), "opening alone gives the seed away");
-    Ok(((), "a page with a start button; opening alone changes nothing".to_owned()))
+    Ok(((), "a page that asks for the authorization code; opening alone changes nothing".to_owned()))
 }
 
-async fn start(browser: &mut Browser) -> Result<(Authenticator, String)> {
+async fn start(browser: &mut Browser, authorization: &str) -> Result<(Authenticator, String)> {
     let status = browser.submit(&[]).await?;
+    ensure!(status == StatusCode::FORBIDDEN, "without the authorization code the page answers {status}");
+    let status = browser.submit(&[("authorization_code", authorization)]).await?;
     ensure!(status == StatusCode::OK, "the page answers {status}");
     ensure!(browser.cookie_names().next().is_some(), "the page sets no cookie");
     let uri = page::link(browser.html(), "otpauth").context("the page has no otpauth link")?;

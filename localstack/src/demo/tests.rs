@@ -23,6 +23,7 @@ enum Flaw {
     None,
     QrSaysSomethingElse,
     SeedOnOpening,
+    NoAuthorization,
     NoCookie,
     StaysInactive,
     ReplayAccepted,
@@ -50,10 +51,13 @@ impl Script {
             ("POST", path) if path.ends_with("/tokens") => {
                 made(&json!({ "serial": "OTP1", "state": "assigned" }))
             }
-            ("POST", "/v1/tokens/OTP1/push") => {
-                (StatusCode::ACCEPTED, written(&json!({ "message": "msg_1", "status": "queued" })))
-                    .into_response()
-            }
+            ("POST", "/v1/tokens/OTP1/push") => (
+                StatusCode::ACCEPTED,
+                written(
+                    &json!({ "message": "msg_1", "status": "queued", "authorization_code": "AAAA-AAAA" }),
+                ),
+            )
+                .into_response(),
             ("GET", "/v1/tokens/OTP1") => written(
                 &json!({ "serial": "OTP1", "state": if self.active { "active" } else { "assigned" } }),
             )
@@ -96,6 +100,11 @@ impl Script {
                 Html(format!("{seed}{}", form("start"))).into_response()
             }
             None => Html(form("start")).into_response(),
+            Some(&"start")
+                if !fields.contains_key("authorization_code") && self.flaw != Flaw::NoAuthorization =>
+            {
+                (StatusCode::FORBIDDEN, Html(form("start"))).into_response()
+            }
             Some(&"start") => {
                 let cookie = (self.flaw != Flaw::NoCookie)
                     .then_some([("set-cookie", "__session=1; Path=/e/c0de; HttpOnly")]);
@@ -186,6 +195,11 @@ async fn a_qr_code_that_leads_elsewhere_is_noticed() {
 #[tokio::test]
 async fn a_seed_that_opening_gives_away_is_noticed() {
     assert!(failure(Flaw::SeedOnOpening).await.contains("opening alone gives the seed away"));
+}
+
+#[tokio::test]
+async fn a_page_that_needs_no_authorization_is_noticed() {
+    assert!(failure(Flaw::NoAuthorization).await.contains("without the authorization code"));
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ fn of_code(code: &str, raw: &HttpResponse) -> Fault {
         | "RequestLimitExceeded"
         | "RequestThrottled"
         | "LimitExceededException"
+        | "TransactionConflictException"
         | "TransactionInProgressException"
         | "TransactionCanceledException" => Fault::Throttled,
         _ if raw.status().is_server_error() => Fault::Unavailable,

@@ -2,24 +2,21 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use otpost_domain::ids::TenantId;
-use otpost_domain::sealing::{self, Binding, DataKey};
+use otpost_domain::sealing::{self, Binding, DataKey, OpenError};
 use otpost_domain::time::Timestamp;
 use otpost_service::ports::{Clock, Entropy, Fault, PortError, PortResult, RecordKind, Sealer, WrappedKey};
 use zeroize::Zeroizing;
 
-use crate::dynamodb::DynamoStore;
+use crate::dynamodb::{DynamoStore, TenantKeys};
 
 /// How long an opened data key stays in memory; also how long a deleted one may still work.
 pub const KEY_LIFE: Duration = Duration::from_mins(5);
-/// How many tenants' keys stay in memory.
-pub const MAX_KEYS: usize = 256;
-/// The version that new records carry.
-const KEY_VERSION: u8 = 1;
-
+/// Of how many tenants keys stay in memory.
+pub const MAX_TENANTS: usize = 256;
 /// Makes and opens wrapped data keys.
 pub trait KeyWrapper: Send + Sync {
     /// A new data key, wrapped for `tenant`.
@@ -39,47 +36,116 @@ pub struct EnvelopeSealer<W, C, E> {
     wrapper: W,
     clock: C,
     entropy: E,
-    keys: Mutex<HashMap<TenantId, Held>>,
+    tenants: Mutex<HashMap<TenantId, Held>>,
 }
 
+/// What is held of a tenant: its wrapped keys, and those that were needed, opened. The opened ones are wiped when they
+/// are dropped.
 #[derive(Clone, Debug)]
 struct Held {
-    key: Arc<DataKey>,
+    keys: TenantKeys,
+    opened: HashMap<u8, Arc<DataKey>>,
     until: Timestamp,
+}
+
+/// Which key is wanted.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Current,
+    Version(u8),
 }
 
 impl<W: KeyWrapper, C: Clock, E: Entropy> EnvelopeSealer<W, C, E> {
     pub(crate) fn new(store: DynamoStore, wrapper: W, clock: C, entropy: E) -> Self {
-        Self { store, wrapper, clock, entropy, keys: Mutex::default() }
+        Self { store, wrapper, clock, entropy, tenants: Mutex::default() }
     }
 
-    async fn key(&self, tenant: &TenantId) -> PortResult<Arc<DataKey>> {
+    /// A key and its version. Nothing is fetched and nobody is asked while what is held will do.
+    async fn key(&self, tenant: &TenantId, wanted: Wanted) -> PortResult<(u8, Arc<DataKey>)> {
+        let held = match self.held(tenant) {
+            Some(held) if !matches!(wanted, Wanted::Version(v) if !held.keys.wrapped.contains_key(&v)) => {
+                held
+            }
+            // Nothing is held, or a key of a version that is newer than what is held.
+            _ => self.fetched(tenant).await?,
+        };
+        let version = match wanted {
+            Wanted::Current => held.keys.current,
+            Wanted::Version(version) => version,
+        };
+        if let Some(key) = held.opened.get(&version) {
+            return Ok((version, Arc::clone(key)));
+        }
+        let wrapped = held.keys.wrapped.get(&version).ok_or_else(no_key)?;
+        let key = Arc::new(self.wrapper.unwrap(tenant, wrapped).await?);
+        if let Some(held) = self.lock().get_mut(tenant) {
+            held.opened.insert(version, Arc::clone(&key));
+        }
+        Ok((version, key))
+    }
+
+    async fn current(&self, tenant: &TenantId) -> PortResult<u8> {
+        match self.held(tenant) {
+            Some(held) => Ok(held.keys.current),
+            None => Ok(self.fetched(tenant).await?.keys.current),
+        }
+    }
+
+    async fn fetched(&self, tenant: &TenantId) -> PortResult<Held> {
+        let keys = self.store.tenant_keys(tenant).await?.ok_or_else(no_key)?;
+        if keys.wrapped.is_empty() {
+            self.forget(tenant);
+            return Err(no_key());
+        }
+        let until = self.clock.now().plus(KEY_LIFE);
+        let mut tenants = self.lock();
+        if tenants.len() >= MAX_TENANTS && !tenants.contains_key(tenant) {
+            let oldest = tenants.iter().min_by_key(|(_, held)| held.until).map(|(tenant, _)| tenant.clone());
+            oldest.and_then(|tenant| tenants.remove(&tenant));
+        }
+        let held = Held { keys, opened: HashMap::new(), until };
+        tenants.insert(tenant.clone(), held.clone());
+        Ok(held)
+    }
+
+    fn held(&self, tenant: &TenantId) -> Option<Held> {
         let now = self.clock.now();
-        if let Some(held) = self.held(tenant, now) {
-            return Ok(held);
-        }
-        let wrapped = self.store.wrapped_key(tenant).await?;
-        let wrapped = wrapped.ok_or_else(|| PortError::new(Fault::Corrupt, "the tenant has no data key"))?;
-        let key = Arc::new(self.wrapper.unwrap(tenant, &wrapped).await?);
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= MAX_KEYS {
-            let oldest = keys.iter().min_by_key(|(_, held)| held.until).map(|(tenant, _)| tenant.clone());
-            oldest.and_then(|tenant| keys.remove(&tenant));
-        }
-        keys.insert(tenant.clone(), Held { key: Arc::clone(&key), until: now.plus(KEY_LIFE) });
-        Ok(key)
+        let mut tenants = self.lock();
+        tenants.retain(|_, held| now < held.until);
+        tenants.get(tenant).cloned()
     }
 
-    fn held(&self, tenant: &TenantId, now: Timestamp) -> Option<Arc<DataKey>> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.retain(|_, held| now < held.until);
-        keys.get(tenant).map(|held| Arc::clone(&held.key))
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Held>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn no_key() -> PortError {
+    PortError::new(Fault::Corrupt, "the tenant has no such data key")
+}
+
+fn corrupt(error: OpenError) -> PortError {
+    PortError::new(Fault::Corrupt, error)
 }
 
 impl<W: KeyWrapper, C: Clock, E: Entropy> Sealer for EnvelopeSealer<W, C, E> {
     async fn new_tenant_key(&self, tenant: &TenantId) -> PortResult<WrappedKey> {
         self.wrapper.generate(tenant).await
+    }
+
+    fn forget(&self, tenant: &TenantId) {
+        self.lock().remove(tenant);
+    }
+
+    async fn is_current(&self, tenant: &TenantId, sealed: &[u8]) -> PortResult<bool> {
+        let version = sealing::key_version_of(sealed).map_err(corrupt)?;
+        Ok(version == self.current(tenant).await?)
+    }
+
+    async fn burn(&self, tenant: &TenantId) -> PortResult<()> {
+        let (_, key) = self.key(tenant, Wanted::Current).await?;
+        sealing::burn(&key);
+        Ok(())
     }
 
     async fn seal(
@@ -89,9 +155,9 @@ impl<W: KeyWrapper, C: Clock, E: Entropy> Sealer for EnvelopeSealer<W, C, E> {
         record: &str,
         secret: &[u8],
     ) -> PortResult<Vec<u8>> {
-        let key = self.key(tenant).await?;
+        let (version, key) = self.key(tenant, Wanted::Current).await?;
         let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
-        Ok(sealing::seal(&key, KEY_VERSION, &binding, self.entropy.array(), secret))
+        Ok(sealing::seal(&key, version, &binding, self.entropy.array(), secret))
     }
 
     async fn open(
@@ -101,8 +167,9 @@ impl<W: KeyWrapper, C: Clock, E: Entropy> Sealer for EnvelopeSealer<W, C, E> {
         record: &str,
         sealed: &[u8],
     ) -> PortResult<Zeroizing<Vec<u8>>> {
-        let key = self.key(tenant).await?;
+        let version = sealing::key_version_of(sealed).map_err(corrupt)?;
+        let (_, key) = self.key(tenant, Wanted::Version(version)).await?;
         let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
-        sealing::open(&key, &binding, sealed).map_err(|error| PortError::new(Fault::Corrupt, error))
+        sealing::open(&key, &binding, sealed).map_err(corrupt)
     }
 }

@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use otpost_domain::message::Gateway;
-use otpost_service::ports::{DeliveryQueue, MessageRef, PortResult};
+use otpost_service::ports::{DeliveryQueue, Fault, MessageRef, PortError, PortResult};
 use serde_json::{Value, json};
 
-use crate::fault::{not_given, sorted};
+use crate::fault::{corrupt, not_given, sorted};
 
 /// The longest delay that SQS knows.
 const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// How many messages SQS takes at once.
+const LARGEST_BATCH: usize = 10;
 
 /// `deliveries` and the senders' queues.
 #[derive(Clone, Debug)]
@@ -41,10 +45,33 @@ impl SqsQueue {
     }
 }
 
+fn due(message: &MessageRef) -> Value {
+    json!({ "tenant": message.tenant.as_str(), "message": message.id.as_str() })
+}
+
 impl DeliveryQueue for SqsQueue {
     async fn deliver(&self, message: &MessageRef) -> PortResult<()> {
-        let body = json!({ "tenant": message.tenant.as_str(), "message": message.id.as_str() });
-        self.put(self.deliveries.as_ref(), &body, Duration::ZERO).await
+        self.put(self.deliveries.as_ref(), &due(message), Duration::ZERO).await
+    }
+
+    async fn deliver_all(&self, messages: &[MessageRef]) -> PortResult<()> {
+        let url = self.deliveries.as_ref().ok_or_else(|| not_given("queue"))?;
+        for batch in messages.chunks(LARGEST_BATCH) {
+            let entries = batch.iter().enumerate().map(|(place, message)| {
+                let entry = SendMessageBatchRequestEntry::builder();
+                entry.id(place.to_string()).message_body(due(message).to_string()).build().map_err(corrupt)
+            });
+            let entries = entries.collect::<PortResult<Vec<_>>>()?;
+            let sent = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send();
+            let sent = sent.await.map_err(|error| sorted("SendMessageBatch", &error))?;
+            if let Some(first) = sent.failed().first() {
+                return Err(PortError::new(
+                    Fault::Unavailable,
+                    format!("SendMessageBatch: {}", first.code()),
+                ));
+            }
+        }
+        Ok(())
     }
 
     async fn hand(&self, gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> PortResult<()> {

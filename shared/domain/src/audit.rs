@@ -15,6 +15,8 @@ pub enum Actor {
     Key(KeyId),
     /// Whoever holds the enrolment link.
     LinkHolder,
+    /// The device that holds the token, by its signature.
+    Device,
     /// Otpost itself.
     System,
 }
@@ -27,6 +29,7 @@ impl Actor {
             Self::Platform => "platform".to_owned(),
             Self::Key(id) => format!("key:{id}"),
             Self::LinkHolder => "link".to_owned(),
+            Self::Device => "device".to_owned(),
             Self::System => "system".to_owned(),
         }
     }
@@ -55,8 +58,28 @@ pub enum Action {
     EnrolmentStarted,
     /// A session gave a wrong first code.
     EnrolmentCodeRefused,
+    /// A link was used with a wrong authorization code.
+    AuthorizationRefused,
     /// The first right code activated a token.
     TokenActivated,
+    /// A token was stopped.
+    TokenSuspended,
+    /// A stopped token goes on.
+    TokenResumed,
+    /// A token was ended.
+    TokenRevoked,
+    /// Two codes found a token again whose clock or counter had run away.
+    TokenResynced,
+    /// Revoked tokens of a user who is being deleted were forgotten.
+    TokensForgotten,
+    /// A token's device said something new of itself.
+    DeviceChanged,
+    /// A user's failures were forgotten.
+    UserUnlocked,
+    /// A tenant got a new data key.
+    DataKeyRotated,
+    /// A tenant was deleted, its data keys with it.
+    TenantDeleted,
 }
 
 impl Action {
@@ -74,7 +97,17 @@ impl Action {
             Self::TokenPushed => "token.pushed",
             Self::EnrolmentStarted => "enrolment.started",
             Self::EnrolmentCodeRefused => "enrolment.code_refused",
+            Self::AuthorizationRefused => "enrolment.authorization_refused",
             Self::TokenActivated => "token.activated",
+            Self::TokenSuspended => "token.suspended",
+            Self::TokenResumed => "token.resumed",
+            Self::TokenRevoked => "token.revoked",
+            Self::TokenResynced => "token.resynced",
+            Self::TokensForgotten => "tokens.forgotten",
+            Self::DeviceChanged => "token.device_changed",
+            Self::UserUnlocked => "user.unlocked",
+            Self::DataKeyRotated => "tenant.data_key_rotated",
+            Self::TenantDeleted => "tenant.deleted",
         }
     }
 }
@@ -100,4 +133,35 @@ pub struct AuditEntry {
     pub key: Option<KeyId>,
     /// The message that it concerns.
     pub message: Option<MessageId>,
+    /// Why, in the operator's words.
+    pub reason: Option<Reason>,
+    /// A choice worth knowing, e.g. that no authorization code was asked for.
+    pub detail: Option<&'static str>,
+}
+
+/// Why an operator does something: 1 to 256 characters on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(String);
+
+/// What was given as a reason cannot stand in the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 256 characters without control characters")]
+pub struct InvalidReason;
+
+impl Reason {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for Reason {
+    type Error = InvalidReason;
+
+    fn try_from(text: &str) -> Result<Self, InvalidReason> {
+        let text = text.trim();
+        let good = (1..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if good { Ok(Self(text.to_owned())) } else { Err(InvalidReason) }
+    }
 }

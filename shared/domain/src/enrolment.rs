@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::authorization::{Authorization, MAX_WRONG_AUTHORIZATIONS};
+use crate::device::{Device, DeviceDetails, DeviceKey};
 use crate::ids::{BearerHash, Serial, TenantId, UserId};
 use crate::time::Timestamp;
 use crate::token::SealedSeed;
@@ -36,6 +38,8 @@ pub struct Enrolment {
     pub expires_at: Timestamp,
     /// Whether it was used up.
     pub state: EnrolmentState,
+    /// What must be shown before a session is opened; `None` when the link alone suffices.
+    pub authorization: Option<Authorization>,
     /// Browsers and apps that have started.
     pub sessions: Vec<EnrolmentSession>,
     /// Counts changes; a write names the version that it replaces.
@@ -62,7 +66,7 @@ pub enum EnrolmentState {
 /// One browser's or app's attempt, with a seed of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnrolmentSession {
-    /// Hash of the session's secret, which lies in a cookie or in the app.
+    /// Hash of the session's secret, which lies in a cookie; an app's session is named after its key.
     pub id: BearerHash,
     /// The seed that it shows to the user, sealed.
     pub seed: SealedSeed,
@@ -70,6 +74,32 @@ pub struct EnrolmentSession {
     pub expires_at: Timestamp,
     /// Wrong codes so far.
     pub wrong_codes: u8,
+    /// The device of an app's session; a browser's has none.
+    pub device: Option<SessionDevice>,
+}
+
+/// The device on which an app enrols.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionDevice {
+    /// The key that the session's calls are signed with.
+    pub key: DeviceKey,
+    /// What the device says of itself.
+    pub details: DeviceDetails,
+}
+
+impl EnrolmentSession {
+    const fn is_spent(&self) -> bool {
+        self.wrong_codes >= MAX_WRONG_CODES
+    }
+
+    /// What is recorded of its device once the token is active.
+    #[must_use]
+    pub fn device(&self, now: Timestamp) -> Device {
+        match &self.device {
+            Some(SessionDevice { key, details }) => Device::app(*key, details.clone(), now),
+            None => Device::browser(now),
+        }
+    }
 }
 
 /// Why a link does not work (any more), for its holder.
@@ -87,6 +117,12 @@ pub enum DeadLink {
     /// A newer one was sent.
     #[error("a newer link has taken this one's place")]
     Superseded,
+    /// Its token was revoked.
+    #[error("this link's token was revoked")]
+    Withdrawn,
+    /// Too many wrong authorization codes were given with it.
+    #[error("too many wrong authorization codes were given with this link")]
+    Spent,
 }
 
 /// Why a session could not be opened.
@@ -127,6 +163,7 @@ impl Enrolment {
         serial: Serial,
         now: Timestamp,
         life: Duration,
+        authorization: Option<Authorization>,
     ) -> Self {
         Self {
             link,
@@ -136,6 +173,7 @@ impl Enrolment {
             created_at: now,
             expires_at: now.plus(life),
             state: EnrolmentState::Open,
+            authorization,
             sessions: Vec::new(),
             version: 1,
         }
@@ -158,16 +196,63 @@ impl Enrolment {
     ///
     /// # Errors
     /// When the link is dead, or [`MAX_SESSIONS`] are open.
-    pub fn opened(mut self, id: BearerHash, seed: SealedSeed, now: Timestamp) -> Result<Self, CannotOpen> {
+    pub fn opened(
+        mut self,
+        id: BearerHash,
+        seed: SealedSeed,
+        device: Option<SessionDevice>,
+        now: Timestamp,
+    ) -> Result<Self, CannotOpen> {
+        self.admits(now)?;
+        self.make_room(&id, now)?;
+        let expires_at = now.plus(SESSION_LIFE).min(self.expires_at);
+        self.sessions.push(EnrolmentSession { id, seed, expires_at, wrong_codes: 0, device });
+        Ok(self.changed())
+    }
+
+    /// Whether session `id` is an app's that was open before and may go on.
+    #[must_use]
+    pub fn has_lapsed(&self, id: &BearerHash) -> bool {
+        self.sessions
+            .iter()
+            .any(|session| &session.id == id && session.device.is_some() && !session.is_spent())
+    }
+
+    /// Opens an app's session again, with the same seed and the wrong codes that it has given.
+    ///
+    /// # Errors
+    /// When the link is dead, or [`MAX_SESSIONS`] are open.
+    pub fn reopened(mut self, id: &BearerHash, now: Timestamp) -> Result<Self, CannotOpen> {
         self.alive(now)?;
-        self.sessions.retain(|session| now < session.expires_at);
-        if self.sessions.len() >= MAX_SESSIONS {
-            let first = self.sessions.iter().map(|session| session.expires_at).min().unwrap_or(now);
+        self.make_room(id, now)?;
+        let expires_at = now.plus(SESSION_LIFE).min(self.expires_at);
+        for session in self.sessions.iter_mut().filter(|session| &session.id == id) {
+            session.expires_at = expires_at;
+        }
+        Ok(self.changed())
+    }
+
+    /// Browsers' sessions that are over go; of apps' the last few stay, so that the same device finds its seed again.
+    fn make_room(&mut self, id: &BearerHash, now: Timestamp) -> Result<(), CannotOpen> {
+        // One that has given too many wrong codes is over too.
+        let open = |session: &EnrolmentSession| now < session.expires_at && !session.is_spent();
+        self.sessions.retain(|session| {
+            let held = now < session.expires_at || (session.device.is_some() && !session.is_spent());
+            held && (&session.id != id || !session.is_spent())
+        });
+        let ends = self.sessions.iter().filter(|session| open(session)).map(|session| session.expires_at);
+        if ends.clone().count() >= MAX_SESSIONS {
+            let first = ends.min().unwrap_or(now);
             return Err(CannotOpen::TooManySessions { retry_after: now.until(first) });
         }
-        let expires_at = now.plus(SESSION_LIFE).min(self.expires_at);
-        self.sessions.push(EnrolmentSession { id, seed, expires_at, wrong_codes: 0 });
-        Ok(self.changed())
+        let lapsed = self.sessions.iter().filter(|session| !open(session)).count();
+        let mut surplus = lapsed.saturating_sub(MAX_SESSIONS);
+        self.sessions.retain(|session| {
+            let goes = surplus > 0 && !open(session) && &session.id != id;
+            surplus -= usize::from(goes);
+            !goes
+        });
+        Ok(())
     }
 
     /// The session that may give a code now.
@@ -179,7 +264,7 @@ impl Enrolment {
         let session = self.sessions.iter().find(|session| &session.id == id && now < session.expires_at);
         match session {
             None => Err(NoSession::Over),
-            Some(session) if session.wrong_codes >= MAX_WRONG_CODES => Err(NoSession::TooManyWrongCodes),
+            Some(session) if session.is_spent() => Err(NoSession::TooManyWrongCodes),
             Some(session) => Ok(session),
         }
     }
@@ -189,6 +274,26 @@ impl Enrolment {
     pub fn wrong_code(mut self, id: &BearerHash) -> Self {
         if let Some(session) = self.sessions.iter_mut().find(|session| &session.id == id) {
             session.wrong_codes = session.wrong_codes.saturating_add(1);
+        }
+        self.changed()
+    }
+
+    /// Whether new sessions may be opened. Too many wrong authorization codes end that; who has a session goes on, so
+    /// that a thief of the link cannot end what its owner has begun.
+    ///
+    /// # Errors
+    /// What became of the link.
+    pub fn admits(&self, now: Timestamp) -> Result<(), DeadLink> {
+        self.alive(now)?;
+        let wrong = self.authorization.as_ref().map_or(0, |authorization| authorization.wrong_codes);
+        if wrong >= MAX_WRONG_AUTHORIZATIONS { Err(DeadLink::Spent) } else { Ok(()) }
+    }
+
+    /// Counts a wrong authorization code.
+    #[must_use]
+    pub fn wrong_authorization(mut self) -> Self {
+        if let Some(authorization) = &mut self.authorization {
+            authorization.wrong_codes = authorization.wrong_codes.saturating_add(1);
         }
         self.changed()
     }
@@ -224,6 +329,7 @@ mod tests {
             Serial::new([1; 8]),
             NOW,
             LINK_LIFE,
+            Some(Authorization { sealed_hash: vec![1], wrong_codes: 0 }),
         )
     }
 
@@ -232,7 +338,7 @@ mod tests {
     }
 
     fn open(enrolment: Enrolment, n: usize, now: Timestamp) -> Result<Enrolment, CannotOpen> {
-        enrolment.opened(id(n), SealedSeed(vec![0]), now)
+        enrolment.opened(id(n), SealedSeed(vec![0]), None, now)
     }
 
     #[test]
@@ -263,6 +369,28 @@ mod tests {
         let enrolment = open(enrolment(), 1, late).unwrap();
         assert_eq!(enrolment.sessions[0].expires_at, enrolment.expires_at);
         assert_eq!(enrolment.alive(NOW.plus(LINK_LIFE)), Err(DeadLink::Expired));
+    }
+
+    #[test]
+    fn wrong_authorizations_shut_the_link_but_not_its_sessions() {
+        let mut enrolment = open(enrolment(), 1, NOW).unwrap();
+        for _ in 1..MAX_WRONG_AUTHORIZATIONS {
+            enrolment = enrolment.wrong_authorization();
+            assert_eq!(enrolment.admits(NOW), Ok(()));
+        }
+        let spent = enrolment.wrong_authorization();
+        assert_eq!(spent.admits(NOW), Err(DeadLink::Spent));
+        assert!(spent.session(&id(1), NOW).is_ok());
+        assert_eq!(open(spent, 2, NOW), Err(CannotOpen::Dead(DeadLink::Spent)));
+    }
+
+    #[test]
+    fn a_session_that_gave_too_many_wrong_codes_makes_room() {
+        let full = (0..MAX_SESSIONS).fold(enrolment(), |enrolment, n| open(enrolment, n, NOW).unwrap());
+        let spent = (0..MAX_WRONG_CODES).fold(full, |enrolment, _| enrolment.wrong_code(&id(0)));
+        let again = open(spent, 9, NOW).unwrap();
+        assert_eq!(again.session(&id(0), NOW), Err(NoSession::TooManyWrongCodes));
+        assert!(again.session(&id(9), NOW).is_ok());
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl TryFrom<&str> for BearerCode {
     }
 }
 
-/// SHA-256 of a [`BearerCode`], base64url: a look-up key that is worthless to a reader of the table.
+/// SHA-256 of a [`BearerCode`] or of a request, base64url: a look-up key that is worthless to a reader of the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BearerHash(String);
 
@@ -242,6 +242,18 @@ impl BearerHash {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The hash of several texts, each with its length before it, so that no two lists read alike.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // A usize never has more than 64 bits here, so nothing is lost.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(BASE64URL_NOPAD.encode(&hash.finalize()))
     }
 
     /// Reads a stored hash.

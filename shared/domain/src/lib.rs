@@ -14,7 +14,9 @@
 
 pub mod apikey;
 pub mod audit;
+pub mod authorization;
 pub mod contact;
+pub mod device;
 pub mod enrolment;
 pub mod ids;
 pub mod message;

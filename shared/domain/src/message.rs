@@ -11,12 +11,12 @@ use crate::ids::{MessageId, Serial, TenantId, UserId};
 use crate::time::Timestamp;
 
 /// A sender's lease on a hop; longer than its one overall deadline.
-pub const LEASE: Duration = Duration::from_secs(30);
+pub const LEASE: Duration = Duration::from_secs(45);
 /// How long a hop may stay without news before the sweep looks after it.
 pub const ROUTE_TIME: Duration = Duration::from_mins(2);
 /// How long a new record may stay unrouted before the sweep looks after it.
 pub const PICK_UP: Duration = Duration::from_mins(1);
-/// How often one hop may be tried again after a failure that may pass.
+/// How often a sender may claim one hop: after a failure that may pass, or when a sender was lost.
 pub const MAX_TRIES: u8 = 8;
 /// How long a message stays in the log, from its making.
 pub const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -293,6 +293,22 @@ pub enum Outcome {
     },
 }
 
+impl Hop {
+    /// A hop whose last try has come to nothing, whatever became of its sender, is not tried again.
+    fn give_up(&mut self, now: Timestamp) {
+        let lost = match &self.state {
+            HopState::Handed => true,
+            HopState::Claimed { until } => now >= *until,
+            HopState::Accepted { .. } | HopState::Refused { .. } => false,
+        };
+        if lost && self.tries >= MAX_TRIES {
+            let reason =
+                format!("given up after {} tries: its sender never told what became of them", self.tries);
+            self.state = HopState::Refused { reason, at: now };
+        }
+    }
+}
+
 impl Message {
     /// Decides what is to be done with an open message: the next route, the same hop again when its sender was
     /// lost, or the end.
@@ -309,6 +325,7 @@ impl Message {
         let routes = Gateway::routes(self.channel);
         let taken = self.hops.len();
         if let Some(hop) = self.hops.last_mut() {
+            hop.give_up(now);
             match &hop.state {
                 HopState::Handed if now < hop.handed_at.plus(ROUTE_TIME) => return Step::Rest,
                 HopState::Claimed { until } if now < *until => return Step::Rest,
@@ -336,13 +353,13 @@ impl Message {
 
     /// A sender takes hop `number` under a lease; `None` when it is not there to be taken.
     ///
-    /// A lease that ran out may be taken again: an e-mail may repeat, under the same Message-ID.
+    /// A lease that ran out may be taken again, [`MAX_TRIES`] times in all: an e-mail may repeat.
     #[must_use]
     pub fn claimed(mut self, number: u8, now: Timestamp) -> Option<Self> {
         if self.status.is_closed() {
             return None;
         }
-        let hop = self.hops.last_mut().filter(|hop| hop.number == number)?;
+        let hop = self.hops.last_mut().filter(|hop| hop.number == number && hop.tries < MAX_TRIES)?;
         match &hop.state {
             HopState::Handed => {}
             HopState::Claimed { until } if now >= *until => {}

@@ -13,6 +13,10 @@ pub struct Tenant {
     pub name: DisplayName,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Which of its data keys new secrets are sealed under, from 1 up.
+    pub key_version: u8,
+    /// When it was deleted, its data keys with it; its id is not given again.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// A person who has, or is to have, tokens.

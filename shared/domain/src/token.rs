@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use crate::device::Device;
 use crate::ids::{BearerHash, Serial, TenantId, UserId};
 use crate::otp::OtpParameters;
 use crate::time::Timestamp;
@@ -36,6 +37,8 @@ pub struct Token {
     pub parameters: OtpParameters,
     /// Where in its life it is.
     pub state: TokenState,
+    /// The device that holds it, once its first code has proved it.
+    pub device: Option<Device>,
     /// Counts changes; a write names the version that it replaces.
     pub version: u64,
     /// When it was provisioned.
@@ -111,7 +114,16 @@ impl Token {
         parameters: OtpParameters,
         now: Timestamp,
     ) -> Self {
-        Self { tenant, user, serial, parameters, state: TokenState::Assigned, version: 1, created_at: now }
+        Self {
+            tenant,
+            user,
+            serial,
+            parameters,
+            state: TokenState::Assigned,
+            device: None,
+            version: 1,
+            created_at: now,
+        }
     }
 
     /// Sends a link out (again). The link that was good until now is [`Token::link`] before this call.
@@ -135,11 +147,13 @@ impl Token {
         self,
         link: &BearerHash,
         seed: SealedSeed,
+        device: Device,
         now: Timestamp,
     ) -> Result<Self, IllegalTransition> {
         match &self.state {
             TokenState::Enrolling { link: current, .. } if current == link => {
-                Ok(self.becomes(TokenState::Active { seed, since: now }))
+                let active = self.becomes(TokenState::Active { seed, since: now });
+                Ok(Self { device: Some(device), ..active })
             }
             _ => Err(self.refuses("activated")),
         }
@@ -179,6 +193,19 @@ impl Token {
         match self.state {
             TokenState::Revoked { .. } => Err(self.refuses("revoked")),
             _ => Ok(self.becomes(TokenState::Revoked { at: now })),
+        }
+    }
+
+    /// The device says something new of itself.
+    ///
+    /// # Errors
+    /// When no device holds the token now.
+    pub fn device_says(self, device: Device) -> Result<Self, IllegalTransition> {
+        match self.state {
+            TokenState::Active { .. } | TokenState::Suspended { .. } => {
+                Ok(Self { device: Some(device), version: self.version + 1, ..self })
+            }
+            _ => Err(self.refuses("described")),
         }
     }
 
@@ -234,7 +261,11 @@ mod tests {
     }
 
     fn active() -> Token {
-        token().pushed(link("a"), NOW).unwrap().activated(&link("a"), seed(), NOW).unwrap()
+        token()
+            .pushed(link("a"), NOW)
+            .unwrap()
+            .activated(&link("a"), seed(), Device::browser(NOW), NOW)
+            .unwrap()
     }
 
     #[test]
@@ -254,18 +285,18 @@ mod tests {
     fn pushing_again_supersedes_the_link() {
         let token = token().pushed(link("a"), NOW).unwrap().pushed(link("b"), NOW).unwrap();
         assert_eq!(token.link(), Some(&link("b")));
-        assert!(token.clone().activated(&link("a"), seed(), NOW).is_err());
-        assert!(token.activated(&link("b"), seed(), NOW).is_ok());
+        assert!(token.clone().activated(&link("a"), seed(), Device::browser(NOW), NOW).is_err());
+        assert!(token.activated(&link("b"), seed(), Device::browser(NOW), NOW).is_ok());
     }
 
     #[test]
     fn every_other_transition_is_refused() {
         let refused = [
-            token().activated(&link("a"), seed(), NOW).unwrap_err(),
+            token().activated(&link("a"), seed(), Device::browser(NOW), NOW).unwrap_err(),
             token().suspended(NOW).unwrap_err(),
             token().resumed().unwrap_err(),
             active().pushed(link("b"), NOW).unwrap_err(),
-            active().activated(&link("a"), seed(), NOW).unwrap_err(),
+            active().activated(&link("a"), seed(), Device::browser(NOW), NOW).unwrap_err(),
             active().resumed().unwrap_err(),
             active().suspended(NOW).unwrap().pushed(link("b"), NOW).unwrap_err(),
             active().suspended(NOW).unwrap().suspended(NOW).unwrap_err(),

@@ -9,10 +9,11 @@
 //! all *strangers* together have 80, with growing waits after the tenth. Together they stay at the 100 that NIST
 //! SP 800-63B-4 section 3.2.2 allows.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::ids::{BearerHash, Serial};
-use crate::otp::window::{Match, Tolerance, burn, find_match};
+use crate::otp::window::{Match, Tolerance, burn, find_match, resync};
 use crate::otp::{Code, OtpParameters};
 use crate::secret::Seed;
 use crate::time::Timestamp;
@@ -27,6 +28,9 @@ pub const FREE_FAILURES: u32 = 10;
 pub const MAX_SOURCES: usize = 8;
 /// The wait told when only an operator's unlock helps.
 pub const LOCKED_OUT: Duration = Duration::from_hours(1);
+/// How long a repeated request gets the answer of the first. Short: a caller that gives every request the same key
+/// would otherwise let a code be used again for long.
+pub const ANSWER_LIFE: Duration = Duration::from_mins(5);
 
 /// What decides a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,33 @@ pub struct AuthRow {
     pub strangers_wait_until: Timestamp,
     /// Hashes of the known sources' ids, oldest first.
     pub sources: Vec<BearerHash>,
+    /// The last code that was accepted, so that the same request made again gets the same answer.
+    pub last_accepted: Option<Accepted>,
+    /// The last failure that was counted, so that one try is never counted twice.
+    pub last_refused: Option<BearerHash>,
+}
+
+/// The last code that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The request that brought it.
+    pub request: BearerHash,
+    /// The token whose code it was.
+    pub serial: Serial,
+    /// The device id that was issued, sealed, if one was.
+    pub issued: Option<SealedSource>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A device id as it lies in storage for [`ANSWER_LIFE`]: sealed, see [`crate::sealing`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedSource(pub Vec<u8>);
+
+impl fmt::Debug for SealedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedSource({} bytes)", self.0.len())
+    }
 }
 
 /// A live token's replay floor and drift.
@@ -54,6 +85,16 @@ pub struct LiveToken {
     pub last_step: Option<u64>,
     /// How many steps the device's clock has been seen to be ahead (behind: negative).
     pub drift: i32,
+    /// Stopped by an operator: the floor stays, but no code is accepted.
+    pub suspended: bool,
+}
+
+impl LiveToken {
+    /// A token whose first code, at `step`, has just been accepted.
+    #[must_use]
+    pub const fn activated(serial: Serial, step: u64, drift: i32) -> Self {
+        Self { serial, last_step: Some(step), drift, suspended: false }
+    }
 }
 
 /// A live token's seed, opened for one verification.
@@ -65,6 +106,53 @@ pub struct OpenToken {
     pub parameters: OtpParameters,
     /// Its seed.
     pub seed: Seed,
+}
+
+impl OpenToken {
+    fn shows(&self, shown: Shown<'_>, live: &LiveToken, now: Timestamp) -> Option<Match> {
+        let (seed, parameters, seconds) = (&self.seed, &self.parameters, now.seconds());
+        match shown {
+            Shown::Code(code) => {
+                find_match(seed, parameters, code, seconds, live.last_step, live.drift, Tolerance::default())
+            }
+            Shown::Pair(codes) => resync(seed, parameters, codes, seconds, live.last_step),
+        }
+    }
+}
+
+/// What is shown as proof of a token.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown<'a> {
+    /// The code that it shows now.
+    Code(&'a Code),
+    /// Two codes that it showed one after the other, to find a token again whose clock or counter has run away.
+    Pair([&'a Code; 2]),
+}
+
+/// One try.
+#[derive(Debug)]
+pub struct Try<'a> {
+    /// What is shown.
+    pub shown: Shown<'a>,
+    /// Hash of the device id that an earlier success issued, if one is given.
+    pub source: Option<BearerHash>,
+    /// A new device id, to be issued if the code is right.
+    pub issue: Option<Issue>,
+    /// The request that brings it; the same when a request is repeated.
+    pub request: BearerHash,
+    /// This try alone: other when a request is repeated, so that each time a code is looked at counts.
+    pub id: BearerHash,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A new device id.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// Its hash, which becomes a known source.
+    pub hash: BearerHash,
+    /// Itself, sealed, for a repetition of the request.
+    pub sealed: SealedSource,
 }
 
 /// Whose budget a try is charged to.
@@ -104,10 +192,24 @@ pub struct Acceptance {
     pub drift: i32,
     /// The budget that is reset.
     pub branch: Branch,
-    /// The known sources from now on, when they change.
-    pub sources: Option<Vec<BearerHash>>,
+    /// How the known sources change, when they do.
+    pub sources: Option<SourceChange>,
+    /// The request that brought the code.
+    pub request: BearerHash,
+    /// The device id that is issued with it, sealed, if one is.
+    pub issued: Option<SealedSource>,
     /// When.
     pub at: Timestamp,
+}
+
+/// A change of the known sources. Refused when they are not those that were seen, so that two devices remembered at the
+/// same time do not push each other out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceChange {
+    /// As they were seen.
+    pub from: Vec<BearerHash>,
+    /// As they will be.
+    pub to: Vec<BearerHash>,
 }
 
 /// The one conditional write that counts a wrong code, however many tokens the user has.
@@ -121,6 +223,8 @@ pub struct Refusal {
     pub guard: Guard,
     /// How long strangers wait after this failure.
     pub wait_until: Option<Timestamp>,
+    /// The try that it counts.
+    pub id: BearerHash,
     /// When.
     pub at: Timestamp,
 }
@@ -165,58 +269,65 @@ impl AuthRow {
         }
     }
 
-    /// Decides what `code` comes to. `remember` is the hash of a new source id, to be issued if the code is right.
+    /// Decides what a try comes to.
     ///
     /// Tokens that are not live in this row are passed over. The work is the same whether a code is right or wrong;
     /// a user without tokens costs as much as one with a token.
     #[must_use]
-    pub fn decide(
-        &self,
-        tokens: &[OpenToken],
-        code: &Code,
-        source: Option<BearerHash>,
-        remember: Option<BearerHash>,
-        now: Timestamp,
-    ) -> Decision {
-        let branch = self.branch(source);
+    pub fn decide(&self, tokens: &[OpenToken], attempt: &Try<'_>) -> Decision {
+        let now = attempt.at;
+        let branch = self.branch(attempt.source.clone());
         if let Some(retry_after) = self.wait(&branch, now) {
             return Decision::Locked { retry_after };
         }
         let mut found: Option<(&Serial, Match)> = None;
         let mut looked = false;
         for token in tokens {
-            let Some(live) = self.live.iter().find(|live| live.serial == token.serial) else {
-                continue;
-            };
+            let live = self.live.iter().find(|live| live.serial == token.serial && !live.suspended);
+            let Some(live) = live else { continue };
             looked = true;
-            let tolerance = Tolerance::default();
-            let hit = find_match(
-                &token.seed,
-                &token.parameters,
-                code,
-                now.seconds(),
-                live.last_step,
-                live.drift,
-                tolerance,
-            );
-            if let (Some(hit), None) = (hit, &found) {
+            if let (Some(hit), None) = (token.shows(attempt.shown, live, now), &found) {
                 found = Some((&token.serial, hit));
             }
         }
         if !looked {
             burn(&OtpParameters::default(), now.seconds(), Tolerance::default());
         }
+        let request = attempt.request.clone();
         match found {
-            Some((serial, hit)) if self.active => Decision::Accept(Acceptance {
-                serial: serial.clone(),
-                step: hit.step,
-                drift: hit.drift_after,
-                sources: remember.map(|new| self.sources_with(&branch, new)),
-                branch,
-                at: now,
-            }),
-            _ => Decision::Refuse(self.refusal(branch, now)),
+            Some((serial, hit)) if self.active => {
+                let issue = attempt.issue.as_ref();
+                Decision::Accept(Acceptance {
+                    serial: serial.clone(),
+                    step: hit.step,
+                    drift: hit.drift_after,
+                    sources: issue.map(|issue| SourceChange {
+                        from: self.sources.clone(),
+                        to: self.sources_with(&branch, issue.hash.clone()),
+                    }),
+                    issued: issue.map(|issue| issue.sealed.clone()),
+                    branch,
+                    request,
+                    at: now,
+                })
+            }
+            _ => Decision::Refuse(self.refusal(branch, attempt.id.clone(), now)),
         }
+    }
+
+    /// The acceptance that `request` had before, while it is remembered and its user and token may still sign in.
+    #[must_use]
+    pub fn answered(&self, request: &BearerHash, now: Timestamp) -> Option<&Accepted> {
+        let last = self.last_accepted.as_ref()?;
+        let stands =
+            self.active && self.live.iter().any(|live| live.serial == last.serial && !live.suspended);
+        (stands && &last.request == request && now < last.at.plus(ANSWER_LIFE)).then_some(last)
+    }
+
+    /// The row after an operator's unlock: no failures, no wait.
+    #[must_use]
+    pub fn unlocked(self) -> Self {
+        Self { known_failures: 0, stranger_failures: 0, strangers_wait_until: Timestamp::default(), ..self }
     }
 
     /// Whether the accepting write goes through on this row: what the store's condition says.
@@ -225,8 +336,11 @@ impl AuthRow {
         self.active
             && self.branch(acceptance.branch.source().cloned()) == acceptance.branch
             && self.wait(&acceptance.branch, acceptance.at).is_none()
+            && acceptance.sources.as_ref().is_none_or(|change| change.from == self.sources)
             && self.live.iter().any(|live| {
-                live.serial == acceptance.serial && live.last_step.is_none_or(|last| last < acceptance.step)
+                live.serial == acceptance.serial
+                    && !live.suspended
+                    && live.last_step.is_none_or(|last| last < acceptance.step)
             })
     }
 
@@ -242,8 +356,14 @@ impl AuthRow {
             Branch::Stranger(_) => self.stranger_failures = 0,
         }
         if let Some(sources) = &acceptance.sources {
-            self.sources.clone_from(sources);
+            self.sources.clone_from(&sources.to);
         }
+        self.last_accepted = Some(Accepted {
+            request: acceptance.request.clone(),
+            serial: acceptance.serial.clone(),
+            issued: acceptance.issued.clone(),
+            at: acceptance.at,
+        });
         self
     }
 
@@ -273,10 +393,11 @@ impl AuthRow {
         if let Some(until) = refusal.wait_until {
             self.strangers_wait_until = until;
         }
+        self.last_refused = Some(refusal.id.clone());
         self
     }
 
-    fn refusal(&self, branch: Branch, now: Timestamp) -> Refusal {
+    fn refusal(&self, branch: Branch, id: BearerHash, now: Timestamp) -> Refusal {
         let (guard, wait_until) = match branch {
             Branch::Known(_) => (Guard::Below(KNOWN_BUDGET), None),
             Branch::Stranger(_) => {
@@ -287,7 +408,7 @@ impl AuthRow {
                 }
             }
         };
-        Refusal { branch, guard, wait_until, at: now }
+        Refusal { branch, guard, wait_until, id, at: now }
     }
 
     fn sources_with(&self, branch: &Branch, new: BearerHash) -> Vec<BearerHash> {
@@ -340,8 +461,10 @@ mod tests {
     }
 
     fn row() -> AuthRow {
-        let live =
-            tokens().into_iter().map(|t| LiveToken { serial: t.serial, last_step: None, drift: 0 }).collect();
+        let live = tokens()
+            .into_iter()
+            .map(|t| LiveToken { serial: t.serial, last_step: None, drift: 0, suspended: false })
+            .collect();
         AuthRow { live, ..AuthRow::of_new_user(true) }
     }
 
@@ -358,8 +481,13 @@ mod tests {
         BearerHash::stored(&format!("source {n}"))
     }
 
+    fn attempt(code: &Code, from: Option<BearerHash>, at: Timestamp) -> Try<'_> {
+        let (request, id) = (BearerHash::stored("request"), BearerHash::stored("try"));
+        Try { shown: Shown::Code(code), source: from, issue: None, request, id, at }
+    }
+
     fn fail(row: AuthRow, from: Option<BearerHash>, now: Timestamp) -> Result<AuthRow, Duration> {
-        match row.decide(&tokens(), &wrong(), from, None, now) {
+        match row.decide(&tokens(), &attempt(&wrong(), from, now)) {
             Decision::Refuse(refusal) => {
                 assert!(row.refuses(&refusal));
                 Ok(row.refused(&refusal))
@@ -373,14 +501,15 @@ mod tests {
     fn either_token_is_accepted_once() {
         for n in [1, 2] {
             let row = row();
-            let Decision::Accept(acceptance) = row.decide(&tokens(), &code(n, NOW), None, None, NOW) else {
+            let Decision::Accept(acceptance) = row.decide(&tokens(), &attempt(&code(n, NOW), None, NOW))
+            else {
                 panic!("right")
             };
             assert_eq!(acceptance.serial, Serial::new([n; 8]));
             assert!(row.accepts(&acceptance));
             let row = row.accepted(&acceptance);
             assert!(!row.accepts(&acceptance), "the write cannot be repeated");
-            let again = row.decide(&tokens(), &code(n, NOW), None, None, NOW);
+            let again = row.decide(&tokens(), &attempt(&code(n, NOW), None, NOW));
             assert!(matches!(again, Decision::Refuse(_)), "RFC 6238 section 5.2: {again:?}");
         }
     }
@@ -388,9 +517,12 @@ mod tests {
     #[test]
     fn an_inactive_user_and_a_token_that_is_not_live_are_refused() {
         let inactive = AuthRow { active: false, ..row() };
-        assert!(matches!(inactive.decide(&tokens(), &code(1, NOW), None, None, NOW), Decision::Refuse(_)));
+        assert!(matches!(
+            inactive.decide(&tokens(), &attempt(&code(1, NOW), None, NOW)),
+            Decision::Refuse(_)
+        ));
         let none = AuthRow::of_new_user(true);
-        assert!(matches!(none.decide(&tokens(), &code(1, NOW), None, None, NOW), Decision::Refuse(_)));
+        assert!(matches!(none.decide(&tokens(), &attempt(&code(1, NOW), None, NOW)), Decision::Refuse(_)));
     }
 
     #[test]
@@ -415,7 +547,8 @@ mod tests {
         }
         now = now.plus(Duration::from_hours(240));
         assert_eq!(fail(row.clone(), None, now), Err(LOCKED_OUT));
-        let Decision::Accept(acceptance) = row.decide(&tokens(), &code(1, now), Some(source(1)), None, now)
+        let Decision::Accept(acceptance) =
+            row.decide(&tokens(), &attempt(&code(1, now), Some(source(1)), now))
         else {
             panic!("the owner's device is let in")
         };
@@ -437,8 +570,10 @@ mod tests {
         let mut row = row();
         for n in 0..12 {
             let now = NOW.plus(Duration::from_secs(u64::from(n) * 30));
+            let code = code(1, now);
+            let issue = Some(Issue { hash: source(n), sealed: SealedSource(vec![n]) });
             let Decision::Accept(acceptance) =
-                row.decide(&tokens(), &code(1, now), None, Some(source(n)), now)
+                row.decide(&tokens(), &Try { issue, ..attempt(&code, None, now) })
             else {
                 panic!("right")
             };
@@ -451,7 +586,7 @@ mod tests {
     fn a_parallel_burst_is_stopped_at_the_tenth() {
         let start = row();
         let burst: Vec<Refusal> = (0..1000)
-            .map(|_| match start.decide(&tokens(), &wrong(), None, None, NOW) {
+            .map(|_| match start.decide(&tokens(), &attempt(&wrong(), None, NOW)) {
                 Decision::Refuse(refusal) => refusal,
                 other => panic!("{other:?}"),
             })

@@ -10,7 +10,7 @@ use otpost_domain::apikey::{ApiKey, PresentedKey, Role, SecretHash};
 use otpost_domain::ids::KeyId;
 use otpost_domain::secret::SecretText;
 use otpost_domain::time::Timestamp;
-use otpost_service::ports::{Clock as _, KeyStore as _, PlatformKey, PortResult, Ports};
+use otpost_service::ports::{Clock as _, KeyStore as _, PlatformKey, PortResult, Ports, TenantStore as _};
 
 use crate::problem::{Problem, ProblemType};
 
@@ -113,6 +113,14 @@ impl<K: PlatformKey> KeyRing<K> {
             return Ok(known);
         }
         let found = ports.store().key(id).await?;
+        // A deleted tenant's keys open nothing; that is looked up as rarely as the key.
+        let found = match found {
+            Some(key) => {
+                let tenant = ports.store().tenant(&key.tenant()).await?;
+                tenant.is_some_and(|tenant| tenant.deleted_at.is_none()).then_some(key)
+            }
+            None => None,
+        };
         let mut kept = self.lock();
         if kept.keys.len() >= MAX_KEPT {
             kept.keys.clear();
@@ -161,6 +169,7 @@ mod tests {
     use otpost_domain::contact::DisplayName;
     use otpost_service::admin::{create_key, revoke_key};
     use otpost_service::memory::{MemoryPorts, operator};
+    use otpost_service::once::Once;
 
     struct Platform;
 
@@ -187,7 +196,7 @@ mod tests {
         ports.with_tenant("acme").await;
         let caller = operator("acme");
         let name = DisplayName::try_from("k").unwrap();
-        let made = create_key(&ports, &caller, Role::App, name).await.unwrap();
+        let made = create_key(&ports, &caller, Role::App, name, Once::not_kept()).await.unwrap();
         let ring = KeyRing::new(Platform);
         let headers = with(made.text.expose());
         assert!(ring.authorize(&ports, &headers, &[Role::App]).await.is_ok());

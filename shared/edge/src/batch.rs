@@ -1,9 +1,10 @@
 //! SQS batches: each body parsed alone, each outcome told alone.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -68,7 +69,11 @@ impl Batch {
             };
             async move {
                 let processed = match working {
-                    Some(working) => working.await,
+                    // One that panics spoils nobody else's either.
+                    Some(working) => AssertUnwindSafe(working).catch_unwind().await.unwrap_or_else(|_| {
+                        tracing::error!(sqs.message_id = record.message_id, "a body's work panicked");
+                        Processed::Again
+                    }),
                     None => Processed::Again,
                 };
                 (processed == Processed::Again).then_some(record.message_id)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::future::Future;
 
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, COOKIE, ETAG, HeaderName, HeaderValue, IF_MATCH,
+};
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use otpost_domain::audit::Actor;
 use otpost_domain::ids::TenantId;
@@ -188,7 +190,31 @@ impl Call {
             .find_map(|(found, value)| (found == name).then_some(value))
     }
 
-    fn body(&self) -> Result<&[u8], Problem> {
+    /// The values of the path's parameters.
+    pub(crate) fn path_parameters(&self) -> Vec<&str> {
+        self.parameters.values().map(String::as_str).collect()
+    }
+
+    /// The version that `If-Match` names; `None` without one, or for any (`*`).
+    ///
+    /// # Errors
+    /// When it is not an `ETag` that an answer has given.
+    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
+        let Some(header) = self.request.headers().get(IF_MATCH) else { return Ok(None) };
+        let text = header.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
+        let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let version = version.and_then(|version| version.parse().ok());
+        version.map(Some).ok_or_else(|| Problem::field("If-Match", "must be the ETag of an answer, or *"))
+    }
+
+    /// The body's bytes.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub(crate) fn body(&self) -> Result<&[u8], Problem> {
         let body: &[u8] = match self.request.body() {
             Body::Text(text) => text.as_bytes(),
             Body::Binary(bytes) => bytes,
@@ -233,6 +259,18 @@ pub fn json(status: u16, body: &impl Serialize) -> Answer {
     })?;
     let headers = vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
     Ok(response(status, headers, Body::Text(text)))
+}
+
+/// An answer in JSON about something versioned.
+///
+/// # Errors
+/// Internal when the body cannot be written.
+pub fn json_versioned(status: u16, version: u64, body: &impl Serialize) -> Answer {
+    let mut response = json(status, body)?;
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, etag);
+    }
+    Ok(response)
 }
 
 /// An answer without a body.

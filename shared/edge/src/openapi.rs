@@ -21,6 +21,7 @@ pub struct Operation<'d> {
     document: &'d mut Document,
     route: &'static Route,
     value: Map<String, Value>,
+    problems: Vec<ProblemType>,
 }
 
 impl Default for Document {
@@ -34,7 +35,7 @@ impl Default for Document {
 
 impl Document {
     /// Describes a route.
-    pub fn operation(&mut self, route: &'static Route) -> Operation<'_> {
+    fn operation(&mut self, route: &'static Route) -> Operation<'_> {
         let mut value = Map::new();
         value.insert("operationId".to_owned(), json!(route.operation));
         value.insert("summary".to_owned(), json!(route.summary));
@@ -56,7 +57,22 @@ impl Document {
             }
         }
         value.insert("responses".to_owned(), json!({}));
-        Operation { document: self, route, value }
+        Operation { document: self, route, value, problems: Vec::new() }
+    }
+
+    /// Describes the route of this operation.
+    ///
+    /// # Panics
+    /// When there is none: whoever describes the API finds it at once.
+    #[expect(
+        clippy::panic,
+        reason = "a slip in a table of constants, found by the test that makes the description"
+    )]
+    pub fn named(&mut self, routes: &'static [Route], operation: &str) -> Operation<'_> {
+        match routes.iter().find(|route| route.operation == operation) {
+            Some(route) => self.operation(route),
+            None => panic!("there is no route {operation}"),
+        }
     }
 
     /// The operations described so far.
@@ -134,6 +150,56 @@ impl Operation<'_> {
         self
     }
 
+    /// Takes a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, required: bool, what: &str) -> Self {
+        if let Some(Value::Array(parameters)) = self.value.get_mut("parameters") {
+            parameters.push(json!({
+                "name": name, "in": "header", "required": required, "description": what, "schema": { "type": "string" },
+            }));
+        }
+        self
+    }
+
+    /// May be made again with the same `Idempotency-Key`.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.problems.extend([
+            ProblemType::InvalidRequest,
+            ProblemType::RequestRunning,
+            ProblemType::IdempotencyKeyReused,
+        ]);
+        self.header(
+            "Idempotency-Key",
+            false,
+            "1 to 128 visible ASCII characters. For 24 hours the same request with the same key gets the same answer.",
+        )
+    }
+
+    /// Changes something versioned.
+    #[must_use]
+    pub fn conditional(mut self) -> Self {
+        self.problems.extend([ProblemType::InvalidRequest, ProblemType::PreconditionFailed]);
+        self.header(
+            "If-Match",
+            false,
+            "The ETag of what was read; the change is refused if it has changed since.",
+        )
+    }
+
+    /// Is signed by a device (RFC 9421).
+    #[must_use]
+    pub fn signed(mut self) -> Self {
+        self.problems.push(ProblemType::InvalidSignature);
+        self.header("Content-Digest", true, "sha-256 of the body (RFC 9530).")
+            .header(
+                "Signature-Input",
+                true,
+                "Components \"@method\" \"@path\" \"content-digest\"; parameters created, nonce, keyid (RFC 9421).",
+            )
+            .header("Signature", true, "The Ed25519 signature.")
+    }
+
     /// Is a list that comes in pages.
     #[must_use]
     pub fn paged(self) -> Self {
@@ -182,11 +248,12 @@ impl Operation<'_> {
             ]);
         }
         all.extend(problems);
+        all.append(&mut self.problems);
         all.sort_by_key(|problem| problem.status());
         for problem in all {
             self.respond(problem.status(), json!({ "$ref": "#/components/responses/Problem" }));
         }
-        let Self { document, route, value } = self;
+        let Self { document, route, value, .. } = self;
         let path = document.paths.entry(route.path).or_insert_with(|| json!({}));
         if let Value::Object(path) = path {
             path.insert(route.method.to_ascii_lowercase(), Value::Object(value));

@@ -8,13 +8,15 @@ use std::time::Duration;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
 use otpost_domain::enrolment::DeadLink;
-use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError};
+use otpost_domain::token::IllegalTransition;
+use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, TenantError};
 use otpost_service::enroll::EnrollError;
+use otpost_service::lifecycle::LifecycleError;
 use otpost_service::ports::{Fault, PortError};
 use otpost_service::provision::{LookUpError, ProvisionError};
 use otpost_service::push::PushError;
 use otpost_service::users::UserError;
-use otpost_service::verify::VerifyError;
+use otpost_service::verify::{ResyncError, VerifyError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,24 +60,34 @@ problem_types! {
     InvalidRequest = "invalid-request", 400, "The request is not valid";
     /// No key, or none that is good.
     Unauthorized = "unauthorized", 401, "A valid API key is needed";
+    /// The device's signature is missing or not good.
+    InvalidSignature = "invalid-signature", 401, "The device's signature is not valid";
     /// The key's role may not do this.
     Forbidden = "forbidden", 403, "This key may not do that";
+    /// The link needs its authorization code.
+    AuthorizationRequired = "authorization-required", 403, "An authorization code is needed";
     /// There is no such thing in the key's tenant.
     NotFound = "not-found", 404, "There is no such thing";
     /// What was to be made is there already.
     AlreadyExists = "already-exists", 409, "It exists already";
     /// The state of things does not allow it.
     NotAllowedNow = "not-allowed-now", 409, "This cannot be done now";
+    /// An earlier try of the same request is still at it.
+    RequestRunning = "request-running", 409, "The same request is still being worked on";
     /// Others change the same thing.
     Busy = "busy", 409, "Others change the same thing";
     /// The browser's or app's enrolment is over.
     EnrolmentSessionOver = "enrolment-session-over", 409, "The enrolment session is over";
     /// The link does not work any more.
     DeadLink = "dead-link", 410, "The link does not work any more";
+    /// The thing is not in the version that the request names.
+    PreconditionFailed = "precondition-failed", 412, "It has changed since you read it";
     /// The body is too long.
     TooLarge = "too-large", 413, "The request is too large";
     /// The body is not JSON.
     UnsupportedMediaType = "unsupported-media-type", 415, "The body must be JSON";
+    /// The Idempotency-Key belongs to another request.
+    IdempotencyKeyReused = "idempotency-key-reused", 422, "The Idempotency-Key was used for another request";
     /// The code was not accepted.
     InvalidCode = "invalid-code", 422, "The code was not accepted";
     /// Too many wrong codes or open sessions.
@@ -139,7 +151,9 @@ impl Problem {
         Self { field: Some(field), ..Self::new(ProblemType::InvalidRequest, detail) }
     }
 
-    fn after(self, wait: Duration) -> Self {
+    /// The same, worth another try after `wait`.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 
@@ -163,8 +177,15 @@ impl Problem {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.push((RETRY_AFTER, seconds.max(1).to_string()));
         }
-        if self.kind == ProblemType::Unauthorized {
-            headers.push((WWW_AUTHENTICATE, "Bearer realm=\"otpost\"".to_owned()));
+        // RFC 9110 section 15.5.2: a 401 names its scheme.
+        match self.kind {
+            ProblemType::Unauthorized => {
+                headers.push((WWW_AUTHENTICATE, "Bearer realm=\"otpost\"".to_owned()));
+            }
+            ProblemType::InvalidSignature => {
+                headers.push((WWW_AUTHENTICATE, "Signature realm=\"otpost\"".to_owned()));
+            }
+            _ => {}
         }
         crate::http::response(self.kind.status(), headers, Body::Text(body))
     }
@@ -202,9 +223,70 @@ impl From<CreateKeyError> for Problem {
             CreateKeyError::NoSuchTenant => {
                 Self::new(ProblemType::NotFound, "There is no tenant of this id.")
             }
+            CreateKeyError::Busy => busy(),
             CreateKeyError::Port(error) => error.into(),
         }
     }
+}
+
+impl From<TenantError> for Problem {
+    fn from(error: TenantError) -> Self {
+        match error {
+            TenantError::NoSuchTenant => Self::new(ProblemType::NotFound, "There is no tenant of this id."),
+            TenantError::Deleted => Self::new(ProblemType::NotAllowedNow, "The tenant was deleted."),
+            TenantError::TooManyKeys => Self::new(
+                ProblemType::NotAllowedNow,
+                "The tenant has had 255 data keys; it cannot be given another.",
+            ),
+            TenantError::Busy => busy(),
+            TenantError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<LifecycleError> for Problem {
+    fn from(error: LifecycleError) -> Self {
+        match error {
+            LifecycleError::NoSuchToken => no_such_token(),
+            LifecycleError::NotAllowed(fault) => not_allowed(fault),
+            LifecycleError::Changed => changed("token"),
+            LifecycleError::OtherDevice => Self::new(
+                ProblemType::InvalidSignature,
+                "The key that signed this request is not that of the device that holds the token.",
+            ),
+            LifecycleError::Busy => busy(),
+            LifecycleError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResyncError> for Problem {
+    fn from(error: ResyncError) -> Self {
+        match error {
+            ResyncError::NoSuchToken => no_such_token(),
+            ResyncError::NotActive(fault) => not_allowed(fault),
+            ResyncError::Refused => Self::new(
+                ProblemType::InvalidCode,
+                "The token has not shown these two codes one after the other, or they are too old or were used before.",
+            ),
+            ResyncError::Locked { retry_after } => {
+                Self::new(ProblemType::TooManyAttempts, "Too many wrong codes. These were not looked at.")
+                    .after(retry_after)
+            }
+            ResyncError::Busy => busy(),
+            ResyncError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn not_allowed(fault: IllegalTransition) -> Problem {
+    let detail = format!("The token is {}; it cannot be {}.", fault.state, fault.action);
+    Problem::new(ProblemType::NotAllowedNow, detail)
+}
+
+fn changed(what: &str) -> Problem {
+    let detail = format!("The {what} is not in the version that If-Match names. Read it again.");
+    Problem::new(ProblemType::PreconditionFailed, detail)
 }
 
 impl From<RevokeKeyError> for Problem {
@@ -221,6 +303,7 @@ impl From<UserError> for Problem {
         match error {
             UserError::Exists => Self::new(ProblemType::AlreadyExists, "There is a user of this id."),
             UserError::NoSuchUser => no_such_user(),
+            UserError::Changed => changed("user"),
             UserError::Busy => busy(),
             UserError::Port(error) => error.into(),
         }
@@ -288,6 +371,14 @@ impl From<DeadLink> for Problem {
             DeadLink::Used => {
                 Self::new(ProblemType::DeadLink, "The link has been used: its token is active already.")
             }
+            DeadLink::Withdrawn => Self::new(
+                ProblemType::DeadLink,
+                "The link was withdrawn: its token was revoked, or its user switched off.",
+            ),
+            DeadLink::Spent => Self::new(
+                ProblemType::DeadLink,
+                "Too many wrong authorization codes were given with this link. Ask for a new one to be sent.",
+            ),
             DeadLink::Superseded => {
                 Self::new(ProblemType::DeadLink, "A newer link was sent. Use the one in the latest message.")
             }
@@ -311,6 +402,17 @@ impl From<EnrollError> for Problem {
             EnrollError::TooManyWrongCodes => Self::new(
                 ProblemType::EnrolmentSessionOver,
                 "This enrolment session had too many wrong codes. Start again from the link.",
+            ),
+            EnrollError::AuthorizationNeeded => Self::new(
+                ProblemType::AuthorizationRequired,
+                "This link needs the authorization code that its recipient was given another way.",
+            ),
+            EnrollError::AuthorizationFormat(fault) => Self::field("authorization_code", fault),
+            EnrollError::WrongAuthorization { left } => Self::new(
+                ProblemType::InvalidCode,
+                format!(
+                    "The authorization code is not right. After {left} more wrong ones the link is dead."
+                ),
             ),
             EnrollError::Format(fault) => Self::field("code", fault),
             EnrollError::WrongCode => Self::new(

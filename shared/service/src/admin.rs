@@ -9,6 +9,7 @@ use otpost_domain::tenant::Tenant;
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
+use crate::once::Once;
 use crate::ports::{
     Clock as _, Entropy as _, KeyStore as _, PortError, Ports, Sealer as _, TenantStore as _, Write,
 };
@@ -32,17 +33,90 @@ pub async fn create_tenant(
     ports: &impl Ports,
     caller: &Caller,
     name: DisplayName,
+    once: Once<'_, Tenant>,
 ) -> Result<Tenant, CreateTenantError> {
-    let tenant = Tenant { id: caller.tenant.clone(), name, created_at: ports.clock().now() };
+    let tenant = Tenant {
+        id: caller.tenant.clone(),
+        name,
+        created_at: ports.clock().now(),
+        key_version: 1,
+        deleted_at: None,
+    };
     if ports.store().tenant(&tenant.id).await?.is_some() {
         return Err(CreateTenantError::Exists);
     }
     let key = ports.sealer().new_tenant_key(&tenant.id).await?;
-    let audit = caller.audit(ports, Action::TenantCreated);
-    match ports.store().create_tenant(&tenant, &key, &audit).await? {
+    let journal = once.record_clear(&tenant, caller.journal(ports, Action::TenantCreated))?;
+    match ports.store().create_tenant(&tenant, &key, &journal).await? {
         Write::Done => Ok(tenant),
         Write::Stale => Err(CreateTenantError::Exists),
     }
+}
+
+/// Why a tenant was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantError {
+    /// There is no such tenant.
+    #[error("there is no tenant of this id")]
+    NoSuchTenant,
+    /// It was deleted.
+    #[error("the tenant was deleted")]
+    Deleted,
+    /// It has had as many data keys as there are versions.
+    #[error("the tenant has had 255 data keys")]
+    TooManyKeys,
+    /// Others change the same tenant at the same time; nothing was changed.
+    #[error("the tenant was changed by others at the same time")]
+    Busy,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Gives the caller's tenant a new data key. What was sealed before stays readable, and is sealed anew when it is
+/// next used.
+///
+/// # Errors
+/// When there is no such tenant any more, or a port fails.
+pub async fn rotate_data_key(
+    ports: &impl Ports,
+    caller: &Caller,
+    once: Once<'_, Tenant>,
+) -> Result<Tenant, TenantError> {
+    let tenant = live_tenant(ports, caller).await?;
+    let key_version = tenant.key_version.checked_add(1).ok_or(TenantError::TooManyKeys)?;
+    let rotated = Tenant { key_version, ..tenant };
+    let key = ports.sealer().new_tenant_key(&rotated.id).await?;
+    let journal = once.record(ports, &rotated, caller.journal(ports, Action::DataKeyRotated)).await?;
+    match ports.store().add_tenant_key(&rotated.id, key_version, &key, &journal).await? {
+        Write::Done => {
+            ports.sealer().forget(&rotated.id);
+            Ok(rotated)
+        }
+        Write::Stale => Err(TenantError::Busy),
+    }
+}
+
+/// Deletes the caller's tenant with its data keys: nothing that was sealed for it opens again. Other functions may
+/// hold a key for another five minutes.
+///
+/// # Errors
+/// When there is no such tenant any more, or a port fails.
+pub async fn delete_tenant(ports: &impl Ports, caller: &Caller) -> Result<(), TenantError> {
+    let tenant = live_tenant(ports, caller).await?;
+    let journal = caller.journal(ports, Action::TenantDeleted);
+    match ports.store().delete_tenant(&tenant.id, ports.clock().now(), &journal).await? {
+        Write::Done => {
+            ports.sealer().forget(&tenant.id);
+            Ok(())
+        }
+        Write::Stale => Err(TenantError::Deleted),
+    }
+}
+
+async fn live_tenant(ports: &impl Ports, caller: &Caller) -> Result<Tenant, TenantError> {
+    let tenant = ports.store().tenant(&caller.tenant).await?.ok_or(TenantError::NoSuchTenant)?;
+    if tenant.deleted_at.is_some() { Err(TenantError::Deleted) } else { Ok(tenant) }
 }
 
 /// Why a key was not made.
@@ -51,6 +125,9 @@ pub enum CreateKeyError {
     /// The tenant does not exist.
     #[error("there is no tenant of this id")]
     NoSuchTenant,
+    /// The same request is made elsewhere at the same time; nothing was made.
+    #[error("the same request is made elsewhere at the same time")]
+    Busy,
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -74,22 +151,27 @@ pub async fn create_key(
     caller: &Caller,
     role: Role,
     name: DisplayName,
+    once: Once<'_, CreatedKey>,
 ) -> Result<CreatedKey, CreateKeyError> {
-    if ports.store().tenant(&caller.tenant).await?.is_none() {
+    let tenant = ports.store().tenant(&caller.tenant).await?;
+    if tenant.is_none_or(|tenant| tenant.deleted_at.is_some()) {
         return Err(CreateKeyError::NoSuchTenant);
     }
-    loop {
+    for _ in 0..3 {
         let id = KeyId::new(&caller.tenant, ports.entropy().array());
         let random: Zeroizing<[u8; 32]> = Zeroizing::new(ports.entropy().array());
         let (text, secret_hash) = apikey::mint(&id, &random);
         let created_at = ports.clock().now();
         let key = ApiKey { id, role, name: name.clone(), secret_hash, created_at, revoked_at: None };
-        let mut audit = caller.audit(ports, Action::KeyCreated);
-        audit.key = Some(key.id.clone());
-        if ports.store().create_key(&key, &audit).await? == Write::Done {
-            return Ok(CreatedKey { key, text });
+        let mut journal = caller.journal(ports, Action::KeyCreated);
+        journal.audit.key = Some(key.id.clone());
+        let made = CreatedKey { key, text };
+        let journal = once.record(ports, &made, journal).await?;
+        if ports.store().create_key(&made.key, &journal).await? == Write::Done {
+            return Ok(made);
         }
     }
+    Err(CreateKeyError::Busy)
 }
 
 /// Why a key was not revoked.
@@ -123,9 +205,9 @@ pub async fn revoke_key(
         return Ok(key);
     }
     let at = ports.clock().now();
-    let mut audit = caller.audit(ports, Action::KeyRevoked);
-    audit.key = Some(id.clone());
-    let _overtaken_by_another_revocation = ports.store().revoke_key(id, at, &audit).await?;
+    let mut journal = caller.journal(ports, Action::KeyRevoked);
+    journal.audit.key = Some(id.clone());
+    let _overtaken_by_another_revocation = ports.store().revoke_key(id, at, &journal).await?;
     Ok(ApiKey { revoked_at: Some(at), ..key })
 }
 
@@ -146,9 +228,9 @@ mod tests {
     #[tokio::test]
     async fn a_tenant_is_made_once() {
         let ports = MemoryPorts::new();
-        let made = create_tenant(&ports, &platform("acme"), name("Acme")).await.unwrap();
+        let made = create_tenant(&ports, &platform("acme"), name("Acme"), Once::not_kept()).await.unwrap();
         assert_eq!(ports.store().tenant(&made.id).await.unwrap(), Some(made));
-        let again = create_tenant(&ports, &platform("acme"), name("Other")).await;
+        let again = create_tenant(&ports, &platform("acme"), name("Other"), Once::not_kept()).await;
         assert!(matches!(again, Err(CreateTenantError::Exists)));
         assert_eq!(ports.actions(), ["tenant.created"]);
     }
@@ -156,10 +238,13 @@ mod tests {
     #[tokio::test]
     async fn a_key_needs_its_tenant_and_is_revoked_once() {
         let ports = MemoryPorts::new();
-        let nobody = create_key(&ports, &platform("acme"), Role::Admin, name("first")).await;
+        let nobody =
+            create_key(&ports, &platform("acme"), Role::Admin, name("first"), Once::not_kept()).await;
         assert!(matches!(nobody, Err(CreateKeyError::NoSuchTenant)));
-        create_tenant(&ports, &platform("acme"), name("Acme")).await.unwrap();
-        let made = create_key(&ports, &platform("acme"), Role::Admin, name("first")).await.unwrap();
+        create_tenant(&ports, &platform("acme"), name("Acme"), Once::not_kept()).await.unwrap();
+        let made = create_key(&ports, &platform("acme"), Role::Admin, name("first"), Once::not_kept())
+            .await
+            .unwrap();
         let caller = operator("acme");
         let elsewhere = TenantId::try_from("other").unwrap();
         let refused = revoke_key(&ports, &caller, &elsewhere, &made.key.id).await;

@@ -3,7 +3,7 @@
 use otpost_domain::audit::{Action, Actor, AuditEntry};
 use otpost_domain::ids::{AuditId, TenantId};
 
-use crate::ports::{Clock, Entropy, Ports};
+use crate::ports::{Clock, Entropy, Journal, Ports};
 
 /// The tenant in which something happens and who makes it happen.
 #[derive(Clone, Debug)]
@@ -15,10 +15,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// An audit entry of this caller's, to be completed with what it concerns.
-    pub fn audit(&self, ports: &impl Ports, action: Action) -> AuditEntry {
+    /// The journal of a change by this caller, to be completed with what it concerns.
+    pub fn journal(&self, ports: &impl Ports, action: Action) -> Journal {
         let at = ports.clock().now();
-        AuditEntry {
+        Journal::from(AuditEntry {
             id: AuditId::new(at, ports.entropy().array()),
             tenant: self.tenant.clone(),
             at,
@@ -28,6 +28,8 @@ impl Caller {
             serial: None,
             key: None,
             message: None,
-        }
+            reason: None,
+            detail: None,
+        })
     }
 }

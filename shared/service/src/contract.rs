@@ -13,23 +13,30 @@ use std::time::Duration;
 
 use otpost_domain::apikey::Role;
 use otpost_domain::audit::{Action, Actor};
+use otpost_domain::authorization::AuthorizationMode;
 use otpost_domain::contact::DisplayName;
 use otpost_domain::enrolment::{DeadLink, EnrolmentState};
 use otpost_domain::ids::{BearerHash, MessageId, Serial, TenantId, UserId};
-use otpost_domain::message::{Channel, HopState, LEASE, Message, MessageStatus, Outcome, PICK_UP, Step};
-use otpost_domain::otp::{Code, OtpParameters};
+use otpost_domain::message::{
+    Channel, HopState, LEASE, MAX_TRIES, Message, MessageStatus, Outcome, PICK_UP, Step,
+};
+use otpost_domain::otp::{Code, Kind, OtpParameters};
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET};
 
 use crate::caller::Caller;
-use crate::memory::{ManualClock, all_parameters, enrolled, link_of, operator, pushed, wrong_code};
-use crate::ports::{
-    AuthWrite, Clock as _, EnrolmentStore as _, Entropy as _, KeyStore as _, MessageRef, MessageStore as _,
-    PageRequest, Ports, Provisioning, RecordKind, Sealer as _, TenantStore as _, TokenStore as _,
-    UserStore as _, VerificationStore as _, Write,
+use crate::memory::{
+    ManualClock, all_parameters, enrolled, enrolled_as, link_of, operator, pushed, session, wrong_code,
 };
-use crate::verify::{Attempt, VerifyError, verify};
-use crate::{admin, enroll, provision, push, users};
+use crate::once::{Earlier, Once, Reply, release, reserve};
+use crate::ports::{
+    ANSWER_LIFE, AuthWrite, Clock as _, EnrolmentStore as _, Entropy as _, KeyStore as _, MessageRef,
+    MessageStore as _, NonceStore as _, PageRequest, Ports, Provisioning, RecordKind, SLOT_LEASE,
+    Sealer as _, Slot, Subject, TenantStore as _, TokenStore as _, UserStore as _, VerificationStore as _,
+    Write,
+};
+use crate::verify::{Attempt, ResyncError, VerifyError, Whose, resync, verify};
+use crate::{admin, enroll, lifecycle, provision, push, users};
 
 /// Ports whose clock the suite moves.
 pub trait TestPorts: Ports<Clock = ManualClock> + 'static {}
@@ -59,8 +66,29 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     decoys_make_room(&fresh().await).await;
     a_hop_is_claimed_once(fresh().await).await;
     messages_are_found_until_closed(&fresh().await).await;
+    a_message_put_aside_is_not_swept(&fresh().await).await;
+    two_devices_remembered_at_once_are_both_known(fresh().await).await;
     messages_are_listed_newest_first(&fresh().await).await;
     sealed_records_open_in_their_place_only(&fresh().await).await;
+    keys_are_rotated_and_old_records_still_open(&fresh().await).await;
+    a_deleted_tenants_records_do_not_open(&fresh().await).await;
+    a_suspended_token_keeps_its_floor(&fresh().await).await;
+    a_revoked_token_makes_room(&fresh().await).await;
+    an_unlock_forgets_failures(&fresh().await).await;
+    a_resync_moves_the_floor_up_only(&fresh().await).await;
+    a_repeated_verification_has_the_same_answer(&fresh().await).await;
+    a_serial_without_a_token_locks_like_a_user(&fresh().await).await;
+    an_answer_is_kept_with_its_change(&fresh().await).await;
+    a_slot_has_one_holder(fresh().await).await;
+    a_nonce_is_taken_once(&fresh().await).await;
+}
+
+fn subject() -> Subject {
+    Subject::User(jane())
+}
+
+fn attempt(code: Code) -> Attempt {
+    Attempt { whose: Whose::User(jane()), code, source: None, remember: false, request: None }
 }
 
 fn jane() -> UserId {
@@ -75,19 +103,31 @@ fn first(limit: usize) -> PageRequest {
     PageRequest { limit, after: None }
 }
 
+async fn push_again(ports: &impl Ports, serial: &Serial) -> Message {
+    let authorization = AuthorizationMode::None;
+    let order = push::Order { serial: serial.clone(), channel: Channel::Email, authorization };
+    let url = "https://x.example";
+    let pushed = push::push(ports, &operator("acme"), &order, url, Once::not_kept()).await;
+    pushed.expect("a push").message
+}
+
 async fn acme<P: Ports>(ports: &P) -> Caller {
     let caller = Caller { actor: Actor::Platform, ..operator("acme") };
-    admin::create_tenant(ports, &caller, name("Acme")).await.expect("a tenant");
-    users::create_user(ports, &operator("acme"), jane(), users::Profile::default()).await.expect("a user");
+    admin::create_tenant(ports, &caller, name("Acme"), Once::not_kept()).await.expect("a tenant");
+    users::create_user(ports, &operator("acme"), jane(), users::Profile::default(), Once::not_kept())
+        .await
+        .expect("a user");
     operator("acme")
 }
 
 async fn tenants_are_made_once_and_listed_in_pages(ports: &impl TestPorts) {
     for id in ["echo", "alfa", "delta", "bravo", "charlie"] {
         let caller = Caller { actor: Actor::Platform, ..operator(id) };
-        let made = admin::create_tenant(ports, &caller, name(&format!("Tenant {id}"))).await.expect("made");
+        let made = admin::create_tenant(ports, &caller, name(&format!("Tenant {id}")), Once::not_kept())
+            .await
+            .expect("made");
         assert_eq!(ports.store().tenant(&made.id).await.expect("read"), Some(made));
-        let again = admin::create_tenant(ports, &caller, name("again")).await;
+        let again = admin::create_tenant(ports, &caller, name("again"), Once::not_kept()).await;
         assert!(matches!(again, Err(admin::CreateTenantError::Exists)));
     }
     let mut seen = Vec::new();
@@ -106,7 +146,12 @@ async fn keys_are_listed_and_revoked(ports: &impl TestPorts) {
     let caller = acme(ports).await;
     let mut made = Vec::new();
     for role in Role::OF_TENANTS {
-        made.push(admin::create_key(ports, &caller, role, name(role.as_str())).await.expect("a key").key);
+        made.push(
+            admin::create_key(ports, &caller, role, name(role.as_str()), Once::not_kept())
+                .await
+                .expect("a key")
+                .key,
+        );
     }
     made.sort_by(|a, b| a.id.cmp(&b.id));
     let page = ports.store().keys(&caller.tenant, &first(3)).await.expect("a page");
@@ -118,42 +163,44 @@ async fn keys_are_listed_and_revoked(ports: &impl TestPorts) {
     assert!(rest.next.is_none());
     assert_eq!(page.items.into_iter().chain(rest.items).collect::<Vec<_>>(), made);
     let one = &made.first().expect("keys").id;
-    let audit = caller.audit(ports, Action::KeyRevoked);
+    let journal = caller.journal(ports, Action::KeyRevoked);
     let at = ports.clock().now();
-    assert_eq!(ports.store().revoke_key(one, at, &audit).await.expect("a write"), Write::Done);
+    assert_eq!(ports.store().revoke_key(one, at, &journal).await.expect("a write"), Write::Done);
     assert_eq!(ports.store().key(one).await.expect("read").expect("kept").revoked_at, Some(at));
-    let audit = caller.audit(ports, Action::KeyRevoked);
-    assert_eq!(ports.store().revoke_key(one, at, &audit).await.expect("a write"), Write::Stale);
+    let journal = caller.journal(ports, Action::KeyRevoked);
+    assert_eq!(ports.store().revoke_key(one, at, &journal).await.expect("a write"), Write::Stale);
 }
 
 async fn users_are_versioned(ports: &impl TestPorts) {
     let caller = acme(ports).await;
-    let taken = users::create_user(ports, &caller, jane(), users::Profile::default()).await;
+    let taken = users::create_user(ports, &caller, jane(), users::Profile::default(), Once::not_kept()).await;
     assert!(matches!(taken, Err(users::UserError::Exists)));
     let user = ports.store().user(&caller.tenant, &jane()).await.expect("read").expect("there");
     let mut change = user.clone();
     change.version += 1;
     change.active = false;
-    let audit = caller.audit(ports, Action::UserChanged);
-    assert_eq!(ports.store().update_user(&change, &audit).await.expect("a write"), Write::Done);
+    let journal = caller.journal(ports, Action::UserChanged);
+    assert_eq!(ports.store().update_user(&change, &journal).await.expect("a write"), Write::Done);
     assert_eq!(ports.store().user(&caller.tenant, &jane()).await.expect("read"), Some(change.clone()));
-    let audit = caller.audit(ports, Action::UserChanged);
-    assert_eq!(ports.store().update_user(&change, &audit).await.expect("a write"), Write::Stale);
-    let standing = ports.store().standing(&caller.tenant, &jane()).await.expect("read");
+    let journal = caller.journal(ports, Action::UserChanged);
+    assert_eq!(ports.store().update_user(&change, &journal).await.expect("a write"), Write::Stale);
+    let standing = ports.store().standing(&caller.tenant, &subject()).await.expect("read");
     assert!(standing.is_user && !standing.auth.active, "the auth row follows");
 }
 
 async fn a_deleted_user_leaves_nothing(ports: &impl TestPorts) {
     let app = enrolled(ports).await;
     let caller = operator("acme");
-    provision::provision(ports, &caller, &jane(), OtpParameters::default()).await.expect("a second token");
-    users::delete_user(ports, &caller, &jane()).await.expect("deleted");
+    provision::provision(ports, &caller, &jane(), OtpParameters::default(), Once::not_kept())
+        .await
+        .expect("a second token");
+    users::delete_user(ports, &caller, &jane(), None).await.expect("deleted");
     assert_eq!(ports.store().user(&caller.tenant, &jane()).await.expect("read"), None);
     assert_eq!(ports.store().token(&caller.tenant, &app.serial).await.expect("read"), None);
     assert!(ports.store().tokens(&caller.tenant, &jane()).await.expect("read").is_empty());
-    let standing = ports.store().standing(&caller.tenant, &jane()).await.expect("read");
+    let standing = ports.store().standing(&caller.tenant, &subject()).await.expect("read");
     assert!(!standing.is_user && standing.tokens.is_empty());
-    users::create_user(ports, &caller, jane(), users::Profile::default())
+    users::create_user(ports, &caller, jane(), users::Profile::default(), Once::not_kept())
         .await
         .expect("the id is free again");
 }
@@ -161,18 +208,22 @@ async fn a_deleted_user_leaves_nothing(ports: &impl TestPorts) {
 async fn a_deletion_sees_every_token(ports: &impl TestPorts) {
     let caller = acme(ports).await;
     let seen = ports.store().user(&caller.tenant, &jane()).await.expect("read").expect("there");
-    provision::provision(ports, &caller, &jane(), OtpParameters::default()).await.expect("a token");
-    let audit = caller.audit(ports, Action::UserDeleted);
-    let blind = ports.store().delete_user(&seen, &[], &audit).await.expect("a write");
+    provision::provision(ports, &caller, &jane(), OtpParameters::default(), Once::not_kept())
+        .await
+        .expect("a token");
+    let journal = caller.journal(ports, Action::UserDeleted);
+    let blind = ports.store().delete_user(&seen, &[], &journal).await.expect("a write");
     assert_eq!(blind, Write::Stale, "a token was provisioned meanwhile");
-    users::delete_user(ports, &caller, &jane()).await.expect("deleted");
+    users::delete_user(ports, &caller, &jane(), None).await.expect("deleted");
     assert!(ports.store().tokens(&caller.tenant, &jane()).await.expect("read").is_empty());
 }
 
 async fn tokens_keep_their_parameters(ports: &impl TestPorts) {
     let caller = acme(ports).await;
     for parameters in all_parameters() {
-        let made = provision::provision(ports, &caller, &jane(), parameters).await.expect("a token");
+        let made = provision::provision(ports, &caller, &jane(), parameters, Once::not_kept())
+            .await
+            .expect("a token");
         assert_eq!(ports.store().token(&caller.tenant, &made.serial).await.expect("read"), Some(made));
     }
     let listed = ports.store().tokens(&caller.tenant, &jane()).await.expect("a list");
@@ -183,19 +234,20 @@ async fn tokens_keep_their_parameters(ports: &impl TestPorts) {
 async fn a_serial_is_unique_in_its_tenant(ports: &impl TestPorts) {
     let caller = acme(ports).await;
     let parameters = OtpParameters::default();
-    let token = provision::provision(ports, &caller, &jane(), parameters).await.expect("a token");
+    let token =
+        provision::provision(ports, &caller, &jane(), parameters, Once::not_kept()).await.expect("a token");
     let seen = ports.store().user(&caller.tenant, &jane()).await.expect("read").expect("there").version;
-    let audit = caller.audit(ports, Action::TokenProvisioned);
-    let duplicate = ports.store().provision(&token, seen, &audit).await.expect("a write");
+    let journal = caller.journal(ports, Action::TokenProvisioned);
+    let duplicate = ports.store().provision(&token, seen, &journal).await.expect("a write");
     assert_eq!(duplicate, Provisioning::SerialTaken);
     let fresh = Token { serial: Serial::new([9; 8]), ..token.clone() };
-    let audit = caller.audit(ports, Action::TokenProvisioned);
-    let stale = ports.store().provision(&fresh, seen - 1, &audit).await.expect("a write");
+    let journal = caller.journal(ports, Action::TokenProvisioned);
+    let stale = ports.store().provision(&fresh, seen - 1, &journal).await.expect("a write");
     assert_eq!(stale, Provisioning::Stale, "somebody else was first");
     let nobody = UserId::try_from("nobody").expect("a user's id");
     let orphan = Token { user: nobody, ..fresh };
-    let audit = caller.audit(ports, Action::TokenProvisioned);
-    assert_eq!(ports.store().provision(&orphan, 1, &audit).await.expect("a write"), Provisioning::Stale);
+    let journal = caller.journal(ports, Action::TokenProvisioned);
+    assert_eq!(ports.store().provision(&orphan, 1, &journal).await.expect("a write"), Provisioning::Stale);
     assert_eq!(
         ports.store().token(&caller.tenant, &orphan.serial).await.expect("read"),
         None,
@@ -213,14 +265,15 @@ async fn the_limit_of_tokens_holds_in_parallel<P: TestPorts>(ports: P) {
     for _ in 0..60 {
         let (ports, caller) = (Arc::clone(&ports), caller.clone());
         racing.spawn(async move {
-            provision::provision(ports.as_ref(), &caller, &jane(), OtpParameters::default()).await
+            provision::provision(ports.as_ref(), &caller, &jane(), OtpParameters::default(), Once::not_kept())
+                .await
         });
     }
     let made = racing.join_all().await.into_iter().flatten().count();
     let listed = ports.store().tokens(&caller.tenant, &jane()).await.expect("a list");
     assert_eq!(listed.len(), made);
     assert!((1..=provision::MAX_TOKENS).contains(&made), "{made} tokens");
-    users::delete_user(ports.as_ref(), &caller, &jane()).await.expect("deleted with all of them");
+    users::delete_user(ports.as_ref(), &caller, &jane(), None).await.expect("deleted with all of them");
 }
 
 async fn a_stale_push_writes_nothing(ports: &impl TestPorts) {
@@ -231,7 +284,7 @@ async fn a_stale_push_writes_nothing(ports: &impl TestPorts) {
     let stale = ports.store().token(&caller.tenant, &serial).await.expect("read").expect("there");
     let old_link = stale.link().cloned().expect("a link");
     let enrolment = ports.store().enrolment(&old_link).await.expect("read").expect("there");
-    let audit = caller.audit(ports, Action::TokenPushed);
+    let journal = caller.journal(ports, Action::TokenPushed);
     let other = Message { id: MessageId::new(message.created_at, [7; 10]), version: 1, ..message };
     let other_link = otpost_domain::enrolment::Enrolment { link: BearerHash::stored("other"), ..enrolment };
     let overtaken = crate::ports::Push {
@@ -239,7 +292,7 @@ async fn a_stale_push_writes_nothing(ports: &impl TestPorts) {
         enrolment: &other_link,
         superseded: Some(&old_link),
         message: &other,
-        audit: &audit,
+        journal: &journal,
     };
     assert_eq!(ports.store().push(&overtaken).await.expect("a write"), Write::Stale);
     assert_eq!(ports.store().message(&MessageRef::from(&other)).await.expect("read"), None);
@@ -253,8 +306,8 @@ async fn pushing_again_supersedes(ports: &impl TestPorts) {
     let link = link_of(ports, &reference).await;
     let message = ports.store().message(&reference).await.expect("read").expect("there");
     let serial = message.serial.expect("a serial");
-    enroll::start(ports, &link, None).await.expect("a session");
-    push::push(ports, &operator("acme"), &serial, Channel::Email, "https://x.example").await.expect("a push");
+    enroll::start(ports, &link, None, None).await.expect("a session");
+    push_again(ports, &serial).await;
     let dead = enroll::look(ports, &link).await;
     assert!(matches!(dead, Err(enroll::EnrollError::Dead(DeadLink::Superseded))), "{dead:?}");
 }
@@ -268,12 +321,12 @@ async fn enrolments_are_versioned(ports: &impl TestPorts) {
     let enrolment =
         ports.store().enrolment(token.link().expect("a link")).await.expect("read").expect("there");
     let seed = SealedSeed(vec![1, 2, 3]);
-    let opened = enrolment.opened(BearerHash::stored("s1"), seed, ports.clock().now()).expect("opened");
-    let audit = operator("acme").audit(ports, Action::EnrolmentStarted);
-    assert_eq!(ports.store().save_enrolment(&opened, &audit).await.expect("a write"), Write::Done);
+    let opened = enrolment.opened(BearerHash::stored("s1"), seed, None, ports.clock().now()).expect("opened");
+    let journal = operator("acme").journal(ports, Action::EnrolmentStarted);
+    assert_eq!(ports.store().save_enrolment(&opened, &journal).await.expect("a write"), Write::Done);
     assert_eq!(ports.store().enrolment(&opened.link).await.expect("read"), Some(opened.clone()));
-    let audit = operator("acme").audit(ports, Action::EnrolmentStarted);
-    assert_eq!(ports.store().save_enrolment(&opened, &audit).await.expect("a write"), Write::Stale);
+    let journal = operator("acme").journal(ports, Action::EnrolmentStarted);
+    assert_eq!(ports.store().save_enrolment(&opened, &journal).await.expect("a write"), Write::Stale);
 }
 
 async fn a_token_is_activated_once<P: TestPorts>(ports: P) {
@@ -282,17 +335,17 @@ async fn a_token_is_activated_once<P: TestPorts>(ports: P) {
     let link = link_of(ports.as_ref(), &reference).await;
     let mut sessions = Vec::new();
     for _ in 0..5 {
-        sessions.push(enroll::start(ports.as_ref(), &link, None).await.expect("a session"));
+        sessions.push(enroll::start(ports.as_ref(), &link, None, None).await.expect("a session"));
     }
     let mut racing = tokio::task::JoinSet::new();
     for started in sessions {
         let code = crate::memory::App::scans(&started).code(ports.clock().now());
         let (ports, link) = (Arc::clone(&ports), link.clone());
-        racing.spawn(async move { enroll::activate(ports.as_ref(), &link, &started.session, &code).await });
+        racing.spawn(async move { enroll::activate(ports.as_ref(), &link, &session(&started), &code).await });
     }
     let won = racing.join_all().await.into_iter().flatten().count();
     assert_eq!(won, 1, "two browsers cannot share a token");
-    let standing = ports.store().standing(&operator("acme").tenant, &jane()).await.expect("read");
+    let standing = ports.store().standing(&operator("acme").tenant, &subject()).await.expect("read");
     assert_eq!(standing.auth.live.len(), 1);
     assert!(matches!(standing.tokens.first().expect("a token").state, TokenState::Active { .. }));
 }
@@ -306,7 +359,7 @@ async fn a_code_is_accepted_once<P: TestPorts>(ports: P, parallel: usize) {
     for _ in 0..parallel {
         let (ports, code) = (Arc::clone(&ports), Code::parse(&code).expect("a code"));
         racing.spawn(async move {
-            let attempt = Attempt { user: jane(), code, source: None, remember: false };
+            let attempt = attempt(code);
             verify(ports.as_ref(), &operator("acme").tenant, attempt).await
         });
     }
@@ -322,16 +375,20 @@ async fn a_code_is_accepted_once<P: TestPorts>(ports: P, parallel: usize) {
 async fn failures_are_counted_and_guarded(ports: &impl TestPorts) {
     let app = enrolled(ports).await;
     let tenant = operator("acme").tenant;
-    let standing = ports.store().standing(&tenant, &jane()).await.expect("read");
+    let id = |n: u8| BearerHash::of(&[&[n]]);
+    let standing = ports.store().standing(&tenant, &subject()).await.expect("read");
     assert_eq!(standing.auth.live.first().expect("a token").serial, app.serial);
     let at = ports.clock().now();
     let wait_until = Some(at.plus(Duration::from_secs(30)));
     let stranger = Branch::Stranger(Some(BearerHash::stored("never issued")));
-    let refusal = Refusal { branch: stranger.clone(), guard: Guard::Exactly(0), wait_until, at };
-    let first = ports.store().refuse(&tenant, &jane(), &refusal, true).await.expect("a write");
+    let refusal = Refusal { branch: stranger.clone(), guard: Guard::Exactly(0), wait_until, id: id(1), at };
+    let first = ports.store().refuse(&tenant, &subject(), &refusal, true).await.expect("a write");
     assert!(matches!(first, AuthWrite::Done));
+    let again = ports.store().refuse(&tenant, &subject(), &refusal, true).await.expect("a write");
+    assert!(matches!(again, AuthWrite::Done), "a write whose answer was lost is not counted twice");
+    let refusal = Refusal { id: id(2), ..refusal };
     let AuthWrite::Moved(row) =
-        ports.store().refuse(&tenant, &jane(), &refusal, true).await.expect("a write")
+        ports.store().refuse(&tenant, &subject(), &refusal, true).await.expect("a write")
     else {
         panic!("the counter has moved on")
     };
@@ -339,14 +396,15 @@ async fn failures_are_counted_and_guarded(ports: &impl TestPorts) {
     assert_eq!(Some(row.strangers_wait_until), wait_until);
     assert_eq!(row.live, standing.auth.live, "a failure moves no replay floor");
     let waiting = Refusal { guard: Guard::Below(STRANGER_BUDGET), wait_until: None, ..refusal.clone() };
-    let early = ports.store().refuse(&tenant, &jane(), &waiting, true).await.expect("a write");
+    let early = ports.store().refuse(&tenant, &subject(), &waiting, true).await.expect("a write");
     assert!(matches!(early, AuthWrite::Moved(_)), "strangers wait");
     let later = Refusal { at: at.plus(Duration::from_secs(30)), ..waiting };
-    let counted = ports.store().refuse(&tenant, &jane(), &later, true).await.expect("a write");
+    let counted = ports.store().refuse(&tenant, &subject(), &later, true).await.expect("a write");
     assert!(matches!(counted, AuthWrite::Done));
     let known = Branch::Known(BearerHash::stored("never issued"));
-    let unknown = Refusal { branch: known, guard: Guard::Below(KNOWN_BUDGET), wait_until: None, at };
-    let moved = ports.store().refuse(&tenant, &jane(), &unknown, true).await.expect("a write");
+    let unknown =
+        Refusal { branch: known, guard: Guard::Below(KNOWN_BUDGET), wait_until: None, id: id(3), at };
+    let moved = ports.store().refuse(&tenant, &subject(), &unknown, true).await.expect("a write");
     assert!(matches!(moved, AuthWrite::Moved(_)), "a source that was never issued is not known");
 }
 
@@ -359,23 +417,23 @@ async fn a_parallel_burst_of_guesses_is_bounded<P: TestPorts>(ports: P, parallel
     for _ in 0..parallel {
         let (ports, code) = (Arc::clone(&ports), wrong_code(&right));
         racing.spawn(async move {
-            let attempt = Attempt { user: jane(), code, source: None, remember: false };
+            let attempt = attempt(code);
             verify(ports.as_ref(), &operator("acme").tenant, attempt).await
         });
     }
     let answers = racing.join_all().await;
     let looked_at = answers.iter().filter(|answer| matches!(answer, Err(VerifyError::Refused))).count();
     assert!(looked_at <= 10, "{looked_at} guesses of a burst were answered");
-    let standing = ports.store().standing(&operator("acme").tenant, &jane()).await.expect("read");
+    let standing = ports.store().standing(&operator("acme").tenant, &subject()).await.expect("read");
     assert_eq!(usize::try_from(standing.auth.stranger_failures).expect("small"), looked_at);
 }
 
 async fn decoys_make_room(ports: &impl TestPorts) {
     let caller = operator("acme");
     let platform = Caller { actor: Actor::Platform, ..caller.clone() };
-    admin::create_tenant(ports, &platform, name("Acme")).await.expect("a tenant");
+    admin::create_tenant(ports, &platform, name("Acme"), Once::not_kept()).await.expect("a tenant");
     let code = || Code::parse("123456").expect("a code");
-    let attempt = || Attempt { user: jane(), code: code(), source: None, remember: false };
+    let attempt = || attempt(code());
     for _ in 0..10 {
         let refused = verify(ports, &caller.tenant, attempt()).await;
         assert!(matches!(refused, Err(VerifyError::Refused)), "{refused:?}");
@@ -386,7 +444,9 @@ async fn decoys_make_room(ports: &impl TestPorts) {
         "an unknown user locks like a real one: {locked:?}"
     );
     assert_eq!(ports.store().user(&caller.tenant, &jane()).await.expect("read"), None);
-    users::create_user(ports, &caller, jane(), users::Profile::default()).await.expect("a decoy is no user");
+    users::create_user(ports, &caller, jane(), users::Profile::default(), Once::not_kept())
+        .await
+        .expect("a decoy is no user");
     let refused = verify(ports, &caller.tenant, attempt()).await;
     assert!(matches!(refused, Err(VerifyError::Refused)), "a new user begins with a clean row: {refused:?}");
 }
@@ -417,6 +477,14 @@ async fn a_hop_is_claimed_once<P: TestPorts>(ports: P) {
         .expect("a write")
         .expect("after the lease");
     assert_eq!(again.hops.last().expect("a hop").tries, 2);
+    let mut last = again.clone();
+    for tries in 3..=MAX_TRIES {
+        let at = now.plus(LEASE * u32::from(tries));
+        last = ports.store().claim(&reference, hop, at).await.expect("a write").expect("a try is left");
+    }
+    let spent = ports.store().claim(&reference, hop, now.plus(LEASE * 99)).await.expect("a write");
+    assert_eq!(spent, None, "a hop is not tried for ever");
+    let again = last;
     assert_eq!(ports.store().claim(&reference, 2, now.plus(LEASE)).await.expect("a write"), None);
     let done = again.concluded(hop, Outcome::Accepted { provider_id: "p".to_owned() }, now);
     assert_eq!(ports.store().save_message(&done).await.expect("a write"), Write::Done);
@@ -430,16 +498,48 @@ async fn messages_are_found_until_closed(ports: &impl TestPorts) {
     let reference = pushed(ports).await;
     let shard = reference.id.shard();
     let now = ports.clock().now();
-    assert!(ports.store().due(shard, now, 10).await.expect("a list").is_empty());
-    let due = ports.store().due(shard, now.plus(PICK_UP), 10).await.expect("a list");
-    assert_eq!(due, std::slice::from_ref(&reference));
-    assert!(ports.store().due((shard + 1) % 16, now.plus(PICK_UP), 10).await.expect("a list").is_empty());
+    assert!(ports.store().due(shard, now, 10, None).await.expect("a list").is_empty());
+    let due = ports.store().due(shard, now.plus(PICK_UP), 10, None).await.expect("a list");
+    assert_eq!(due.iter().map(|due| &due.message).collect::<Vec<_>>(), [&reference]);
+    let rest = ports.store().due(shard, now.plus(PICK_UP), 10, due.last()).await.expect("a list");
+    assert!(rest.is_empty(), "behind the last there is nothing");
+    assert!(
+        ports.store().due((shard + 1) % 16, now.plus(PICK_UP), 10, None).await.expect("a list").is_empty()
+    );
     let message = ports.store().message(&reference).await.expect("read").expect("there");
     let Step::Close(closed) = message.clone().next_step(message.expires_at) else { panic!("closes") };
     assert_eq!(ports.store().save_message(&closed).await.expect("a write"), Write::Done);
     let kept = ports.store().message(&reference).await.expect("read").expect("there");
     assert_eq!((kept.status, kept.content), (MessageStatus::Expired, None));
-    assert!(ports.store().due(shard, message.expires_at, 10).await.expect("a list").is_empty());
+    assert!(ports.store().due(shard, message.expires_at, 10, None).await.expect("a list").is_empty());
+}
+
+async fn a_message_put_aside_is_not_swept(ports: &impl TestPorts) {
+    let reference = pushed(ports).await;
+    let later = ports.clock().now().plus(PICK_UP);
+    ports.store().put_aside(&reference).await.expect("a write");
+    assert!(ports.store().due(reference.id.shard(), later, 10, None).await.expect("a list").is_empty());
+    let nobody = MessageRef { id: MessageId::new(later, [9; 10]), ..reference };
+    ports.store().put_aside(&nobody).await.expect("nothing to do");
+}
+
+async fn two_devices_remembered_at_once_are_both_known<P: TestPorts>(ports: P) {
+    let ports = Arc::new(ports);
+    let app = enrolled(ports.as_ref()).await;
+    ports.clock().advance(Duration::from_mins(5));
+    let mut racing = tokio::task::JoinSet::new();
+    for ahead in [Duration::ZERO, Duration::from_secs(30)] {
+        let code = Code::parse(&app.code(ports.clock().now().plus(ahead))).expect("a code");
+        let ports = Arc::clone(&ports);
+        racing.spawn(async move {
+            let attempt = Attempt { remember: true, ..attempt(code) };
+            verify(ports.as_ref(), &operator("acme").tenant, attempt).await
+        });
+    }
+    let issued: Vec<_> = racing.join_all().await.into_iter().flatten().filter_map(|v| v.source).collect();
+    let standing = ports.store().standing(&operator("acme").tenant, &subject()).await.expect("read");
+    assert!(!issued.is_empty(), "the later code at least is right");
+    assert!(issued.iter().all(|source| standing.auth.sources.contains(&source.hash())));
 }
 
 async fn messages_are_listed_newest_first(ports: &impl TestPorts) {
@@ -449,8 +549,7 @@ async fn messages_are_listed_newest_first(ports: &impl TestPorts) {
     let mut made = vec![reference.id];
     for _ in 0..4 {
         ports.clock().advance(Duration::from_secs(1));
-        let next = push::push(ports, &operator("acme"), &serial, Channel::Email, "https://x.example").await;
-        made.push(next.expect("a push").id);
+        made.push(push_again(ports, &serial).await.id);
     }
     made.reverse();
     let mut seen = Vec::new();
@@ -470,7 +569,7 @@ async fn messages_are_listed_newest_first(ports: &impl TestPorts) {
 async fn sealed_records_open_in_their_place_only(ports: &impl TestPorts) {
     acme(ports).await;
     let other = Caller { actor: Actor::Platform, ..operator("other") };
-    admin::create_tenant(ports, &other, name("Other")).await.expect("a tenant");
+    admin::create_tenant(ports, &other, name("Other"), Once::not_kept()).await.expect("a tenant");
     let tenant = operator("acme").tenant;
     let secret: [u8; 20] = ports.entropy().array();
     let port = ports.sealer();
@@ -489,6 +588,300 @@ async fn sealed_records_open_in_their_place_only(ports: &impl TestPorts) {
         *last ^= 1;
     }
     assert!(port.open(&tenant, RecordKind::TokenSeed, "OTP1", &changed).await.is_err(), "a changed bit");
+}
+
+async fn keys_are_rotated_and_old_records_still_open(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let caller = Caller { actor: Actor::Platform, ..operator("acme") };
+    let tenant = &caller.tenant;
+    let sealer = ports.sealer();
+    let old = sealer.seal(tenant, RecordKind::TokenSeed, "OTP1", b"before").await.expect("sealed");
+    let rotated = admin::rotate_data_key(ports, &caller, Once::not_kept()).await.expect("rotated");
+    assert_eq!(rotated.key_version, 2);
+    assert_eq!(ports.store().tenant(tenant).await.expect("read"), Some(rotated));
+    let listed = ports.store().tenants(&first(5)).await.expect("a page").items;
+    assert_eq!(listed.first().map(|tenant| tenant.key_version), Some(2));
+    let opened = sealer.open(tenant, RecordKind::TokenSeed, "OTP1", &old).await.expect("opens still");
+    assert_eq!(opened.as_slice(), b"before");
+    assert!(!sealer.is_current(tenant, &old).await.expect("a version"));
+    let new = sealer.seal(tenant, RecordKind::TokenSeed, "OTP1", b"after").await.expect("sealed");
+    assert!(sealer.is_current(tenant, &new).await.expect("a version"));
+    assert!(
+        ports
+            .store()
+            .add_tenant_key(
+                tenant,
+                2,
+                &crate::ports::WrappedKey(vec![1; 32]),
+                &caller.journal(ports, Action::DataKeyRotated)
+            )
+            .await
+            .expect("a write")
+            == Write::Stale,
+        "a version is given once"
+    );
+
+    // The next success seals the seed anew, and the one after that finds it so.
+    for _ in 0..2 {
+        ports.clock().advance(Duration::from_secs(30));
+        let code = Code::parse(&app.code(ports.clock().now())).expect("a code");
+        verify(ports, tenant, attempt(code)).await.expect("right");
+        let token = ports.store().token(tenant, &app.serial).await.expect("read").expect("there");
+        let seed = token.live_seed().expect("active");
+        assert!(sealer.is_current(tenant, &seed.0).await.expect("a version"));
+    }
+}
+
+async fn a_deleted_tenants_records_do_not_open(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let caller = Caller { actor: Actor::Platform, ..operator("acme") };
+    let tenant = &caller.tenant;
+    admin::delete_tenant(ports, &caller).await.expect("deleted");
+    let token = ports.store().token(tenant, &app.serial).await.expect("read").expect("its row is there");
+    let seed = token.live_seed().expect("active");
+    let opened = ports.sealer().open(tenant, RecordKind::TokenSeed, app.serial.as_str(), &seed.0).await;
+    assert!(opened.is_err(), "its key is gone");
+    assert!(ports.sealer().seal(tenant, RecordKind::TokenSeed, "OTP1", b"x").await.is_err());
+    let kept = ports.store().tenant(tenant).await.expect("read").expect("its id stays taken");
+    assert_eq!(kept.deleted_at, Some(ports.clock().now()));
+    let again = admin::create_tenant(ports, &caller, name("Acme"), Once::not_kept()).await;
+    assert!(matches!(again, Err(admin::CreateTenantError::Exists)));
+    let twice = admin::delete_tenant(ports, &caller).await;
+    assert!(matches!(twice, Err(admin::TenantError::Deleted)));
+    let key = admin::create_key(ports, &caller, Role::App, name("late"), Once::not_kept()).await;
+    assert!(matches!(key, Err(admin::CreateKeyError::NoSuchTenant)));
+    let rotated = admin::rotate_data_key(ports, &caller, Once::not_kept()).await;
+    assert!(matches!(rotated, Err(admin::TenantError::Deleted)), "no key comes back");
+}
+
+fn order(serial: &Serial) -> lifecycle::Order {
+    lifecycle::Order { serial: serial.clone(), reason: None, seen: None }
+}
+
+async fn a_suspended_token_keeps_its_floor(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let caller = operator("acme");
+    ports.clock().advance(Duration::from_secs(30));
+    let used = app.code(ports.clock().now());
+    let code = |text: &str| Code::parse(text).expect("a code");
+    verify(ports, &caller.tenant, attempt(code(&used))).await.expect("right");
+    lifecycle::suspend(ports, &caller, &order(&app.serial), Once::not_kept()).await.expect("suspended");
+    ports.clock().advance(Duration::from_secs(30));
+    let next = app.code(ports.clock().now());
+    let stopped = verify(ports, &caller.tenant, attempt(code(&next))).await;
+    assert!(matches!(stopped, Err(VerifyError::Refused)), "{stopped:?}");
+    let stale = lifecycle::Order { seen: Some(1), ..order(&app.serial) };
+    let overtaken = lifecycle::resume(ports, &caller, &stale, Once::not_kept()).await;
+    assert!(matches!(overtaken, Err(lifecycle::LifecycleError::Changed)));
+    lifecycle::resume(ports, &caller, &order(&app.serial), Once::not_kept()).await.expect("resumed");
+    let replay = verify(ports, &caller.tenant, attempt(code(&used))).await;
+    assert!(matches!(replay, Err(VerifyError::Refused)), "the floor was kept: {replay:?}");
+    verify(ports, &caller.tenant, attempt(code(&next))).await.expect("right, and not used yet");
+}
+
+async fn a_revoked_token_makes_room(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let caller = operator("acme");
+    let parameters = OtpParameters::default();
+    let mut serials = vec![app.serial.clone()];
+    while let Ok(token) = provision::provision(ports, &caller, &jane(), parameters, Once::not_kept()).await {
+        serials.push(token.serial);
+    }
+    assert_eq!(serials.len(), provision::MAX_TOKENS);
+    for serial in &serials {
+        let revoked = lifecycle::revoke(ports, &caller, &order(serial), Once::not_kept()).await;
+        let revoked = revoked.expect("revoked");
+        assert_eq!(ports.store().token(&caller.tenant, serial).await.expect("read"), Some(revoked));
+    }
+    let again = lifecycle::revoke(ports, &caller, &order(&app.serial), Once::not_kept()).await;
+    assert!(matches!(again, Err(lifecycle::LifecycleError::NotAllowed(_))), "{again:?}");
+    assert!(ports.store().tokens(&caller.tenant, &jane()).await.expect("a list").is_empty());
+    let standing = ports.store().standing(&caller.tenant, &subject()).await.expect("read");
+    assert!(standing.auth.live.is_empty() && standing.tokens.is_empty());
+    let mut seen = Vec::new();
+    let mut request = first(4);
+    loop {
+        let page = ports.store().revoked_tokens(&caller.tenant, &jane(), &request).await.expect("a page");
+        seen.extend(page.items.into_iter().map(|token| token.serial));
+        let Some(next) = page.next else { break };
+        request.after = Some(next);
+    }
+    serials.sort();
+    assert_eq!(seen, serials);
+    provision::provision(ports, &caller, &jane(), parameters, Once::not_kept()).await.expect("there is room");
+    users::delete_user(ports, &caller, &jane(), None).await.expect("deleted");
+    assert_eq!(ports.store().token(&caller.tenant, &app.serial).await.expect("read"), None);
+    assert_eq!(ports.store().owner(&caller.tenant, &app.serial).await.expect("read"), None);
+}
+
+async fn an_unlock_forgets_failures(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let caller = operator("acme");
+    ports.clock().advance(Duration::from_secs(30));
+    let right = app.code(ports.clock().now());
+    for _ in 0..10 {
+        let refused = verify(ports, &caller.tenant, attempt(wrong_code(&right))).await;
+        assert!(matches!(refused, Err(VerifyError::Refused)), "{refused:?}");
+    }
+    let right = Code::parse(&right).expect("a code");
+    let locked = verify(ports, &caller.tenant, attempt(right.clone())).await;
+    assert!(matches!(locked, Err(VerifyError::Locked { .. })), "{locked:?}");
+    lifecycle::unlock(ports, &caller, &app.serial, None).await.expect("unlocked");
+    verify(ports, &caller.tenant, attempt(right)).await.expect("looked at, and right");
+    let nobody = lifecycle::unlock(ports, &caller, &Serial::new([9; 8]), None).await;
+    assert!(matches!(nobody, Err(lifecycle::LifecycleError::NoSuchToken)));
+}
+
+async fn a_resync_moves_the_floor_up_only(ports: &impl TestPorts) {
+    let parameters = OtpParameters { kind: Kind::Hotp, ..OtpParameters::default() };
+    let app = enrolled_as(ports, parameters).await;
+    let caller = operator("acme");
+    let at = ports.clock().now();
+    let code = || Code::parse(&app.code(at)).expect("a code");
+    let burnt = [code(), code()];
+    app.skip(7);
+    verify(ports, &caller.tenant, attempt(code())).await.expect("within the look-ahead");
+    let pair = [&burnt[0], &burnt[1]];
+    let below = resync(ports, &caller, &app.serial, pair, None, Once::not_kept()).await;
+    assert!(matches!(below, Err(ResyncError::Refused)), "below the floor: {below:?}");
+    app.skip(500);
+    let far = verify(ports, &caller.tenant, attempt(code())).await;
+    assert!(matches!(far, Err(VerifyError::Refused)), "beyond the look-ahead: {far:?}");
+    let shown = [code(), code()];
+    let pair = [&shown[0], &shown[1]];
+    resync(ports, &caller, &app.serial, pair, None, Once::not_kept()).await.expect("found again");
+    let again = resync(ports, &caller, &app.serial, pair, None, Once::not_kept()).await;
+    assert!(matches!(again, Err(ResyncError::Refused)), "used up: {again:?}");
+    verify(ports, &caller.tenant, attempt(code())).await.expect("the next code");
+    lifecycle::suspend(ports, &caller, &order(&app.serial), Once::not_kept()).await.expect("suspended");
+    let stopped = resync(ports, &caller, &app.serial, [&code(), &code()], None, Once::not_kept()).await;
+    assert!(matches!(stopped, Err(ResyncError::NotActive(_))), "{stopped:?}");
+}
+
+async fn a_repeated_verification_has_the_same_answer(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let tenant = operator("acme").tenant;
+    ports.clock().advance(Duration::from_secs(30));
+    let code = Code::parse(&app.code(ports.clock().now())).expect("a code");
+    let request = |n: u8| Some(BearerHash::of(&[&[n]]));
+    let again = |n| Attempt { remember: true, request: request(n), ..attempt(code.clone()) };
+    let first = verify(ports, &tenant, again(1)).await.expect("right");
+    let issued = first.source.expect("issued");
+    let second = verify(ports, &tenant, again(1)).await.expect("the same request");
+    assert_eq!((second.serial, second.source.expect("issued").hash()), (first.serial, issued.hash()));
+    let standing = ports.store().standing(&tenant, &subject()).await.expect("read");
+    assert_eq!(standing.auth.sources, [issued.hash()], "one device is known");
+    let other = verify(ports, &tenant, again(2)).await;
+    assert!(matches!(other, Err(VerifyError::Refused)), "another request replays: {other:?}");
+    ports.clock().advance(otpost_domain::verification::ANSWER_LIFE);
+    let late = verify(ports, &tenant, again(1)).await;
+    assert!(matches!(late, Err(VerifyError::Refused)), "forgotten: {late:?}");
+}
+
+async fn a_serial_without_a_token_locks_like_a_user(ports: &impl TestPorts) {
+    let app = enrolled(ports).await;
+    let tenant = operator("acme").tenant;
+    ports.clock().advance(Duration::from_secs(30));
+    let right = app.code(ports.clock().now());
+    let by = |serial: Serial, code: Code| Attempt { whose: Whose::Token(serial), ..attempt(code) };
+    let mut told = Vec::new();
+    for serial in [Serial::new([9; 8]), app.serial.clone()] {
+        let mut answers = Vec::new();
+        for _ in 0..12 {
+            let answer = verify(ports, &tenant, by(serial.clone(), wrong_code(&right))).await;
+            answers.push(answer.expect_err("wrong").to_string());
+        }
+        told.push(answers);
+    }
+    assert_eq!(told.first(), told.last());
+    ports.clock().advance(Duration::from_secs(30));
+    let right = Code::parse(&app.code(ports.clock().now())).expect("a code");
+    let verified = verify(ports, &tenant, by(app.serial.clone(), right)).await.expect("right");
+    assert_eq!((verified.user, verified.serial), (jane(), app.serial));
+}
+
+fn slot(ports: &impl TestPorts, request: &[u8], holder: &str) -> Slot {
+    let at = ports.clock().now();
+    Slot {
+        tenant: operator("acme").tenant,
+        id: BearerHash::of(&[b"key"]),
+        request: BearerHash::of(&[request]),
+        holder: holder.to_owned(),
+        at,
+    }
+}
+
+async fn an_answer_is_kept_with_its_change(ports: &impl TestPorts) {
+    let caller = acme(ports).await;
+    let joe = UserId::try_from("joe").expect("a user's id");
+    let held = slot(ports, b"make joe", "one");
+    assert_eq!(reserve(ports, &held).await.expect("a write"), Earlier::Nothing);
+    let told = |user: &otpost_domain::tenant::User| {
+        Ok(Reply { status: 201, etag: Some("1".to_owned()), body: format!("made {}", user.id) })
+    };
+    let lost = Slot { holder: "somebody else".to_owned(), ..held.clone() };
+    let profile = users::Profile::default;
+    let overtaken =
+        users::create_user(ports, &caller, joe.clone(), profile(), Once::kept(&lost, &told)).await;
+    assert!(overtaken.is_err(), "who lost the slot changes nothing");
+    assert_eq!(ports.store().user(&caller.tenant, &joe).await.expect("read"), None);
+    let made = users::create_user(ports, &caller, joe, profile(), Once::kept(&held, &told)).await;
+    made.expect("made");
+    let again = slot(ports, b"make joe", "two");
+    let wanted = Reply { status: 201, etag: Some("1".to_owned()), body: "made joe".to_owned() };
+    assert_eq!(reserve(ports, &again).await.expect("read"), Earlier::Answered(wanted));
+    let other = slot(ports, b"make joan", "three");
+    assert_eq!(reserve(ports, &other).await.expect("read"), Earlier::OtherRequest);
+    release(ports, &held).await;
+    assert!(matches!(reserve(ports, &again).await.expect("read"), Earlier::Answered(_)), "an answer stays");
+    ports.clock().advance(ANSWER_LIFE);
+    let late = slot(ports, b"make joan", "four");
+    assert_eq!(reserve(ports, &late).await.expect("a write"), Earlier::Nothing, "forgotten after its time");
+}
+
+async fn a_slot_has_one_holder<P: TestPorts>(ports: P) {
+    let ports = Arc::new(ports);
+    acme(ports.as_ref()).await;
+    let mut racing = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let ports = Arc::clone(&ports);
+        racing.spawn(async move {
+            let slot = slot(ports.as_ref(), b"request", &n.to_string());
+            let found = reserve(ports.as_ref(), &slot).await.expect("a write");
+            (slot, found)
+        });
+    }
+    let all = racing.join_all().await;
+    let until = ports.clock().now().plus(SLOT_LEASE);
+    assert_eq!(all.iter().filter(|(_, found)| *found == Earlier::Nothing).count(), 1);
+    assert_eq!(all.iter().filter(|(_, found)| *found == Earlier::Running { until }).count(), 19);
+    let (holder, _) = all.iter().find(|(_, found)| *found == Earlier::Nothing).expect("a holder");
+    let (loser, _) = all.iter().find(|(_, found)| *found != Earlier::Nothing).expect("a loser");
+    release(ports.as_ref(), loser).await;
+    let next = slot(ports.as_ref(), b"request", "next");
+    assert!(matches!(reserve(ports.as_ref(), &next).await.expect("read"), Earlier::Running { .. }));
+    ports.clock().advance(SLOT_LEASE);
+    let next = slot(ports.as_ref(), b"request", "next");
+    assert_eq!(reserve(ports.as_ref(), &next).await.expect("a write"), Earlier::Nothing, "its lease is over");
+    release(ports.as_ref(), holder).await;
+    let third = slot(ports.as_ref(), b"request", "third");
+    assert!(matches!(reserve(ports.as_ref(), &third).await.expect("read"), Earlier::Running { .. }));
+    release(ports.as_ref(), &next).await;
+    assert_eq!(reserve(ports.as_ref(), &third).await.expect("a write"), Earlier::Nothing);
+}
+
+async fn a_nonce_is_taken_once(ports: &impl TestPorts) {
+    let until = ports.clock().now().plus(Duration::from_mins(10));
+    let [one, two] = [1_u8, 2].map(|n| BearerHash::of(&[&[n]]));
+    for (device, nonce, holder, wanted) in [
+        (&one, "a", "h1", Write::Done),
+        (&one, "a", "h2", Write::Stale),
+        (&one, "a", "h1", Write::Done),
+        (&one, "b", "h3", Write::Done),
+        (&two, "a", "h4", Write::Done),
+    ] {
+        assert_eq!(ports.store().take_nonce(device, nonce, holder, until).await.expect("a write"), wanted);
+    }
 }
 
 #[cfg(test)]

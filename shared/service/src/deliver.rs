@@ -6,10 +6,14 @@ use std::time::Duration;
 use otpost_domain::ids::OPEN_SHARDS;
 use otpost_domain::message::{Message, Step};
 
-use crate::ports::{Clock as _, DeliveryQueue as _, MessageRef, MessageStore as _, PortError, Ports, Write};
+use crate::ports::{
+    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, Write,
+};
 
+/// How many messages of a shard the sweep reads at once.
+pub const SWEEP_PAGE: usize = 100;
 /// How many messages of a shard one sweep picks up; the rest waits for the next.
-pub const SWEEP_LIMIT: usize = 200;
+pub const SWEEP_LIMIT: usize = 1000;
 
 /// What was done for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,17 @@ pub enum Delivered {
 /// When a port fails: the queue brings the message again.
 pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Delivered, PortError> {
     loop {
-        let Some(message) = ports.store().message(reference).await? else {
+        let found = ports.store().message(reference).await;
+        let Some(message) = (match found {
+            Ok(found) => found,
+            Err(error) => {
+                // It goes to the dead letters once, and is not found by every later sweep.
+                if error.kind == Fault::Corrupt {
+                    ports.store().put_aside(reference).await?;
+                }
+                return Err(error);
+            }
+        }) else {
             tracing::warn!(message.id = %reference.id, "no such message");
             return Ok(Delivered::Rested);
         };
@@ -51,19 +65,41 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
     }
 }
 
-/// Puts every open message whose time has come back on the queue; returns how many.
+/// Puts every open message whose time has come back on the queue; returns how many. What fails in one shard does not
+/// keep it from the others.
 ///
 /// # Errors
-/// When a port fails; the next sweep goes on.
+/// The last failure of a port, once all shards were looked at; the next sweep goes on.
 pub async fn sweep(ports: &impl Ports) -> Result<usize, PortError> {
     let mut found = 0;
+    let mut failed = None;
     // Each sweep begins at another shard, so that a long backlog of one starves no other.
     let minute = ports.clock().now().seconds() / 60;
     let first = u8::try_from(minute % u64::from(OPEN_SHARDS)).unwrap_or_default();
     for shard in (first..OPEN_SHARDS).chain(0..first) {
-        for reference in ports.store().due(shard, ports.clock().now(), SWEEP_LIMIT).await? {
-            ports.queue().deliver(&reference).await?;
-            found += 1;
+        match sweep_shard(ports, shard).await {
+            Ok(swept) => found += swept,
+            Err(error) => {
+                tracing::error!(shard, error = error.chain(), "a shard was not swept to its end");
+                failed = Some(error);
+            }
+        }
+    }
+    failed.map_or(Ok(found), Err)
+}
+
+async fn sweep_shard(ports: &impl Ports, shard: u8) -> Result<usize, PortError> {
+    let now = ports.clock().now();
+    let mut found = 0;
+    let mut last = None;
+    while found < SWEEP_LIMIT {
+        let due = ports.store().due(shard, now, SWEEP_PAGE, last.as_ref()).await?;
+        let messages: Vec<MessageRef> = due.iter().map(|due| due.message.clone()).collect();
+        ports.queue().deliver_all(&messages).await?;
+        found += messages.len();
+        last = due.into_iter().next_back();
+        if messages.len() < SWEEP_PAGE {
+            break;
         }
     }
     Ok(found)

@@ -14,7 +14,11 @@ pub mod contract;
 pub mod deliver;
 pub mod enroll;
 #[cfg(feature = "testing")]
+pub mod faults;
+pub mod lifecycle;
+#[cfg(feature = "testing")]
 pub mod memory;
+pub mod once;
 pub mod ports;
 pub mod provision;
 pub mod push;

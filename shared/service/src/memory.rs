@@ -14,35 +14,51 @@ use std::time::Duration;
 use data_encoding::BASE32_NOPAD;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::audit::{Actor, AuditEntry};
+use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::enrolment::{Enrolment, EnrolmentState};
 use otpost_domain::ids::{BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{Channel, Gateway, Message};
-use otpost_domain::otp::{Algorithm, Code, Digits, OtpParameters, totp};
+use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, totp};
 use otpost_domain::sealing::{self, Binding, DataKey};
 use otpost_domain::secret::Seed;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
-use otpost_domain::token::Token;
+use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Acceptance, AuthRow, LiveToken, Refusal};
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
 use crate::content::PushContent;
+use crate::once::Once;
 use crate::ports::{
-    Activation, AuthWrite, Clock, DeliveryQueue, EnrolmentStore, Entropy, Fault, KeyStore, MessageRef,
-    MessageStore, Page, PageRequest, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Sealer,
-    Standing, TenantStore, TokenStore, UserStore, VerificationStore, WrappedKey, Write,
+    ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeliveryQueue, Due,
+    EnrolmentStore, Entropy, Fault, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page,
+    PageRequest, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, SLOT_LEASE, Sealer,
+    Slot, Standing, Subject, TenantStore, TokenStore, UserStore, VerificationStore, WrappedKey, Write,
 };
 
 /// All ports in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryPorts {
     store: MemoryStore,
     queue: MemoryQueue,
     sealer: MemorySealer,
     clock: ManualClock,
     entropy: CountingEntropy,
+}
+
+impl Default for MemoryPorts {
+    fn default() -> Self {
+        let store = MemoryStore::default();
+        Self {
+            sealer: MemorySealer { store: store.clone(), nonces: CountingEntropy::default() },
+            store,
+            queue: MemoryQueue::default(),
+            clock: ManualClock::default(),
+            entropy: CountingEntropy::default(),
+        }
+    }
 }
 
 impl MemoryPorts {
@@ -58,6 +74,59 @@ impl MemoryPorts {
         self.store.lock().audit.iter().map(|entry| entry.action.as_str()).collect()
     }
 
+    /// All that has happened, without random ids and times: two worlds of one shape are in the same state.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        let state = self.store.lock();
+        let mut lines = Vec::new();
+        lines.extend(state.tenants.values().map(|tenant| {
+            let keys = state.data_keys.get(&tenant.id).map_or(0, BTreeMap::len);
+            format!(
+                "tenant {} key {} of {keys} deleted {}",
+                tenant.id,
+                tenant.key_version,
+                tenant.deleted_at.is_some()
+            )
+        }));
+        lines.extend(
+            state
+                .keys
+                .values()
+                .map(|key| format!("key {} revoked {}", key.role.as_str(), key.revoked_at.is_some())),
+        );
+        lines.extend(state.users.values().map(|user| {
+            let name = user.display_name.as_ref().map_or("", DisplayName::as_str);
+            format!("user {} {name} active {}", user.id, user.active)
+        }));
+        lines.extend(state.tokens.values().map(|token| {
+            let push = token.device.as_ref().map(|device| device.now.push.as_str());
+            format!("token of {} {} {push:?}", token.user, token.state.as_str())
+        }));
+        let row = |auth: &AuthRow| {
+            let live: Vec<_> = auth.live.iter().map(|live| (live.last_step, live.suspended)).collect();
+            let (known, strangers) = (auth.known_failures, auth.stranger_failures);
+            format!("{live:?} failures {known} {strangers} sources {}", auth.sources.len())
+        };
+        lines.extend(state.auth.iter().map(|((_, user), auth)| format!("auth {user} {}", row(auth))));
+        lines.extend(state.decoys.values().map(|auth| format!("decoy {}", row(auth))));
+        lines.extend(state.enrolments.values().map(|enrolment| {
+            let wrong: Vec<_> = enrolment.sessions.iter().map(|session| session.wrong_codes).collect();
+            let state = match enrolment.state {
+                EnrolmentState::Open => "open",
+                EnrolmentState::Used { .. } => "used",
+                EnrolmentState::Superseded { .. } => "superseded",
+            };
+            format!("link of {} {state} sessions {wrong:?}", enrolment.user)
+        }));
+        lines.extend(state.messages.values().map(|message| {
+            let sealed = message.content.is_some();
+            format!("message to {} {} content {sealed}", message.user, message.status.as_str())
+        }));
+        lines.extend(state.audit.iter().map(|entry| format!("audit {}", entry.action.as_str())));
+        lines.sort();
+        lines.join("\n")
+    }
+
     /// Makes a tenant whose name is its id with a capital.
     pub async fn with_tenant(&self, id: &str) {
         let mut name = id.to_owned();
@@ -66,7 +135,7 @@ impl MemoryPorts {
         }
         let caller = Caller { actor: Actor::Platform, ..operator(id) };
         let name = DisplayName::try_from(name.as_str()).expect("a name");
-        let _made_before = crate::admin::create_tenant(self, &caller, name).await;
+        let _made_before = crate::admin::create_tenant(self, &caller, name, Once::not_kept()).await;
         self.store.lock().audit.clear();
     }
 }
@@ -175,26 +244,51 @@ impl DeliveryQueue for MemoryQueue {
         self.put(Queued::Deliver(message.clone()))
     }
 
+    async fn deliver_all(&self, messages: &[MessageRef]) -> PortResult<()> {
+        messages.iter().try_for_each(|message| self.put(Queued::Deliver(message.clone())))
+    }
+
     async fn hand(&self, gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> PortResult<()> {
         self.put(Queued::Hand(gateway, message.clone(), hop, delay))
     }
 }
 
-/// The real sealing under a fixed key.
+/// The real sealing under tenants' keys, which lie in the store unwrapped.
 #[derive(Debug, Default)]
 pub struct MemorySealer {
+    store: MemoryStore,
     nonces: CountingEntropy,
 }
 
 impl MemorySealer {
-    fn key() -> DataKey {
-        DataKey::new([42; 32])
+    fn key(&self, tenant: &TenantId, version: Option<u8>) -> PortResult<(u8, DataKey)> {
+        let state = self.store.lock();
+        let missing = || PortError::new(Fault::Corrupt, "the tenant has no data key");
+        let keys = state.data_keys.get(tenant).ok_or_else(missing)?;
+        let version = version.or_else(|| keys.keys().next_back().copied()).ok_or_else(missing)?;
+        let key = keys.get(&version).ok_or_else(missing)?;
+        let key =
+            DataKey::try_from(key.0.as_slice()).map_err(|error| PortError::new(Fault::Corrupt, error))?;
+        Ok((version, key))
     }
 }
 
 impl Sealer for MemorySealer {
-    async fn new_tenant_key(&self, tenant: &TenantId) -> PortResult<WrappedKey> {
-        Ok(WrappedKey(tenant.as_str().as_bytes().to_vec()))
+    async fn new_tenant_key(&self, _: &TenantId) -> PortResult<WrappedKey> {
+        Ok(WrappedKey(self.nonces.array::<32>().to_vec()))
+    }
+
+    fn forget(&self, _: &TenantId) {}
+
+    async fn is_current(&self, tenant: &TenantId, sealed: &[u8]) -> PortResult<bool> {
+        let version =
+            sealing::key_version_of(sealed).map_err(|error| PortError::new(Fault::Corrupt, error))?;
+        Ok(version == self.key(tenant, None)?.0)
+    }
+
+    async fn burn(&self, tenant: &TenantId) -> PortResult<()> {
+        sealing::burn(&self.key(tenant, None)?.1);
+        Ok(())
     }
 
     async fn seal(
@@ -205,7 +299,8 @@ impl Sealer for MemorySealer {
         secret: &[u8],
     ) -> PortResult<Vec<u8>> {
         let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
-        Ok(sealing::seal(&Self::key(), 1, &binding, self.nonces.array(), secret))
+        let (version, key) = self.key(tenant, None)?;
+        Ok(sealing::seal(&key, version, &binding, self.nonces.array(), secret))
     }
 
     async fn open(
@@ -215,8 +310,10 @@ impl Sealer for MemorySealer {
         record: &str,
         sealed: &[u8],
     ) -> PortResult<Zeroizing<Vec<u8>>> {
+        let corrupt = |error| PortError::new(Fault::Corrupt, error);
         let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
-        sealing::open(&Self::key(), &binding, sealed).map_err(|error| PortError::new(Fault::Corrupt, error))
+        let version = sealing::key_version_of(sealed).map_err(corrupt)?;
+        sealing::open(&self.key(tenant, Some(version))?.1, &binding, sealed).map_err(corrupt)
     }
 }
 
@@ -227,22 +324,52 @@ struct State {
     tenants: BTreeMap<TenantId, Tenant>,
     keys: BTreeMap<KeyId, ApiKey>,
     users: BTreeMap<UserKey, User>,
+    data_keys: BTreeMap<TenantId, BTreeMap<u8, WrappedKey>>,
     auth: BTreeMap<UserKey, AuthRow>,
-    decoys: BTreeMap<UserKey, AuthRow>,
+    decoys: BTreeMap<(TenantId, Subject), AuthRow>,
     tokens: BTreeMap<(TenantId, Serial), Token>,
     enrolments: BTreeMap<BearerHash, Enrolment>,
     messages: BTreeMap<(TenantId, MessageId), Message>,
+    answers: BTreeMap<(TenantId, BearerHash), (Slot, Option<AnswerContent>)>,
+    nonces: BTreeMap<(BearerHash, String), (String, Timestamp)>,
     audit: Vec<AuditEntry>,
 }
 
-/// State behind one lock.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<State>);
+impl State {
+    /// Whether the journal may be written: its slot, if it has one, is still its holder's.
+    fn admits(&self, journal: &Journal) -> bool {
+        journal.answer.as_ref().is_none_or(|answer| {
+            let key = (answer.slot.tenant.clone(), answer.slot.id.clone());
+            let held = self.answers.get(&key);
+            held.is_some_and(|(slot, kept)| slot.holder == answer.slot.holder && kept.is_none())
+        })
+    }
+
+    fn tokens_of(&self, tenant: &TenantId, user: &UserId) -> impl Iterator<Item = &Token> {
+        self.tokens.values().filter(move |token| &token.tenant == tenant && &token.user == user)
+    }
+
+    fn write(&mut self, journal: &Journal) {
+        self.audit.push(journal.audit.clone());
+        if let Some(answer) = &journal.answer {
+            let key = (answer.slot.tenant.clone(), answer.slot.id.clone());
+            self.answers.insert(key, (answer.slot.clone(), Some(answer.content.clone())));
+        }
+    }
+}
+
+/// State behind one lock; its clones are the same store.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
 
 impl MemoryStore {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().expect("not poisoned")
     }
+}
+
+fn is_revoked(token: &Token) -> bool {
+    matches!(token.state, TokenState::Revoked { .. })
 }
 
 fn page<T: Clone>(sorted: Vec<(String, T)>, request: &PageRequest) -> Page<T> {
@@ -261,13 +388,52 @@ fn page<T: Clone>(sorted: Vec<(String, T)>, request: &PageRequest) -> Page<T> {
 }
 
 impl TenantStore for MemoryStore {
-    async fn create_tenant(&self, tenant: &Tenant, _: &WrappedKey, audit: &AuditEntry) -> PortResult<Write> {
+    async fn create_tenant(&self, tenant: &Tenant, key: &WrappedKey, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
-        if state.tenants.contains_key(&tenant.id) {
+        if !state.admits(journal) || state.tenants.contains_key(&tenant.id) {
             return Ok(Write::Stale);
         }
         state.tenants.insert(tenant.id.clone(), tenant.clone());
-        state.audit.push(audit.clone());
+        state.data_keys.entry(tenant.id.clone()).or_default().insert(1, key.clone());
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn add_tenant_key(
+        &self,
+        id: &TenantId,
+        version: u8,
+        key: &WrappedKey,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
+        match state.tenants.get_mut(id) {
+            Some(tenant)
+                if tenant.key_version.checked_add(1) == Some(version) && tenant.deleted_at.is_none() =>
+            {
+                tenant.key_version = version;
+            }
+            _ => return Ok(Write::Stale),
+        }
+        state.data_keys.entry(id.clone()).or_default().insert(version, key.clone());
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn delete_tenant(&self, id: &TenantId, at: Timestamp, journal: &Journal) -> PortResult<Write> {
+        let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
+        match state.tenants.get_mut(id) {
+            Some(tenant) if tenant.deleted_at.is_none() => tenant.deleted_at = Some(at),
+            _ => return Ok(Write::Stale),
+        }
+        state.data_keys.remove(id);
+        state.write(journal);
         Ok(Write::Done)
     }
 
@@ -282,13 +448,16 @@ impl TenantStore for MemoryStore {
 }
 
 impl KeyStore for MemoryStore {
-    async fn create_key(&self, key: &ApiKey, audit: &AuditEntry) -> PortResult<Write> {
+    async fn create_key(&self, key: &ApiKey, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
         if state.keys.contains_key(&key.id) {
             return Ok(Write::Stale);
         }
         state.keys.insert(key.id.clone(), key.clone());
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 
@@ -302,28 +471,34 @@ impl KeyStore for MemoryStore {
         Ok(page(own.map(|(id, key)| (id.to_string(), key.clone())).collect(), request))
     }
 
-    async fn revoke_key(&self, id: &KeyId, at: Timestamp, audit: &AuditEntry) -> PortResult<Write> {
+    async fn revoke_key(&self, id: &KeyId, at: Timestamp, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
         match state.keys.get_mut(id) {
             Some(key) if key.revoked_at.is_none() => key.revoked_at = Some(at),
             _ => return Ok(Write::Stale),
         }
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 }
 
 impl UserStore for MemoryStore {
-    async fn create_user(&self, user: &User, audit: &AuditEntry) -> PortResult<Write> {
+    async fn create_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
         let key = (user.tenant.clone(), user.id.clone());
         if state.users.contains_key(&key) {
             return Ok(Write::Stale);
         }
-        state.decoys.remove(&key);
+        state.decoys.remove(&(user.tenant.clone(), Subject::User(user.id.clone())));
         state.auth.insert(key.clone(), AuthRow::of_new_user(user.active));
         state.users.insert(key, user.clone());
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 
@@ -331,8 +506,11 @@ impl UserStore for MemoryStore {
         Ok(self.lock().users.get(&(tenant.clone(), id.clone())).cloned())
     }
 
-    async fn update_user(&self, user: &User, audit: &AuditEntry) -> PortResult<Write> {
+    async fn update_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
         let key = (user.tenant.clone(), user.id.clone());
         match state.users.get_mut(&key) {
             Some(stored) if stored.version + 1 == user.version => *stored = user.clone(),
@@ -341,12 +519,15 @@ impl UserStore for MemoryStore {
         if let Some(auth) = state.auth.get_mut(&key) {
             auth.active = user.active;
         }
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 
-    async fn delete_user(&self, user: &User, tokens: &[Token], audit: &AuditEntry) -> PortResult<Write> {
+    async fn delete_user(&self, user: &User, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
         let key = (user.tenant.clone(), user.id.clone());
         let same_user = state.users.get(&key).is_some_and(|stored| stored.version == user.version);
         let same_tokens = tokens.iter().all(|token| {
@@ -361,14 +542,17 @@ impl UserStore for MemoryStore {
         for token in tokens {
             state.tokens.remove(&(token.tenant.clone(), token.serial.clone()));
         }
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 }
 
 impl TokenStore for MemoryStore {
-    async fn provision(&self, token: &Token, seen: u64, audit: &AuditEntry) -> PortResult<Provisioning> {
+    async fn provision(&self, token: &Token, seen: u64, journal: &Journal) -> PortResult<Provisioning> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Provisioning::Stale);
+        }
         let key = (token.tenant.clone(), token.serial.clone());
         let exists = state.tokens.contains_key(&key);
         match state.users.get_mut(&(token.tenant.clone(), token.user.clone())) {
@@ -377,7 +561,7 @@ impl TokenStore for MemoryStore {
             _ => return Ok(Provisioning::Stale),
         }
         state.tokens.insert(key, token.clone());
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Provisioning::Done)
     }
 
@@ -387,11 +571,69 @@ impl TokenStore for MemoryStore {
 
     async fn tokens(&self, tenant: &TenantId, user: &UserId) -> PortResult<Vec<Token>> {
         let state = self.lock();
-        Ok(state.tokens.values().filter(|t| &t.tenant == tenant && &t.user == user).cloned().collect())
+        Ok(state.tokens_of(tenant, user).filter(|token| !is_revoked(token)).cloned().collect())
+    }
+
+    async fn revoked_tokens(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        request: &PageRequest,
+    ) -> PortResult<Page<Token>> {
+        let state = self.lock();
+        let own = state.tokens_of(tenant, user).filter(|token| is_revoked(token));
+        Ok(page(own.map(|token| (token.serial.to_string(), token.clone())).collect(), request))
+    }
+
+    async fn forget_revoked(&self, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
+        let mut state = self.lock();
+        let key = |token: &Token| (token.tenant.clone(), token.serial.clone());
+        let there = tokens.iter().all(|token| state.tokens.get(&key(token)).is_some_and(is_revoked));
+        if !(there && state.admits(journal)) {
+            return Ok(Write::Stale);
+        }
+        for token in tokens {
+            state.tokens.remove(&key(token));
+        }
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn change_token(&self, token: &Token, journal: &Journal) -> PortResult<Write> {
+        let mut state = self.lock();
+        let key = (token.tenant.clone(), token.serial.clone());
+        let current = state.tokens.get(&key).is_some_and(|stored| stored.version + 1 == token.version);
+        if !(current && state.admits(journal)) {
+            return Ok(Write::Stale);
+        }
+        if let Some(auth) = state.auth.get_mut(&(token.tenant.clone(), token.user.clone())) {
+            for live in auth.live.iter_mut().filter(|live| live.serial == token.serial) {
+                live.suspended = matches!(token.state, TokenState::Suspended { .. });
+            }
+            auth.live.retain(|live| live.serial != token.serial || !is_revoked(token));
+        }
+        state.tokens.insert(key, token.clone());
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn reseal(&self, token: &Token, old: &SealedSeed, new: &SealedSeed) -> PortResult<Write> {
+        let mut state = self.lock();
+        let stored = state.tokens.get_mut(&(token.tenant.clone(), token.serial.clone()));
+        match stored.map(|stored| &mut stored.state) {
+            Some(TokenState::Active { seed, .. } | TokenState::Suspended { seed, .. }) if seed == old => {
+                seed.clone_from(new);
+                Ok(Write::Done)
+            }
+            _ => Ok(Write::Stale),
+        }
     }
 
     async fn push(&self, push: &Push<'_>) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(push.journal) {
+            return Ok(Write::Stale);
+        }
         let key = (push.token.tenant.clone(), push.token.serial.clone());
         match state.tokens.get_mut(&key) {
             Some(stored) if stored.version + 1 == push.token.version => *stored = push.token.clone(),
@@ -405,24 +647,24 @@ impl TokenStore for MemoryStore {
         state.enrolments.insert(push.enrolment.link.clone(), push.enrolment.clone());
         let message = push.message;
         state.messages.insert((message.tenant.clone(), message.id.clone()), message.clone());
-        state.audit.push(push.audit.clone());
+        state.write(push.journal);
         Ok(Write::Done)
     }
 
     async fn activate(&self, activation: &Activation<'_>) -> PortResult<Write> {
         let mut state = self.lock();
-        let Activation { token, enrolment, step, drift, audit } = *activation;
+        let Activation { token, enrolment, step, drift, journal } = *activation;
         let token_key = (token.tenant.clone(), token.serial.clone());
         let user_key = (token.tenant.clone(), token.user.clone());
         let current = state.tokens.get(&token_key).is_some_and(|stored| stored.version + 1 == token.version)
             && state.enrolments.get(&enrolment.link).is_some_and(|old| old.version + 1 == enrolment.version);
-        let Some(auth) = state.auth.get_mut(&user_key).filter(|_| current) else {
+        let Some(auth) = state.auth.get_mut(&user_key).filter(|auth| current && auth.active) else {
             return Ok(Write::Stale);
         };
-        auth.live.push(LiveToken { serial: token.serial.clone(), last_step: Some(step), drift });
+        auth.live.push(LiveToken::activated(token.serial.clone(), step, drift));
         state.tokens.insert(token_key, token.clone());
         state.enrolments.insert(enrolment.link.clone(), enrolment.clone());
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 }
@@ -432,28 +674,36 @@ impl EnrolmentStore for MemoryStore {
         Ok(self.lock().enrolments.get(link).cloned())
     }
 
-    async fn save_enrolment(&self, enrolment: &Enrolment, audit: &AuditEntry) -> PortResult<Write> {
+    async fn save_enrolment(&self, enrolment: &Enrolment, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
         match state.enrolments.get_mut(&enrolment.link) {
             Some(stored) if stored.version + 1 == enrolment.version => *stored = enrolment.clone(),
             _ => return Ok(Write::Stale),
         }
-        state.audit.push(audit.clone());
+        state.write(journal);
         Ok(Write::Done)
     }
 }
 
 impl VerificationStore for MemoryStore {
-    async fn standing(&self, tenant: &TenantId, user: &UserId) -> PortResult<Standing> {
+    async fn owner(&self, tenant: &TenantId, serial: &Serial) -> PortResult<Option<UserId>> {
         let state = self.lock();
-        let key = (tenant.clone(), user.clone());
-        let Some(auth) = state.auth.get(&key) else {
-            let auth = state.decoys.get(&key).cloned().unwrap_or_default();
-            return Ok(Standing { auth, is_user: false, tokens: Vec::new() });
-        };
-        let tokens =
-            state.tokens.values().filter(|t| &t.tenant == tenant && &t.user == user).cloned().collect();
-        Ok(Standing { auth: auth.clone(), is_user: true, tokens })
+        Ok(state.tokens.get(&(tenant.clone(), serial.clone())).map(|token| token.user.clone()))
+    }
+
+    async fn standing(&self, tenant: &TenantId, subject: &Subject) -> PortResult<Standing> {
+        let state = self.lock();
+        if let Subject::User(user) = subject
+            && let Some(auth) = state.auth.get(&(tenant.clone(), user.clone()))
+        {
+            let tokens = state.tokens_of(tenant, user).filter(|token| !is_revoked(token)).cloned().collect();
+            return Ok(Standing { auth: auth.clone(), is_user: true, tokens });
+        }
+        let auth = state.decoys.get(&(tenant.clone(), subject.clone())).cloned().unwrap_or_default();
+        Ok(Standing { auth, is_user: false, tokens: Vec::new() })
     }
 
     async fn accept(
@@ -472,29 +722,111 @@ impl VerificationStore for MemoryStore {
         }
     }
 
-    async fn refuse(
+    async fn resync(
         &self,
         tenant: &TenantId,
         user: &UserId,
+        acceptance: &Acceptance,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
+        match state.auth.get_mut(&(tenant.clone(), user.clone())) {
+            Some(auth) if auth.accepts(acceptance) => *auth = auth.clone().accepted(acceptance),
+            _ => return Ok(Write::Stale),
+        }
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn refuse(
+        &self,
+        tenant: &TenantId,
+        subject: &Subject,
         refusal: &Refusal,
         is_user: bool,
     ) -> PortResult<AuthWrite> {
         let mut state = self.lock();
-        let key = (tenant.clone(), user.clone());
-        let auth = if is_user {
-            state.auth.get_mut(&key)
-        } else if let Some(real) = state.auth.get(&key) {
-            return Ok(AuthWrite::Moved(real.clone()));
-        } else {
-            Some(state.decoys.entry(key).or_default())
+        let user = match subject {
+            Subject::User(user) => Some((tenant.clone(), user.clone())),
+            Subject::NoToken(_) => None,
+        };
+        let real = user.as_ref().and_then(|key| state.auth.get(key)).cloned();
+        let auth = match (is_user, user, real) {
+            (true, Some(key), _) => state.auth.get_mut(&key),
+            (false, _, Some(real)) => return Ok(AuthWrite::Moved(real)),
+            _ => Some(state.decoys.entry((tenant.clone(), subject.clone())).or_default()),
         };
         match auth {
+            Some(auth) if auth.last_refused.as_ref() == Some(&refusal.id) => Ok(AuthWrite::Done),
             Some(auth) if auth.refuses(refusal) => {
                 *auth = auth.clone().refused(refusal);
                 Ok(AuthWrite::Done)
             }
             other => Ok(AuthWrite::Moved(other.cloned().unwrap_or_default())),
         }
+    }
+
+    async fn unlock(&self, tenant: &TenantId, user: &UserId, journal: &Journal) -> PortResult<Write> {
+        let mut state = self.lock();
+        if !state.admits(journal) {
+            return Ok(Write::Stale);
+        }
+        match state.auth.get_mut(&(tenant.clone(), user.clone())) {
+            Some(auth) => *auth = auth.clone().unlocked(),
+            None => return Ok(Write::Stale),
+        }
+        state.write(journal);
+        Ok(Write::Done)
+    }
+}
+
+impl AnswerStore for MemoryStore {
+    async fn reserve(&self, slot: &Slot) -> PortResult<Reserved> {
+        let mut state = self.lock();
+        let key = (slot.tenant.clone(), slot.id.clone());
+        if let Some((earlier, kept)) = state.answers.get(&key)
+            && slot.at < earlier.at.plus(ANSWER_LIFE)
+        {
+            if earlier.request != slot.request {
+                return Ok(Reserved::OtherRequest);
+            }
+            if let Some(content) = kept {
+                return Ok(Reserved::Answered(content.clone()));
+            }
+            let until = earlier.at.plus(SLOT_LEASE);
+            if slot.at < until && earlier.holder != slot.holder {
+                return Ok(Reserved::Running { until });
+            }
+        }
+        state.answers.insert(key, (slot.clone(), None));
+        Ok(Reserved::Held)
+    }
+
+    async fn release(&self, slot: &Slot) -> PortResult<()> {
+        let mut state = self.lock();
+        let key = (slot.tenant.clone(), slot.id.clone());
+        if state.answers.get(&key).is_some_and(|(held, kept)| held.holder == slot.holder && kept.is_none()) {
+            state.answers.remove(&key);
+        }
+        Ok(())
+    }
+}
+
+impl NonceStore for MemoryStore {
+    async fn take_nonce(
+        &self,
+        device: &BearerHash,
+        nonce: &str,
+        holder: &str,
+        until: Timestamp,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        let taken = state.nonces.entry((device.clone(), nonce.to_owned()));
+        let (by, _) = taken.or_insert_with(|| (holder.to_owned(), until));
+        Ok(if by == holder { Write::Done } else { Write::Stale })
     }
 }
 
@@ -534,11 +866,29 @@ impl MessageStore for MemoryStore {
         Ok(Write::Done)
     }
 
-    async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> PortResult<Vec<MessageRef>> {
+    async fn put_aside(&self, message: &MessageRef) -> PortResult<()> {
+        if let Some(message) = self.lock().messages.get_mut(&(message.tenant.clone(), message.id.clone())) {
+            message.due_at = None;
+        }
+        Ok(())
+    }
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+        after: Option<&Due>,
+    ) -> PortResult<Vec<Due>> {
         let state = self.lock();
-        let due =
-            state.messages.values().filter(|m| m.id.shard() == shard && m.due_at.is_some_and(|at| at <= now));
-        Ok(due.take(limit).map(MessageRef::from).collect())
+        let of_shard = state.messages.values().filter(|message| message.id.shard() == shard);
+        let due = of_shard.filter_map(|message| Some(Due { message: message.into(), at: message.due_at? }));
+        let mut due: Vec<Due> = due.filter(|due| due.at <= now).collect();
+        let key = |due: &Due| (due.at, due.message.id.clone());
+        due.sort_by_key(key);
+        due.retain(|due| after.is_none_or(|after| key(due) > key(after)));
+        due.truncate(limit);
+        Ok(due)
     }
 }
 
@@ -550,22 +900,32 @@ pub fn operator(tenant: &str) -> Caller {
     Caller { tenant, actor }
 }
 
-/// Tenant `acme`, user `jane`, a token of hers, and its link pushed by e-mail: the message.
+/// Tenant `acme`, user `jane`, a token of hers, and its link pushed by e-mail, without an authorization code: the
+/// message.
 pub async fn pushed<P: Ports>(ports: &P) -> MessageRef {
+    pushed_as(ports, OtpParameters::default(), AuthorizationMode::None).await.0
+}
+
+/// The same with a token of these parameters and an authorization code of this mode.
+pub async fn pushed_as<P: Ports>(
+    ports: &P,
+    parameters: OtpParameters,
+    authorization: AuthorizationMode,
+) -> (MessageRef, Option<AuthorizationCode>) {
     let caller = operator("acme");
     let jane = UserId::try_from("jane").expect("a user's id");
     let platform = Caller { actor: Actor::Platform, ..caller.clone() };
     let name = DisplayName::try_from("Acme").expect("a name");
-    crate::admin::create_tenant(ports, &platform, name).await.expect("a tenant");
+    crate::admin::create_tenant(ports, &platform, name, Once::not_kept()).await.expect("a tenant");
     let email = EmailAddress::try_from("jane@example.org").ok();
     let profile = crate::users::Profile { email, ..Default::default() };
-    crate::users::create_user(ports, &caller, jane.clone(), profile).await.expect("a user");
-    let parameters = OtpParameters::default();
-    let token = crate::provision::provision(ports, &caller, &jane, parameters).await.expect("a token");
+    crate::users::create_user(ports, &caller, jane.clone(), profile, Once::not_kept()).await.expect("a user");
+    let token = crate::provision::provision(ports, &caller, &jane, parameters, Once::not_kept()).await;
+    let serial = token.expect("a token").serial;
+    let order = crate::push::Order { serial, channel: Channel::Email, authorization };
     let url = "https://otp.example.org";
-    let message =
-        crate::push::push(ports, &caller, &token.serial, Channel::Email, url).await.expect("a push");
-    MessageRef::from(&message)
+    let pushed = crate::push::push(ports, &caller, &order, url, Once::not_kept()).await.expect("a push");
+    (MessageRef::from(&pushed.message), pushed.authorization)
 }
 
 /// The code in a message's link, as its recipient reads it.
@@ -586,6 +946,7 @@ pub struct App {
     pub serial: Serial,
     parameters: OtpParameters,
     seed: Seed,
+    counter: Mutex<u64>,
 }
 
 impl App {
@@ -594,32 +955,60 @@ impl App {
     pub fn scans(started: &crate::enroll::Started) -> Self {
         let bytes = BASE32_NOPAD.decode(started.secret.as_bytes()).expect("Base32");
         let seed = Seed::new(bytes).expect("a seed");
-        Self { serial: started.serial.clone(), parameters: started.parameters, seed }
+        Self {
+            serial: started.serial.clone(),
+            parameters: started.parameters,
+            seed,
+            counter: Mutex::default(),
+        }
     }
 
-    /// The code that it shows at `at`.
+    /// The code that it shows at `at`; a counter-based token shows the next one each time.
     #[must_use]
     pub fn code(&self, at: Timestamp) -> String {
-        let period = self.parameters.kind.period().expect("a time-based token");
-        totp::code(&self.seed, totp::step(at.seconds(), period), &self.parameters).expose().to_owned()
+        let step = match self.parameters.kind {
+            Kind::Totp(period) => totp::step(at.seconds(), period),
+            Kind::Hotp => {
+                let mut counter = self.counter.lock().expect("not poisoned");
+                *counter += 1;
+                *counter - 1
+            }
+        };
+        hotp::code(&self.seed, step, self.parameters.algorithm, self.parameters.digits).expose().to_owned()
+    }
+
+    /// Presses a counter-based token's button `times` times, unseen.
+    pub fn skip(&self, times: u64) {
+        *self.counter.lock().expect("not poisoned") += times;
     }
 }
 
 /// `jane` of `acme` with an active token, and her app.
 pub async fn enrolled<P: Ports>(ports: &P) -> App {
-    let reference = pushed(ports).await;
+    enrolled_as(ports, OtpParameters::default()).await
+}
+
+/// The same with a token of these parameters.
+pub async fn enrolled_as<P: Ports>(ports: &P, parameters: OtpParameters) -> App {
+    let (reference, _) = pushed_as(ports, parameters, AuthorizationMode::None).await;
     let link = link_of(ports, &reference).await;
-    let started = crate::enroll::start(ports, &link, None).await.expect("a session");
+    let started = crate::enroll::start(ports, &link, None, None).await.expect("a session");
     let app = App::scans(&started);
     let code = app.code(ports.clock().now());
-    crate::enroll::activate(ports, &link, &started.session, &code).await.expect("an activation");
+    crate::enroll::activate(ports, &link, &session(&started), &code).await.expect("an activation");
     app
+}
+
+/// The id of a browser's session.
+#[must_use]
+pub fn session(started: &crate::enroll::Started) -> BearerHash {
+    started.session.as_ref().expect("a browser's session").hash()
 }
 
 /// Parameters of every kind that a store must keep.
 #[must_use]
 pub fn all_parameters() -> Vec<OtpParameters> {
-    let mut all = vec![OtpParameters { kind: otpost_domain::otp::Kind::Hotp, ..OtpParameters::default() }];
+    let mut all = vec![OtpParameters { kind: Kind::Hotp, ..OtpParameters::default() }];
     for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
         for digits in [Digits::Six, Digits::Seven, Digits::Eight] {
             all.push(OtpParameters { algorithm, digits, ..OtpParameters::default() });

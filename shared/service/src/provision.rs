@@ -6,11 +6,13 @@ use otpost_domain::otp::OtpParameters;
 use otpost_domain::token::Token;
 
 use crate::caller::Caller;
+use crate::once::Once;
 use crate::ports::{
-    Clock as _, Entropy as _, PortError, Ports, Provisioning, TokenStore as _, UserStore as _,
+    Clock as _, Entropy as _, Page, PageRequest, PortError, Ports, Provisioning, TokenStore as _,
+    UserStore as _,
 };
 
-/// How many tokens a user may have.
+/// How many tokens a user may have that are not revoked.
 pub const MAX_TOKENS: usize = 10;
 /// How often a provisioning begins again that was overtaken.
 const TRIES: usize = 5;
@@ -41,6 +43,7 @@ pub async fn provision(
     caller: &Caller,
     user: &UserId,
     parameters: OtpParameters,
+    once: Once<'_, Token>,
 ) -> Result<Token, ProvisionError> {
     for _ in 0..TRIES {
         // The user first: the tokens seen are at least as new as the version that the write names.
@@ -51,10 +54,11 @@ pub async fn provision(
         let serial = Serial::new(ports.entropy().array());
         let now = ports.clock().now();
         let token = Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, now);
-        let mut audit = caller.audit(ports, Action::TokenProvisioned);
-        audit.user = Some(user.clone());
-        audit.serial = Some(token.serial.clone());
-        match ports.store().provision(&token, seen.version, &audit).await? {
+        let mut journal = caller.journal(ports, Action::TokenProvisioned);
+        journal.audit.user = Some(user.clone());
+        journal.audit.serial = Some(token.serial.clone());
+        let journal = once.record(ports, &token, journal).await?;
+        match ports.store().provision(&token, seen.version, &journal).await? {
             Provisioning::Done => return Ok(token),
             Provisioning::Stale | Provisioning::SerialTaken => {}
         }
@@ -84,13 +88,30 @@ pub async fn token(ports: &impl Ports, caller: &Caller, serial: &Serial) -> Resu
     ports.store().token(&caller.tenant, serial).await?.ok_or(LookUpError::NoSuchToken)
 }
 
-/// Lists a user's tokens, at most [`MAX_TOKENS`].
+/// Lists a user's tokens that are not revoked, at most [`MAX_TOKENS`].
 ///
 /// # Errors
 /// When the caller's tenant has no such user, or a port fails.
 pub async fn tokens(ports: &impl Ports, caller: &Caller, user: &UserId) -> Result<Vec<Token>, LookUpError> {
     let tokens = ports.store().tokens(&caller.tenant, user).await?;
     if tokens.is_empty() && ports.store().user(&caller.tenant, user).await?.is_none() {
+        return Err(LookUpError::NoSuchUser);
+    }
+    Ok(tokens)
+}
+
+/// Lists a user's revoked tokens in pages.
+///
+/// # Errors
+/// When the caller's tenant has no such user, or a port fails.
+pub async fn revoked_tokens(
+    ports: &impl Ports,
+    caller: &Caller,
+    user: &UserId,
+    page: &PageRequest,
+) -> Result<Page<Token>, LookUpError> {
+    let tokens = ports.store().revoked_tokens(&caller.tenant, user, page).await?;
+    if tokens.items.is_empty() && ports.store().user(&caller.tenant, user).await?.is_none() {
         return Err(LookUpError::NoSuchUser);
     }
     Ok(tokens)
@@ -107,15 +128,15 @@ mod tests {
         let ports = MemoryPorts::new();
         let caller = operator("acme");
         let jane = UserId::try_from("jane").unwrap();
-        let nobody = provision(&ports, &caller, &jane, OtpParameters::default()).await;
+        let nobody = provision(&ports, &caller, &jane, OtpParameters::default(), Once::not_kept()).await;
         assert!(matches!(nobody, Err(ProvisionError::NoSuchUser)));
         assert!(matches!(tokens(&ports, &caller, &jane).await, Err(LookUpError::NoSuchUser)));
 
-        create_user(&ports, &caller, jane.clone(), Profile::default()).await.unwrap();
+        create_user(&ports, &caller, jane.clone(), Profile::default(), Once::not_kept()).await.unwrap();
         for _ in 0..MAX_TOKENS {
-            provision(&ports, &caller, &jane, OtpParameters::default()).await.unwrap();
+            provision(&ports, &caller, &jane, OtpParameters::default(), Once::not_kept()).await.unwrap();
         }
-        let enough = provision(&ports, &caller, &jane, OtpParameters::default()).await;
+        let enough = provision(&ports, &caller, &jane, OtpParameters::default(), Once::not_kept()).await;
         assert!(matches!(enough, Err(ProvisionError::TooManyTokens)));
         let listed = tokens(&ports, &caller, &jane).await.unwrap();
         assert_eq!(listed.len(), MAX_TOKENS);

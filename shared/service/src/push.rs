@@ -1,19 +1,42 @@
 //! Sends a token's enrolment link to its user. Pushing again makes a new link; the old one is superseded.
 
 use otpost_domain::audit::Action;
+use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
 use otpost_domain::enrolment::{Enrolment, LINK_LIFE};
-use otpost_domain::ids::{MessageId, Serial};
+use otpost_domain::ids::{BearerHash, MessageId, Serial};
 use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
-use otpost_domain::token::IllegalTransition;
+use otpost_domain::token::{IllegalTransition, Token};
+use zeroize::Zeroizing;
 
 use crate::caller::Caller;
 use crate::content::PushContent;
+use crate::once::Once;
 use crate::ports::{
     Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, PortError, Ports, Push, RecordKind,
     Sealer as _, TenantStore as _, TokenStore as _, UserStore as _, Write,
 };
+
+/// What to push, and how.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The token.
+    pub serial: Serial,
+    /// By which channel.
+    pub channel: Channel,
+    /// How the authorization code gets to the user.
+    pub authorization: AuthorizationMode,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub struct Pushed {
+    /// The message.
+    pub message: Message,
+    /// The authorization code, for the caller to pass on another way than the link's.
+    pub authorization: Option<AuthorizationCode>,
+}
 
 /// Why nothing was pushed.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +64,7 @@ pub enum PushError {
     Port(#[from] PortError),
 }
 
-/// Pushes a token by `channel`; links begin with `public_url`, which has no slash at its end.
+/// Pushes a token; links begin with `public_url`, which has no slash at its end.
 ///
 /// Once this returns, the message is on record and will be delivered or its failure told, whatever becomes of the
 /// queue.
@@ -51,10 +74,12 @@ pub enum PushError {
 pub async fn push(
     ports: &impl Ports,
     caller: &Caller,
-    serial: &Serial,
-    channel: Channel,
+    order: &Order,
     public_url: &str,
-) -> Result<Message, PushError> {
+    once: Once<'_, Pushed>,
+) -> Result<Pushed, PushError> {
+    let Order { serial, channel, authorization: mode } = order;
+    let channel = *channel;
     if Gateway::routes(channel).is_empty() {
         return Err(PushError::NoGateway(channel));
     }
@@ -68,6 +93,7 @@ pub async fn push(
 
         let now = ports.clock().now();
         let code = ports.entropy().bearer_code();
+        let authorization = new_authorization(ports, *mode);
         let superseded = token.link().cloned();
         let token = token.pushed(code.hash(), now)?;
         let enrolment = Enrolment::new(
@@ -77,25 +103,40 @@ pub async fn push(
             token.serial.clone(),
             now,
             LINK_LIFE,
+            kept(ports, &token, &code.hash(), authorization.as_ref()).await?,
         );
-        let link = format!("{public_url}/e/{}", code.expose());
-        let message =
-            outgoing(ports, &tenant, &user, serial, channel, link, now, enrolment.expires_at).await?;
+        let told = authorization.as_ref().filter(|_| *mode == AuthorizationMode::SameMessage);
+        let link = Link {
+            url: format!("{public_url}/e/{}", code.expose()),
+            authorization: told.map(|code| code.for_people().expose().to_owned()),
+            made_at: now,
+            expires_at: enrolment.expires_at,
+        };
+        let message = outgoing(ports, &tenant, &user, serial, channel, link).await?;
 
-        let mut audit = caller.audit(ports, Action::TokenPushed);
-        audit.user = Some(user.id);
-        audit.serial = Some(token.serial.clone());
-        audit.message = Some(message.id.clone());
+        let mut journal = caller.journal(ports, Action::TokenPushed);
+        journal.audit.user = Some(user.id);
+        journal.audit.serial = Some(token.serial.clone());
+        journal.audit.message = Some(message.id.clone());
+        journal.audit.detail = match mode {
+            AuthorizationMode::OtherChannelOrOperator => None,
+            AuthorizationMode::SameMessage => Some("authorization code in the same message"),
+            AuthorizationMode::None => Some("no authorization code"),
+        };
+        // No gateway serves a second channel yet, so the caller passes the code on.
+        let authorization = authorization.filter(|_| *mode == AuthorizationMode::OtherChannelOrOperator);
+        let pushed = Pushed { message, authorization };
+        let journal = once.record(ports, &pushed, journal).await?;
         let push = Push {
             token: &token,
             enrolment: &enrolment,
             superseded: superseded.as_ref(),
-            message: &message,
-            audit: &audit,
+            message: &pushed.message,
+            journal: &journal,
         };
         if ports.store().push(&push).await? == Write::Done {
-            enqueue(ports, &message).await;
-            return Ok(message);
+            enqueue(ports, &pushed.message).await;
+            return Ok(pushed);
         }
     }
     Err(PushError::Busy)
@@ -108,32 +149,57 @@ async fn enqueue(ports: &impl Ports, message: &Message) {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a part of the one message that is made here")]
+fn new_authorization(ports: &impl Ports, mode: AuthorizationMode) -> Option<AuthorizationCode> {
+    let random: Zeroizing<[u8; 5]> = Zeroizing::new(ports.entropy().array());
+    (mode != AuthorizationMode::None).then(|| AuthorizationCode::new(&random))
+}
+
+/// What the enrolment keeps of its authorization code.
+async fn kept(
+    ports: &impl Ports,
+    token: &Token,
+    link: &BearerHash,
+    code: Option<&AuthorizationCode>,
+) -> Result<Option<Authorization>, PortError> {
+    let Some(code) = code else { return Ok(None) };
+    let hash = code.hash();
+    let kind = RecordKind::AuthorizationCode;
+    let sealed_hash = ports.sealer().seal(&token.tenant, kind, link.as_str(), hash.as_slice()).await?;
+    Ok(Some(Authorization { sealed_hash, wrong_codes: 0 }))
+}
+
+/// A link as its message tells of it.
+struct Link {
+    url: String,
+    authorization: Option<String>,
+    made_at: Timestamp,
+    expires_at: Timestamp,
+}
+
 async fn outgoing(
     ports: &impl Ports,
     tenant: &Tenant,
     user: &User,
     serial: &Serial,
     channel: Channel,
-    link: String,
-    now: Timestamp,
-    expires_at: Timestamp,
+    link: Link,
 ) -> Result<Message, PushError> {
+    let Link { url, authorization, made_at, expires_at } = link;
     let (to, recipient) = match channel {
         Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
         Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
     }
     .ok_or(PushError::NoAddress(channel))?;
-    let id = MessageId::new(now, ports.entropy().array());
+    let id = MessageId::new(made_at, ports.entropy().array());
     let content = PushContent {
         to,
-        link,
+        link: url,
         username: user.id.to_string(),
         display_name: user.name().to_owned(),
         tenant_name: tenant.name.as_str().to_owned(),
         locale: user.locale.as_str().to_owned(),
         expires: expires_at.for_people(user.locale.as_str()),
-        authz_code: None,
+        authz_code: authorization,
     };
     let sealed =
         ports.sealer().seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?).await?;
@@ -146,12 +212,12 @@ async fn outgoing(
         channel,
         recipient,
         content: Some(SealedContent(sealed)),
-        created_at: now,
+        created_at: made_at,
         expires_at,
         status: MessageStatus::Queued,
         reason: None,
         hops: Vec::new(),
-        due_at: Some(now.plus(PICK_UP)),
+        due_at: Some(made_at.plus(PICK_UP)),
         version: 1,
     })
 }
@@ -174,13 +240,20 @@ mod tests {
 
     const URL: &str = "https://otp.example.org";
 
+    fn by(serial: &Serial, channel: Channel) -> Order {
+        Order { serial: serial.clone(), channel, authorization: AuthorizationMode::None }
+    }
+
     async fn assigned(ports: &MemoryPorts, email: Option<&str>) -> Serial {
         ports.with_tenant("acme").await;
         let jane = UserId::try_from("jane").unwrap();
         let email = email.map(|text| EmailAddress::try_from(text).unwrap());
         let profile = Profile { email, ..Profile::default() };
-        create_user(ports, &operator("acme"), jane.clone(), profile).await.unwrap();
-        provision(ports, &operator("acme"), &jane, OtpParameters::default()).await.unwrap().serial
+        create_user(ports, &operator("acme"), jane.clone(), profile, Once::not_kept()).await.unwrap();
+        provision(ports, &operator("acme"), &jane, OtpParameters::default(), Once::not_kept())
+            .await
+            .unwrap()
+            .serial
     }
 
     async fn link_of(ports: &MemoryPorts, serial: &Serial) -> BearerHash {
@@ -192,7 +265,10 @@ mod tests {
     async fn a_push_records_the_message_and_queues_its_ids() {
         let ports = MemoryPorts::new();
         let serial = assigned(&ports, Some("jane@example.org")).await;
-        let message = push(&ports, &operator("acme"), &serial, Channel::Email, URL).await.unwrap();
+        let message = push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept())
+            .await
+            .unwrap()
+            .message;
         let reference = MessageRef::from(&message);
         assert_eq!(ports.store().message(&reference).await.unwrap().unwrap(), message);
         assert_eq!(ports.queue().take(), [Queued::Deliver(reference)]);
@@ -204,9 +280,9 @@ mod tests {
     async fn pushing_again_supersedes_the_older_link() {
         let ports = MemoryPorts::new();
         let serial = assigned(&ports, Some("jane@example.org")).await;
-        push(&ports, &operator("acme"), &serial, Channel::Email, URL).await.unwrap();
+        push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept()).await.unwrap();
         let first = link_of(&ports, &serial).await;
-        push(&ports, &operator("acme"), &serial, Channel::Email, URL).await.unwrap();
+        push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept()).await.unwrap();
         let second = link_of(&ports, &serial).await;
         let now = ports.clock().now();
         let old = ports.store().enrolment(&first).await.unwrap().unwrap();
@@ -219,10 +295,14 @@ mod tests {
         let ports = MemoryPorts::new();
         let serial = assigned(&ports, Some("jane@example.org")).await;
         ports.queue().fail(true);
-        let message = push(&ports, &operator("acme"), &serial, Channel::Email, URL).await.unwrap();
+        let message = push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept())
+            .await
+            .unwrap()
+            .message;
         let later = ports.clock().now().plus(PICK_UP);
-        let found = ports.store().due(message.id.shard(), later, 10).await.unwrap();
-        assert_eq!(found, [MessageRef::from(&message)]);
+        let found = ports.store().due(message.id.shard(), later, 10, None).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].message, MessageRef::from(&message));
     }
 
     #[tokio::test]
@@ -230,16 +310,17 @@ mod tests {
         let ports = MemoryPorts::new();
         let caller = operator("acme");
         let serial = assigned(&ports, None).await;
-        let no_address = push(&ports, &caller, &serial, Channel::Email, URL).await;
+        let no_address = push(&ports, &caller, &by(&serial, Channel::Email), URL, Once::not_kept()).await;
         assert!(matches!(no_address, Err(PushError::NoAddress(Channel::Email))));
-        let no_gateway = push(&ports, &caller, &serial, Channel::Sms, URL).await;
+        let no_gateway = push(&ports, &caller, &by(&serial, Channel::Sms), URL, Once::not_kept()).await;
         assert!(matches!(no_gateway, Err(PushError::NoGateway(Channel::Sms))));
-        let unknown = push(&ports, &caller, &Serial::new([9; 8]), Channel::Email, URL).await;
+        let unknown =
+            push(&ports, &caller, &by(&Serial::new([9; 8]), Channel::Email), URL, Once::not_kept()).await;
         assert!(matches!(unknown, Err(PushError::NoSuchToken)));
         let jane = UserId::try_from("jane").unwrap();
         let off = Change { active: Some(false), ..Change::default() };
-        change_user(&ports, &caller, &jane, off).await.unwrap();
-        let inactive = push(&ports, &caller, &serial, Channel::Email, URL).await;
+        change_user(&ports, &caller, &jane, off, None).await.unwrap();
+        let inactive = push(&ports, &caller, &by(&serial, Channel::Email), URL, Once::not_kept()).await;
         assert!(matches!(inactive, Err(PushError::InactiveUser)));
         assert!(ports.queue().take().is_empty());
     }

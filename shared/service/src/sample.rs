@@ -11,7 +11,9 @@
 use data_encoding::BASE64URL_NOPAD;
 use otpost_domain::apikey::{self, ApiKey, Role, SecretHash};
 use otpost_domain::audit::{Action, Actor};
+use otpost_domain::authorization::{Authorization, AuthorizationCode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
+use otpost_domain::device::Device;
 use otpost_domain::enrolment::{Enrolment, LINK_LIFE};
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
@@ -22,6 +24,7 @@ use otpost_domain::token::{SealedSeed, Token};
 use crate::caller::Caller;
 use crate::content::PushContent;
 use crate::memory::MemoryPorts;
+use crate::once::Once;
 use crate::ports::{
     Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PortResult, Ports as _, Push,
     RecordKind, Sealer as _, TokenStore as _, Write,
@@ -69,6 +72,12 @@ pub fn link() -> BearerCode {
     BearerCode::new(&[7; 32])
 }
 
+/// The authorization code of joe's link: `2222-2222`.
+#[must_use]
+pub fn authorization() -> AuthorizationCode {
+    AuthorizationCode::new(&[0; 5])
+}
+
 /// Jane's token, active, and joe's, enrolling.
 #[must_use]
 pub fn serials() -> [Serial; 2] {
@@ -101,14 +110,16 @@ pub async fn sample_world() -> MemoryPorts {
     ports.with_tenant("acme").await;
     let caller = Caller { tenant: tenant(), actor: Actor::System };
     for role in Role::OF_TENANTS {
-        let audit = caller.audit(&ports, Action::KeyCreated);
-        done(ports.store().create_key(&key(role).0, &audit).await);
+        let journal = caller.journal(&ports, Action::KeyCreated);
+        done(ports.store().create_key(&key(role).0, &journal).await);
     }
     let [janes, joes] = serials();
     for user in ["jane", "joe"] {
         let email = EmailAddress::try_from(format!("{user}@example.org").as_str()).ok();
         let profile = Profile { email, ..Profile::default() };
-        create_user(&ports, &caller, UserId::try_from(user).expect("an id"), profile).await.expect("a user");
+        create_user(&ports, &caller, UserId::try_from(user).expect("an id"), profile, Once::not_kept())
+            .await
+            .expect("a user");
     }
     let jane = enrolling(&ports, &caller, "jane", janes, BearerHash::stored("jane's"), [9; 10]).await;
     activated(&ports, &caller, jane).await;
@@ -127,11 +138,16 @@ async fn enrolling(
     let now = ports.clock().now();
     let user = UserId::try_from(user).expect("an id");
     let token = Token::assigned(tenant(), user.clone(), serial.clone(), OtpParameters::default(), now);
-    let audit = caller.audit(ports, Action::TokenProvisioned);
-    let provisioned = ports.store().provision(&token, 1, &audit).await.expect("a store");
+    let journal = caller.journal(ports, Action::TokenProvisioned);
+    let provisioned = ports.store().provision(&token, 1, &journal).await.expect("a store");
     assert_eq!(provisioned, crate::ports::Provisioning::Done);
     let token = token.pushed(link_hash.clone(), now).expect("can be pushed");
-    let enrolment = Enrolment::new(link_hash, tenant(), user.clone(), serial.clone(), now, LINK_LIFE);
+    let hash = authorization().hash();
+    let kind = RecordKind::AuthorizationCode;
+    let sealed = ports.sealer().seal(&tenant(), kind, link_hash.as_str(), hash.as_slice()).await;
+    let authorization = Some(Authorization { sealed_hash: sealed.expect("seals"), wrong_codes: 0 });
+    let (to, of) = (user.clone(), serial.clone());
+    let enrolment = Enrolment::new(link_hash, tenant(), to, of, now, LINK_LIFE, authorization);
     let message = Message {
         id: MessageId::new(now, random),
         tenant: tenant(),
@@ -163,9 +179,9 @@ async fn enrolling(
     let kind = RecordKind::MessageContent;
     let sealed = ports.sealer().seal(&tenant(), kind, message.id.as_str(), &bytes).await.expect("seals");
     let message = Message { content: Some(SealedContent(sealed)), ..message };
-    let audit = caller.audit(ports, Action::TokenPushed);
+    let journal = caller.journal(ports, Action::TokenPushed);
     let push =
-        Push { token: &token, enrolment: &enrolment, superseded: None, message: &message, audit: &audit };
+        Push { token: &token, enrolment: &enrolment, superseded: None, message: &message, journal: &journal };
     done(ports.store().push(&push).await);
     (token, enrolment)
 }
@@ -174,10 +190,13 @@ async fn activated(ports: &MemoryPorts, caller: &Caller, (token, enrolment): (To
     let now = ports.clock().now();
     let kind = RecordKind::TokenSeed;
     let sealed = ports.sealer().seal(&tenant(), kind, token.serial.as_str(), &SEED).await.expect("seals");
-    let token = token.activated(&enrolment.link, SealedSeed(sealed), now).expect("can be activated");
+    let token = token
+        .activated(&enrolment.link, SealedSeed(sealed), Device::browser(now), now)
+        .expect("can be activated");
     let enrolment = enrolment.used(now).expect("open");
-    let audit = caller.audit(ports, Action::TokenActivated);
-    let activation = Activation { token: &token, enrolment: &enrolment, step: 1, drift: 0, audit: &audit };
+    let journal = caller.journal(ports, Action::TokenActivated);
+    let activation =
+        Activation { token: &token, enrolment: &enrolment, step: 1, drift: 0, journal: &journal };
     done(ports.store().activate(&activation).await);
 }
 

@@ -93,7 +93,8 @@ pub async fn send_email(
     }
     let outcome = match render(ports, &message).await {
         Ok(mail) => provider.send(&mail).await,
-        Err(error) if error.kind.is_retryable() => return Err(error),
+        // A deployment that is wrong for a while must not cost messages: only what can never be opened is refused.
+        Err(error) if error.kind != Fault::Corrupt => return Err(error),
         Err(error) => {
             tracing::error!(message.id = %reference.id, error = error.chain(), "cannot be rendered");
             Outcome::Refused { reason: "its sealed content cannot be opened or rendered".to_owned() }

@@ -6,7 +6,8 @@ use otpost_domain::ids::UserId;
 use otpost_domain::tenant::User;
 
 use crate::caller::Caller;
-use crate::ports::{Clock as _, PortError, Ports, TokenStore as _, UserStore as _, Write};
+use crate::once::Once;
+use crate::ports::{Clock as _, PageRequest, PortError, Ports, TokenStore as _, UserStore as _, Write};
 
 /// What is known of a user besides their id.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,9 @@ pub enum UserError {
     /// The tenant has no such user.
     #[error("there is no user of this id")]
     NoSuchUser,
+    /// The user is not in the version that the caller has seen.
+    #[error("the user has changed since they were read")]
+    Changed,
     /// Others change the same user at the same time; nothing was changed.
     #[error("the user was changed by others at the same time")]
     Busy,
@@ -62,6 +66,7 @@ pub async fn create_user(
     caller: &Caller,
     id: UserId,
     profile: Profile,
+    once: Once<'_, User>,
 ) -> Result<User, UserError> {
     let now = ports.clock().now();
     let Profile { display_name, email, phone, locale } = profile;
@@ -77,9 +82,10 @@ pub async fn create_user(
         created_at: now,
         updated_at: now,
     };
-    let mut audit = caller.audit(ports, Action::UserCreated);
-    audit.user = Some(user.id.clone());
-    match ports.store().create_user(&user, &audit).await? {
+    let mut journal = caller.journal(ports, Action::UserCreated);
+    journal.audit.user = Some(user.id.clone());
+    let journal = once.record(ports, &user, journal).await?;
+    match ports.store().create_user(&user, &journal).await? {
         Write::Done => Ok(user),
         Write::Stale => Err(UserError::Exists),
     }
@@ -93,18 +99,22 @@ pub async fn user(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result<Us
     ports.store().user(&caller.tenant, id).await?.ok_or(UserError::NoSuchUser)
 }
 
-/// Changes a user.
+/// Changes a user, if they are still in the version `seen` where one is given.
 ///
 /// # Errors
-/// When the tenant has no such user, others change it at the same time, or a port fails.
+/// When the tenant has no such user, they have changed, others change them at the same time, or a port fails.
 pub async fn change_user(
     ports: &impl Ports,
     caller: &Caller,
     id: &UserId,
     change: Change,
+    seen: Option<u64>,
 ) -> Result<User, UserError> {
     for _ in 0..3 {
         let mut user = user(ports, caller, id).await?;
+        if seen.is_some_and(|seen| seen != user.version) {
+            return Err(UserError::Changed);
+        }
         let Change { display_name, email, phone, locale, active } = change.clone();
         user.display_name = display_name.unwrap_or(user.display_name);
         user.email = email.unwrap_or(user.email);
@@ -113,28 +123,60 @@ pub async fn change_user(
         user.active = active.unwrap_or(user.active);
         user.updated_at = ports.clock().now();
         user.version += 1;
-        let mut audit = caller.audit(ports, Action::UserChanged);
-        audit.user = Some(user.id.clone());
-        if ports.store().update_user(&user, &audit).await? == Write::Done {
+        let mut journal = caller.journal(ports, Action::UserChanged);
+        journal.audit.user = Some(user.id.clone());
+        if ports.store().update_user(&user, &journal).await? == Write::Done {
             return Ok(user);
         }
     }
     Err(UserError::Busy)
 }
 
-/// Deletes a user with all their tokens; links on their way die with them.
+/// Deletes a user with all their tokens, if they are still in the version `seen` where one is given; links on their
+/// way die with them.
 ///
 /// # Errors
-/// When the tenant has no such user, others change it at the same time, or a port fails.
-pub async fn delete_user(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result<(), UserError> {
+/// When the tenant has no such user, they have changed, others change them at the same time, or a port fails. Asked
+/// again, it goes on where it stopped.
+pub async fn delete_user(
+    ports: &impl Ports,
+    caller: &Caller,
+    id: &UserId,
+    seen: Option<u64>,
+) -> Result<(), UserError> {
     for _ in 0..3 {
         let user = user(ports, caller, id).await?;
+        if seen.is_some_and(|seen| seen != user.version) {
+            return Err(UserError::Changed);
+        }
+        // Those that live first: one that is revoked after this makes the deletion stale, one before is found below.
         let tokens = ports.store().tokens(&caller.tenant, id).await?;
-        let mut audit = caller.audit(ports, Action::UserDeleted);
-        audit.user = Some(id.clone());
-        if ports.store().delete_user(&user, &tokens, &audit).await? == Write::Done {
+        forget_revoked(ports, caller, id).await?;
+        let mut journal = caller.journal(ports, Action::UserDeleted);
+        journal.audit.user = Some(id.clone());
+        if ports.store().delete_user(&user, &tokens, &journal).await? == Write::Done {
             return Ok(());
         }
+    }
+    Err(UserError::Busy)
+}
+
+/// One transaction has room for so many revoked tokens and their pointers.
+const FORGOTTEN_AT_ONCE: usize = 40;
+/// More takes too long for one request; the next goes on.
+const FORGETTINGS: usize = 25;
+
+async fn forget_revoked(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result<(), UserError> {
+    let request = PageRequest { limit: FORGOTTEN_AT_ONCE, after: None };
+    for _ in 0..FORGETTINGS {
+        let page = ports.store().revoked_tokens(&caller.tenant, id, &request).await?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        let mut journal = caller.journal(ports, Action::TokensForgotten);
+        journal.audit.user = Some(id.clone());
+        // Overtaken by the same deletion elsewhere: the next look tells what is left.
+        let _ = ports.store().forget_revoked(&page.items, &journal).await?;
     }
     Err(UserError::Busy)
 }
@@ -152,20 +194,20 @@ mod tests {
     async fn a_user_is_made_changed_and_deleted() {
         let ports = MemoryPorts::new();
         let caller = operator("acme");
-        let made = create_user(&ports, &caller, jane(), Profile::default()).await.unwrap();
+        let made = create_user(&ports, &caller, jane(), Profile::default(), Once::not_kept()).await.unwrap();
         assert_eq!((made.active, made.version), (true, 1));
-        let again = create_user(&ports, &caller, jane(), Profile::default()).await;
+        let again = create_user(&ports, &caller, jane(), Profile::default(), Once::not_kept()).await;
         assert!(matches!(again, Err(UserError::Exists)));
 
         let email = EmailAddress::try_from("jane@example.org").unwrap();
         let change = Change { email: Some(Some(email.clone())), active: Some(false), ..Change::default() };
-        let changed = change_user(&ports, &caller, &jane(), change).await.unwrap();
+        let changed = change_user(&ports, &caller, &jane(), change, None).await.unwrap();
         assert_eq!((changed.email, changed.active, changed.version), (Some(email), false, 2));
         let cleared = Change { email: Some(None), ..Change::default() };
-        assert_eq!(change_user(&ports, &caller, &jane(), cleared).await.unwrap().email, None);
+        assert_eq!(change_user(&ports, &caller, &jane(), cleared, None).await.unwrap().email, None);
 
-        delete_user(&ports, &caller, &jane()).await.unwrap();
-        let gone = delete_user(&ports, &caller, &jane()).await;
+        delete_user(&ports, &caller, &jane(), None).await.unwrap();
+        let gone = delete_user(&ports, &caller, &jane(), None).await;
         assert!(matches!(gone, Err(UserError::NoSuchUser)));
         assert_eq!(ports.actions(), ["user.created", "user.changed", "user.changed", "user.deleted"]);
     }
@@ -173,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn another_tenants_user_is_not_there() {
         let ports = MemoryPorts::new();
-        create_user(&ports, &operator("acme"), jane(), Profile::default()).await.unwrap();
+        create_user(&ports, &operator("acme"), jane(), Profile::default(), Once::not_kept()).await.unwrap();
         assert!(matches!(user(&ports, &operator("other"), &jane()).await, Err(UserError::NoSuchUser)));
     }
 }

@@ -1,9 +1,8 @@
 //! Enrolments.
 
-use otpost_domain::audit::AuditEntry;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::BearerHash;
-use otpost_service::ports::{EnrolmentStore, PortResult, Write};
+use otpost_service::ports::{EnrolmentStore, Journal, PortResult, Write};
 
 use super::rows::EnrolmentRow;
 use super::transaction::{Transaction, replaces};
@@ -15,9 +14,9 @@ impl EnrolmentStore for DynamoStore {
         row.map(Enrolment::try_from).transpose()
     }
 
-    async fn save_enrolment(&self, enrolment: &Enrolment, audit: &AuditEntry) -> PortResult<Write> {
+    async fn save_enrolment(&self, enrolment: &Enrolment, journal: &Journal) -> PortResult<Write> {
         let row = EnrolmentRow::from(enrolment);
         let saved = Transaction::default().put(self.flow()?, &row, replaces(enrolment.version))?;
-        Ok(saved.commit(self, audit).await?.into())
+        Ok(saved.commit(self, journal).await?.into())
     }
 }

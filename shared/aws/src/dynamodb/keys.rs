@@ -2,14 +2,18 @@
 
 use otpost_domain::ids::{BearerHash, MessageId, Serial, TenantId, UserId};
 use otpost_domain::time::Timestamp;
-use otpost_service::ports::MessageRef;
+use otpost_domain::token::{Token, TokenState};
+use otpost_service::ports::{MessageRef, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const META: &str = "META";
 pub(super) const KEY: &str = "KEY#";
 pub(super) const USER: &str = "U";
 pub(super) const AUTH: &str = "A";
-const TOKEN: &str = "A#T#";
+pub(super) const TOKEN: &str = "A#T#";
+pub(super) const REVOKED: &str = "R#T#";
+pub(super) const ANSWER: &str = "I";
+pub(super) const NONCE: &str = "N";
 pub(super) const POINTER: &str = "S";
 pub(super) const LINK: &str = "L";
 pub(super) const MESSAGE: &str = "M";
@@ -24,6 +28,36 @@ pub(super) fn user(tenant: &TenantId, user: &UserId) -> String {
 
 pub(super) fn token(serial: &Serial) -> String {
     format!("{TOKEN}{serial}")
+}
+
+/// Revoked tokens stand where no verification reads them.
+pub(super) fn revoked(serial: &Serial) -> String {
+    format!("{REVOKED}{serial}")
+}
+
+/// The sort key of a token's row.
+pub(super) fn place(held: &Token) -> String {
+    match held.state {
+        TokenState::Revoked { .. } => revoked(&held.serial),
+        _ => token(&held.serial),
+    }
+}
+
+/// The partition in which a verification's row lies. A serial that is no token's has the one where its pointer would
+/// be.
+pub(super) fn subject(tenant: &TenantId, subject: &Subject) -> String {
+    match subject {
+        Subject::User(id) => user(tenant, id),
+        Subject::NoToken(serial) => pointer(tenant, serial),
+    }
+}
+
+pub(super) fn answer(slot: &Slot) -> String {
+    format!("T#{}#I#{}", slot.tenant, slot.id.as_str())
+}
+
+pub(super) fn nonce(device: &BearerHash, nonce: &str) -> String {
+    format!("N#{}#{nonce}", device.as_str())
 }
 
 pub(super) fn pointer(tenant: &TenantId, serial: &Serial) -> String {

@@ -6,9 +6,11 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue};
 use otpost_domain::ids::{MessageId, TenantId, UserId};
-use otpost_domain::message::{LEASE, Message, MessageStatus, ROUTE_TIME};
+use otpost_domain::message::{LEASE, MAX_TRIES, Message, MessageStatus, ROUTE_TIME};
 use otpost_domain::time::Timestamp;
-use otpost_service::ports::{MessageRef, MessageStore, Page, PageRequest, PortResult, Write};
+use otpost_service::ports::{
+    Due, Fault, MessageRef, MessageStore, Page, PageRequest, PortError, PortResult, Write,
+};
 
 use super::rows::MessageRow;
 use super::transaction::item;
@@ -16,6 +18,9 @@ use super::{
     DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, cut, keys, number, one_more_than, row, text,
 };
 use crate::fault::{corrupt, sorted};
+
+/// How often a batch is asked for what it has left out.
+const ROUNDS: usize = 4;
 
 impl MessageStore for DynamoStore {
     async fn message(&self, message: &MessageRef) -> PortResult<Option<Message>> {
@@ -76,7 +81,7 @@ impl MessageStore for DynamoStore {
                  due_at = :due, ver = ver + :one"
             ))
             .condition_expression(format!(
-                "st = :sending AND size(hops) = :hops AND \
+                "st = :sending AND size(hops) = :hops AND {hop}.tries < :most AND \
                  ({hop}.st = :handed OR ({hop}.st = :claimed AND {hop}.#until <= :now))"
             ))
             .expression_attribute_names("#until", "until")
@@ -84,6 +89,7 @@ impl MessageStore for DynamoStore {
             .expression_attribute_values(":handed", text("handed"))
             .expression_attribute_values(":claimed", text("claimed"))
             .expression_attribute_values(":hops", number(number_))
+            .expression_attribute_values(":most", number(MAX_TRIES))
             .expression_attribute_values(":now", number(now.millis()))
             .expression_attribute_values(":until", number(now.plus(LEASE).millis()))
             .expression_attribute_values(":due", number(now.plus(LEASE + ROUTE_TIME).millis()))
@@ -122,7 +128,38 @@ impl MessageStore for DynamoStore {
         }
     }
 
-    async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> PortResult<Vec<MessageRef>> {
+    async fn put_aside(&self, message: &MessageRef) -> PortResult<()> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(self.flow()?)
+            .set_key(Some(key(message)))
+            .update_expression("REMOVE open_shard")
+            .condition_expression("attribute_exists(PK)")
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(sorted("UpdateItem", &error)),
+            },
+        }
+    }
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+        after: Option<&Due>,
+    ) -> PortResult<Vec<Due>> {
+        let start = after.map(|due| {
+            let mut start = key(&due.message);
+            start.insert("open_shard".to_owned(), text(keys::shard(shard)));
+            start.insert("due_at".to_owned(), number(due.at.millis()));
+            start
+        });
         let found = self
             .client
             .query()
@@ -131,12 +168,17 @@ impl MessageStore for DynamoStore {
             .key_condition_expression("open_shard = :shard AND due_at <= :now")
             .expression_attribute_values(":shard", text(keys::shard(shard)))
             .expression_attribute_values(":now", number(now.millis()))
+            .set_exclusive_start_key(start)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(|error| sorted("Query", &error))?;
         let found = found.items.unwrap_or_default();
-        Ok(found.iter().filter_map(|item| keys::parse_message(string(item, "PK")?)).collect())
+        let due = |item: &Item| {
+            let at = item.get("due_at")?.as_n().ok()?.parse().ok()?;
+            Some(Due { message: keys::parse_message(string(item, "PK")?)?, at: Timestamp::from_millis(at) })
+        };
+        Ok(found.iter().filter_map(due).collect())
     }
 }
 
@@ -145,7 +187,10 @@ impl DynamoStore {
     async fn messages(&self, references: &[MessageRef]) -> PortResult<Vec<Message>> {
         let mut rows: HashMap<String, MessageRow> = HashMap::new();
         let mut wanted: Vec<Item> = references.iter().map(key).collect();
-        while !wanted.is_empty() {
+        for _ in 0..ROUNDS {
+            if wanted.is_empty() {
+                break;
+            }
             let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(corrupt)?;
             let table = self.flow()?;
             let sent = self.client.batch_get_item().request_items(table, keys).send().await;
@@ -156,6 +201,9 @@ impl DynamoStore {
             }
             let rest = got.unprocessed_keys.unwrap_or_default().remove(table);
             wanted = rest.map(|keys| keys.keys).unwrap_or_default();
+        }
+        if !wanted.is_empty() {
+            return Err(PortError::new(Fault::Throttled, "BatchGetItem leaves keys unprocessed"));
         }
         references.iter().filter_map(|id| rows.remove(&keys::message(id))).map(Message::try_from).collect()
     }

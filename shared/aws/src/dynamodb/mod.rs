@@ -10,14 +10,19 @@
 //! | core | `T#<t>#U#<u>` | `U` | a user |
 //! | core | `T#<t>#U#<u>` | `A` | the user's auth row; a decoy's has `decoy` and a TTL |
 //! | core | `T#<t>#U#<u>` | `A#T#<serial>` | a token |
-//! | core | `T#<t>#SER#<serial>` | `S` | whose token that is |
+//! | core | `T#<t>#U#<u>` | `R#T#<serial>` | a revoked token |
+//! | core | `T#<t>#SER#<serial>` | `S` | whose token that is, and where its row stands |
+//! | core | `T#<t>#SER#<serial>` | `A` | a decoy: the failures of a serial that is no token's; with TTL |
 //! | core | `T#<t>#AUD#<day>` | audit id | an audit entry |
 //! | flow | `L#<link hash>` | `L` | an enrolment |
+//! | flow | `T#<t>#I#<digest>` | `I` | the answer to a request, for its repetitions |
+//! | flow | `N#<device>#<nonce>` | `N` | a signature's nonce |
 //! | flow | `T#<t>#M#<id>` | `M` | a message; in index `messages-by-user`, and in `open-messages` while it is open |
 //!
 //! The auth row and the tokens share a partition and the prefix `A`, so that one strongly consistent Query reads all
 //! that decides a verification; accepting or refusing is one conditional `UpdateItem` of the auth row.
 
+mod answers;
 mod auth;
 mod enrolments;
 mod keys;
@@ -38,6 +43,7 @@ use otpost_service::ports::{Page, PageRequest, PortResult};
 use serde::de::DeserializeOwned;
 
 use crate::fault::{corrupt, not_given, sorted};
+pub(crate) use rows::TenantKeys;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -110,6 +116,7 @@ impl DynamoStore {
             .key_condition_expression(condition)
             .set_expression_attribute_values(Some(values))
             .set_exclusive_start_key(start)
+            .consistent_read(true)
             .limit(one_more_than(request.limit))
             .send()
             .await

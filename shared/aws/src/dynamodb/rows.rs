@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use otpost_domain::apikey::{ApiKey, Role, SecretHash};
 use otpost_domain::audit::AuditEntry;
+use otpost_domain::authorization::Authorization;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
-use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState};
+use otpost_domain::device::{Device, DeviceDetails, DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
+use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState, SessionDevice};
 use otpost_domain::ids::{BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{
     Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
@@ -16,8 +18,10 @@ use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
-use otpost_domain::verification::{AuthRow, LiveToken};
-use otpost_service::ports::{MessageRef, PortError, PortResult, WrappedKey};
+use otpost_domain::verification::{Accepted, AuthRow, LiveToken, SealedSource};
+use otpost_service::ports::{
+    ANSWER_LIFE, AnswerContent, MessageRef, PortError, PortResult, Reserved, SLOT_LEASE, Slot, WrappedKey,
+};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -44,14 +48,18 @@ pub(super) struct TenantRow {
     id: String,
     name: String,
     created: u64,
+    key_ver: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    wrapped_key: Option<ByteBuf>,
+    deleted: Option<u64>,
+    /// Wrapped data keys by version; in the tenant's own row only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    data_keys: BTreeMap<String, ByteBuf>,
 }
 
 impl TenantRow {
     pub(super) fn meta(tenant: &Tenant, key: &WrappedKey) -> Self {
-        let wrapped_key = Some(ByteBuf::from(key.0.clone()));
-        Self { pk: keys::tenant(&tenant.id), sk: keys::META.to_owned(), wrapped_key, ..Self::listed(tenant) }
+        let data_keys = BTreeMap::from([(tenant.key_version.to_string(), ByteBuf::from(key.0.clone()))]);
+        Self { pk: keys::tenant(&tenant.id), sk: keys::META.to_owned(), data_keys, ..Self::listed(tenant) }
     }
 
     pub(super) fn listed(tenant: &Tenant) -> Self {
@@ -61,13 +69,28 @@ impl TenantRow {
             id: tenant.id.to_string(),
             name: tenant.name.as_str().to_owned(),
             created: tenant.created_at.millis(),
-            wrapped_key: None,
+            key_ver: tenant.key_version,
+            deleted: tenant.deleted_at.map(Timestamp::millis),
+            data_keys: BTreeMap::new(),
         }
     }
 
-    pub(super) fn key(self) -> Option<WrappedKey> {
-        self.wrapped_key.map(|key| WrappedKey(key.into_vec()))
+    /// The wrapped data keys by version, and which one is current; none once the tenant is deleted.
+    pub(super) fn keys(self) -> PortResult<TenantKeys> {
+        let wrapped = self.data_keys.into_iter().map(|(version, key)| {
+            Ok((version.parse().map_err(bad("key version"))?, WrappedKey(key.into_vec())))
+        });
+        Ok(TenantKeys { current: self.key_ver, wrapped: wrapped.collect::<PortResult<_>>()? })
     }
+}
+
+/// A tenant's data keys as they lie in storage.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantKeys {
+    /// The version under which new secrets are sealed.
+    pub(crate) current: u8,
+    /// All of them.
+    pub(crate) wrapped: BTreeMap<u8, WrappedKey>,
 }
 
 impl TryFrom<TenantRow> for Tenant {
@@ -78,6 +101,8 @@ impl TryFrom<TenantRow> for Tenant {
             id: TenantId::try_from(row.id.as_str()).map_err(bad("tenant"))?,
             name: DisplayName::try_from(row.name.as_str()).map_err(bad("tenant name"))?,
             created_at: Timestamp::from_millis(row.created),
+            key_version: row.key_ver,
+            deleted_at: row.deleted.map(Timestamp::from_millis),
         })
     }
 }
@@ -208,6 +233,18 @@ pub(super) struct AuthItem {
     lks: u64,
     #[serde(default)]
     src: Vec<String>,
+    /// The last acceptance: its request, its token, what was issued with it, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ok_req: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ok_serial: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ok_src: Option<ByteBuf>,
+    #[serde(default)]
+    ok_at: u64,
+    /// The last try that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bad_id: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     decoy: bool,
 }
@@ -217,6 +254,9 @@ pub(super) struct LiveItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     s: Option<u64>,
     d: i32,
+    /// Suspended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    off: bool,
 }
 
 impl AuthItem {
@@ -236,8 +276,17 @@ impl TryFrom<AuthItem> for AuthRow {
     fn try_from(row: AuthItem) -> PortResult<Self> {
         let live = row.live.into_iter().map(|(serial, live)| {
             let serial = Serial::try_from(serial.as_str()).map_err(bad("serial"))?;
-            Ok(LiveToken { serial, last_step: live.s, drift: live.d })
+            Ok(LiveToken { serial, last_step: live.s, drift: live.d, suspended: live.off })
         });
+        let last_accepted = match (row.ok_req, row.ok_serial) {
+            (Some(request), Some(serial)) => Some(Accepted {
+                request: BearerHash::stored(&request),
+                serial: Serial::try_from(serial.as_str()).map_err(bad("serial"))?,
+                issued: row.ok_src.map(|sealed| SealedSource(sealed.into_vec())),
+                at: Timestamp::from_millis(row.ok_at),
+            }),
+            _ => None,
+        };
         Ok(Self {
             active: row.active,
             live: live.collect::<PortResult<_>>()?,
@@ -245,6 +294,8 @@ impl TryFrom<AuthItem> for AuthRow {
             stranger_failures: row.fs,
             strangers_wait_until: Timestamp::from_millis(row.lks),
             sources: row.src.iter().map(|source| BearerHash::stored(source)).collect(),
+            last_accepted,
+            last_refused: row.bad_id.as_deref().map(BearerHash::stored),
         })
     }
 }
@@ -272,15 +323,99 @@ pub(super) struct TokenRow {
     since: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     activated: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceItem>,
     ver: u64,
     created: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct DeviceItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<ByteBuf>,
+    enrolled: DetailsItem,
+    now: DetailsItem,
+    told: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct DetailsItem {
+    os: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    os_version: Option<String>,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app_version: Option<String>,
+    push: String,
+}
+
+impl From<&DeviceDetails> for DetailsItem {
+    fn from(details: &DeviceDetails) -> Self {
+        let text = |text: &Option<DeviceText>| text.as_ref().map(|text| text.as_str().to_owned());
+        Self {
+            os: details.os.as_str().to_owned(),
+            os_version: text(&details.os_version),
+            kind: details.kind.as_str().to_owned(),
+            app: text(&details.app),
+            app_version: text(&details.app_version),
+            push: details.push.as_str().to_owned(),
+        }
+    }
+}
+
+impl TryFrom<DetailsItem> for DeviceDetails {
+    type Error = PortError;
+
+    fn try_from(item: DetailsItem) -> PortResult<Self> {
+        let text = |text: Option<String>| {
+            text.as_deref().map(DeviceText::try_from).transpose().map_err(bad("device text"))
+        };
+        Ok(Self {
+            os: known("operating system", Os::parse(&item.os))?,
+            os_version: text(item.os_version)?,
+            kind: known("device kind", DeviceKind::parse(&item.kind))?,
+            app: text(item.app)?,
+            app_version: text(item.app_version)?,
+            push: known("push state", PushOtp::parse(&item.push))?,
+        })
+    }
+}
+
+impl From<&Device> for DeviceItem {
+    fn from(device: &Device) -> Self {
+        Self {
+            key: device.key.map(|key| ByteBuf::from(key.bytes().to_vec())),
+            enrolled: DetailsItem::from(&device.enrolled),
+            now: DetailsItem::from(&device.now),
+            told: device.told_at.millis(),
+        }
+    }
+}
+
+fn device_key(key: &ByteBuf) -> PortResult<DeviceKey> {
+    <[u8; 32]>::try_from(key.as_slice()).map(DeviceKey::new).map_err(bad("device key"))
+}
+
+impl TryFrom<DeviceItem> for Device {
+    type Error = PortError;
+
+    fn try_from(item: DeviceItem) -> PortResult<Self> {
+        Ok(Self {
+            key: item.key.as_ref().map(device_key).transpose()?,
+            enrolled: item.enrolled.try_into()?,
+            now: item.now.try_into()?,
+            told_at: Timestamp::from_millis(item.told),
+        })
+    }
 }
 
 impl From<&Token> for TokenRow {
     fn from(token: &Token) -> Self {
         let mut row = Self {
             pk: keys::user(&token.tenant, &token.user),
-            sk: keys::token(&token.serial),
+            sk: keys::place(token),
             tenant: token.tenant.to_string(),
             user: token.user.to_string(),
             serial: token.serial.to_string(),
@@ -293,6 +428,7 @@ impl From<&Token> for TokenRow {
             seed: None,
             since: token.created_at.millis(),
             activated: None,
+            device: token.device.as_ref().map(DeviceItem::from),
             ver: token.version,
             created: token.created_at.millis(),
         };
@@ -353,6 +489,7 @@ impl TryFrom<TokenRow> for Token {
             serial: Serial::try_from(row.serial.as_str()).map_err(bad("serial"))?,
             parameters,
             state,
+            device: row.device.map(Device::try_from).transpose()?,
             version: row.ver,
             created_at: Timestamp::from_millis(row.created),
         })
@@ -367,12 +504,18 @@ pub(super) struct PointerRow {
     #[serde(rename = "SK")]
     sk: String,
     user: String,
+    /// The sort key of the token's row.
+    at: String,
 }
 
 impl PointerRow {
     pub(super) fn to(token: &Token) -> Self {
         let (pk, sk) = (keys::pointer(&token.tenant, &token.serial), keys::POINTER.to_owned());
-        Self { pk, sk, user: token.user.to_string() }
+        Self { pk, sk, user: token.user.to_string(), at: keys::place(token) }
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.at
     }
 
     pub(super) fn user(&self) -> PortResult<UserId> {
@@ -393,6 +536,11 @@ pub(super) struct EnrolmentRow {
     st: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<u64>,
+    /// The authorization code's hash, sealed, and how many wrong ones were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authz: Option<ByteBuf>,
+    #[serde(default)]
+    authz_wrong: u8,
     sessions: Vec<SessionItem>,
     created: u64,
     exp: u64,
@@ -406,6 +554,10 @@ struct SessionItem {
     seed: ByteBuf,
     exp: u64,
     wrong: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device_key: Option<ByteBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<DetailsItem>,
 }
 
 impl From<&Enrolment> for EnrolmentRow {
@@ -420,6 +572,8 @@ impl From<&Enrolment> for EnrolmentRow {
             seed: ByteBuf::from(session.seed.0.clone()),
             exp: session.expires_at.millis(),
             wrong: session.wrong_codes,
+            device_key: session.device.as_ref().map(|device| ByteBuf::from(device.key.bytes().to_vec())),
+            device: session.device.as_ref().map(|device| DetailsItem::from(&device.details)),
         };
         Self {
             pk: keys::link(&enrolment.link),
@@ -430,6 +584,8 @@ impl From<&Enrolment> for EnrolmentRow {
             serial: enrolment.serial.to_string(),
             st: st.to_owned(),
             ended,
+            authz: enrolment.authorization.as_ref().map(|kept| ByteBuf::from(kept.sealed_hash.clone())),
+            authz_wrong: enrolment.authorization.as_ref().map_or(0, |kept| kept.wrong_codes),
             sessions: enrolment.sessions.iter().map(session).collect(),
             created: enrolment.created_at.millis(),
             exp: enrolment.expires_at.millis(),
@@ -450,12 +606,24 @@ impl TryFrom<EnrolmentRow> for Enrolment {
             "superseded" => EnrolmentState::Superseded { at: known("end", ended)? },
             _ => return Err(corrupt("enrolment state: not a value of ours")),
         };
-        let session = |item: SessionItem| EnrolmentSession {
-            id: BearerHash::stored(&item.id),
-            seed: SealedSeed(item.seed.into_vec()),
-            expires_at: Timestamp::from_millis(item.exp),
-            wrong_codes: item.wrong,
+        let session = |item: SessionItem| -> PortResult<EnrolmentSession> {
+            let device = match (item.device_key, item.device) {
+                (Some(key), Some(details)) => {
+                    Some(SessionDevice { key: device_key(&key)?, details: details.try_into()? })
+                }
+                _ => None,
+            };
+            Ok(EnrolmentSession {
+                id: BearerHash::stored(&item.id),
+                seed: SealedSeed(item.seed.into_vec()),
+                expires_at: Timestamp::from_millis(item.exp),
+                wrong_codes: item.wrong,
+                device,
+            })
         };
+        let wrong_codes = row.authz_wrong;
+        let authorization =
+            row.authz.map(|sealed| Authorization { sealed_hash: sealed.into_vec(), wrong_codes });
         Ok(Self {
             link: BearerHash::stored(&row.link),
             tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
@@ -464,7 +632,8 @@ impl TryFrom<EnrolmentRow> for Enrolment {
             created_at: Timestamp::from_millis(row.created),
             expires_at: Timestamp::from_millis(row.exp),
             state,
-            sessions: row.sessions.into_iter().map(session).collect(),
+            authorization,
+            sessions: row.sessions.into_iter().map(session).collect::<PortResult<_>>()?,
             version: row.ver,
         })
     }
@@ -649,6 +818,10 @@ pub(super) struct AuditRow {
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
 }
 
 impl From<&AuditEntry> for AuditRow {
@@ -664,6 +837,54 @@ impl From<&AuditEntry> for AuditRow {
             serial: entry.serial.as_ref().map(Serial::to_string),
             key: entry.key.as_ref().map(KeyId::to_string),
             message: entry.message.as_ref().map(MessageId::to_string),
+            reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            detail: entry.detail,
+        }
+    }
+}
+
+/// A slot for an answer.
+#[derive(Deserialize, Serialize)]
+pub(super) struct AnswerRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    request: String,
+    holder: String,
+    at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<ByteBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clear: Option<ByteBuf>,
+    ttl: u64,
+}
+
+impl From<&Slot> for AnswerRow {
+    fn from(slot: &Slot) -> Self {
+        Self {
+            pk: keys::answer(slot),
+            sk: keys::ANSWER.to_owned(),
+            request: slot.request.as_str().to_owned(),
+            holder: slot.holder.clone(),
+            at: slot.at.millis(),
+            sealed: None,
+            clear: None,
+            ttl: slot.at.plus(ANSWER_LIFE).seconds(),
+        }
+    }
+}
+
+impl AnswerRow {
+    /// What the slot tells a request that did not get it.
+    pub(super) fn tells(self, request: &BearerHash) -> Reserved {
+        if self.request != request.as_str() {
+            return Reserved::OtherRequest;
+        }
+        match (self.sealed, self.clear) {
+            (Some(sealed), _) => Reserved::Answered(AnswerContent::Sealed(sealed.into_vec())),
+            (None, Some(clear)) => Reserved::Answered(AnswerContent::Clear(clear.into_vec())),
+            (None, None) => Reserved::Running { until: Timestamp::from_millis(self.at).plus(SLOT_LEASE) },
         }
     }
 }

@@ -1,21 +1,24 @@
 //! Tenants and API keys.
 
 use otpost_domain::apikey::ApiKey;
-use otpost_domain::audit::AuditEntry;
 use otpost_domain::ids::{KeyId, TenantId};
 use otpost_domain::tenant::Tenant;
 use otpost_domain::time::Timestamp;
-use otpost_service::ports::{KeyStore, Page, PageRequest, PortResult, TenantStore, WrappedKey, Write};
+use otpost_service::ports::{
+    Journal, KeyStore, Page, PageRequest, PortResult, TenantStore, WrappedKey, Write,
+};
 
-use super::rows::{KeyRow, TenantRow};
+use super::rows::{KeyRow, TenantKeys, TenantRow};
 use super::transaction::{Transaction, absent};
 use super::{DynamoStore, keys, number};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 impl DynamoStore {
-    /// The wrapped data key of a tenant; one request.
-    pub(crate) async fn wrapped_key(&self, tenant: &TenantId) -> PortResult<Option<WrappedKey>> {
+    /// The wrapped data keys of a tenant; one request.
+    pub(crate) async fn tenant_keys(&self, tenant: &TenantId) -> PortResult<Option<TenantKeys>> {
         let row: Option<TenantRow> = self.get(self.core()?, keys::tenant(tenant), keys::META).await?;
-        Ok(row.and_then(TenantRow::key))
+        row.map(TenantRow::keys).transpose()
     }
 }
 
@@ -26,19 +29,63 @@ fn read<R, T: TryFrom<R, Error = otpost_service::ports::PortError>>(page: Page<R
 }
 
 impl TenantStore for DynamoStore {
-    async fn create_tenant(
-        &self,
-        tenant: &Tenant,
-        key: &WrappedKey,
-        audit: &AuditEntry,
-    ) -> PortResult<Write> {
+    async fn create_tenant(&self, tenant: &Tenant, key: &WrappedKey, journal: &Journal) -> PortResult<Write> {
         let core = self.core()?;
         let made = Transaction::default().put(core, &TenantRow::meta(tenant, key), absent())?.put(
             core,
             &TenantRow::listed(tenant),
             absent(),
         )?;
-        Ok(made.commit(self, audit).await?.into())
+        Ok(made.commit(self, journal).await?.into())
+    }
+
+    async fn add_tenant_key(
+        &self,
+        id: &TenantId,
+        version: u8,
+        key: &WrappedKey,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        const ROTATES: &str = "key_ver = :before AND attribute_not_exists(deleted)";
+        let core = self.core()?;
+        let versions = || vec![(":version", number(version)), (":before", number(version.saturating_sub(1)))];
+        let mut with_key = versions();
+        with_key.push((":key", AttributeValue::B(Blob::new(key.0.clone()))));
+        let added = Transaction::default()
+            .update(
+                core,
+                (keys::tenant(id), keys::META),
+                "SET key_ver = :version, data_keys.#version = :key",
+                ROTATES,
+                &[("#version", &version.to_string())],
+                with_key,
+            )?
+            .update(
+                core,
+                (keys::TENANTS.to_owned(), id.as_str()),
+                "SET key_ver = :version",
+                ROTATES,
+                &[],
+                versions(),
+            )?;
+        Ok(added.commit(self, journal).await?.into())
+    }
+
+    async fn delete_tenant(&self, id: &TenantId, at: Timestamp, journal: &Journal) -> PortResult<Write> {
+        const LIVES: &str = "attribute_exists(PK) AND attribute_not_exists(deleted)";
+        let core = self.core()?;
+        let at = || vec![(":at", number(at.millis()))];
+        let deleted = Transaction::default()
+            .update(
+                core,
+                (keys::tenant(id), keys::META),
+                "SET deleted = :at REMOVE data_keys",
+                LIVES,
+                &[],
+                at(),
+            )?
+            .update(core, (keys::TENANTS.to_owned(), id.as_str()), "SET deleted = :at", LIVES, &[], at())?;
+        Ok(deleted.commit(self, journal).await?.into())
     }
 
     async fn tenant(&self, id: &TenantId) -> PortResult<Option<Tenant>> {
@@ -52,9 +99,9 @@ impl TenantStore for DynamoStore {
 }
 
 impl KeyStore for DynamoStore {
-    async fn create_key(&self, key: &ApiKey, audit: &AuditEntry) -> PortResult<Write> {
+    async fn create_key(&self, key: &ApiKey, journal: &Journal) -> PortResult<Write> {
         let made = Transaction::default().put(self.core()?, &KeyRow::from(key), absent())?;
-        Ok(made.commit(self, audit).await?.into())
+        Ok(made.commit(self, journal).await?.into())
     }
 
     async fn key(&self, id: &KeyId) -> PortResult<Option<ApiKey>> {
@@ -67,7 +114,7 @@ impl KeyStore for DynamoStore {
         read::<KeyRow, _>(self.page(keys::tenant(tenant), keys::KEY, request).await?)
     }
 
-    async fn revoke_key(&self, id: &KeyId, at: Timestamp, audit: &AuditEntry) -> PortResult<Write> {
+    async fn revoke_key(&self, id: &KeyId, at: Timestamp, journal: &Journal) -> PortResult<Write> {
         let sk = format!("{}{id}", keys::KEY);
         let revoked = Transaction::default().update(
             self.core()?,
@@ -77,6 +124,6 @@ impl KeyStore for DynamoStore {
             &[],
             vec![(":at", number(at.millis()))],
         )?;
-        Ok(revoked.commit(self, audit).await?.into())
+        Ok(revoked.commit(self, journal).await?.into())
     }
 }

@@ -1,17 +1,26 @@
 //! Atomic writes, each with its audit entry.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
-use otpost_domain::audit::AuditEntry;
-use otpost_service::ports::{PortError, PortResult, Write};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Delete, Put, TransactWriteItem, Update};
+use otpost_service::ports::{AnswerContent, Journal, KeptAnswer, PortError, PortResult, Write};
 use serde::Serialize;
 
 use super::rows::AuditRow;
-use super::{DynamoStore, Item, text};
+use super::{DynamoStore, Item, keys, text};
 use crate::fault::{corrupt, sorted};
 
-/// How often a transaction is repeated that collided with another on the same rows.
-const TRIES: usize = 5;
+/// How often a write is made that collides with a transaction on the same rows.
+pub(super) const CONFLICTS: u32 = 5;
+
+/// Lets the other transaction finish: 10 ms after the first collision, doubling.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "milliseconds, inside the function's deadline; nothing else can wait here"
+)]
+pub(super) async fn pause_before(tries: u32) {
+    tokio::time::sleep(std::time::Duration::from_millis(10 << tries.min(4))).await;
+}
 
 /// A transaction in the making. Its parts are numbered in the order in which they are added.
 #[derive(Debug, Default)]
@@ -113,18 +122,44 @@ impl Transaction {
         Ok(self)
     }
 
-    /// Adds the audit entry and writes all or nothing.
-    pub(super) async fn commit(self, store: &DynamoStore, audit: &AuditEntry) -> PortResult<Committed> {
-        let Self { items } = self.put(store.core()?, &AuditRow::from(audit), absent())?;
+    /// Puts an answer into its slot, if that is still its holder's.
+    fn keep(self, store: &DynamoStore, answer: &KeptAnswer) -> PortResult<Self> {
+        let (name, content) = match &answer.content {
+            AnswerContent::Sealed(bytes) => ("sealed", bytes),
+            AnswerContent::Clear(bytes) => ("clear", bytes),
+        };
+        self.update(
+            store.flow()?,
+            (keys::answer(&answer.slot), keys::ANSWER),
+            "SET #content = :content",
+            "holder = :holder AND attribute_not_exists(sealed) AND attribute_not_exists(#clear)",
+            &[("#content", name), ("#clear", "clear")],
+            vec![
+                (":content", AttributeValue::B(Blob::new(content.clone()))),
+                (":holder", text(answer.slot.holder.clone())),
+            ],
+        )
+    }
+
+    /// Adds the audit entry and the answer to be kept, and writes all or nothing.
+    pub(super) async fn commit(self, store: &DynamoStore, journal: &Journal) -> PortResult<Committed> {
+        let mut all = self.put(store.core()?, &AuditRow::from(&journal.audit), absent())?;
+        if let Some(answer) = &journal.answer {
+            all = all.keep(store, answer)?;
+        }
+        let Self { items } = all;
         let mut last = None;
-        for _ in 0..TRIES {
+        for tries in 1..=CONFLICTS {
             let sent =
                 store.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
             let Err(error) = sent else {
                 return Ok(Committed::Done);
             };
+            let collided;
             let refused = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    let code = |wanted| move |reason: &CancellationReason| reason.code() == Some(wanted);
+                    collided = cancelled.cancellation_reasons().iter().any(code("TransactionConflict"));
                     let reasons = cancelled.cancellation_reasons().iter().enumerate();
                     let refused =
                         reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"));
@@ -135,8 +170,11 @@ impl Transaction {
             if !refused.is_empty() {
                 return Ok(Committed::Refused(refused));
             }
-            // A collision with another transaction: its winner is done by now.
             last = Some(sorted("TransactWriteItems", &error));
+            if !collided {
+                break;
+            }
+            pause_before(tries).await;
         }
         Err(last.unwrap_or_else(|| corrupt("no transaction was tried")))
     }

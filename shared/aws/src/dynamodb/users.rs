@@ -1,18 +1,17 @@
 //! Users, each with the auth row beside it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use otpost_domain::audit::AuditEntry;
 use otpost_domain::ids::{TenantId, UserId};
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
-use otpost_service::ports::{PortResult, UserStore, Write};
+use otpost_service::ports::{Journal, PortResult, UserStore, Write};
 
 use super::rows::{AuthItem, UserRow};
 use super::transaction::{Transaction, absent, replaces, unchanged};
 use super::{DynamoStore, keys};
 
 impl UserStore for DynamoStore {
-    async fn create_user(&self, user: &User, audit: &AuditEntry) -> PortResult<Write> {
+    async fn create_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
         let core = self.core()?;
         let decoy_may_go =
             ("attribute_not_exists(PK) OR decoy = :true", vec![(":true", AttributeValue::Bool(true))]);
@@ -21,7 +20,7 @@ impl UserStore for DynamoStore {
             &AuthItem::of_new_user(user),
             decoy_may_go,
         )?;
-        Ok(made.commit(self, audit).await?.into())
+        Ok(made.commit(self, journal).await?.into())
     }
 
     async fn user(&self, tenant: &TenantId, id: &UserId) -> PortResult<Option<User>> {
@@ -29,7 +28,7 @@ impl UserStore for DynamoStore {
         row.map(User::try_from).transpose()
     }
 
-    async fn update_user(&self, user: &User, audit: &AuditEntry) -> PortResult<Write> {
+    async fn update_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
         let core = self.core()?;
         let changed =
             Transaction::default().put(core, &UserRow::from(user), replaces(user.version))?.update(
@@ -40,10 +39,10 @@ impl UserStore for DynamoStore {
                 &[],
                 vec![(":active", AttributeValue::Bool(user.active))],
             )?;
-        Ok(changed.commit(self, audit).await?.into())
+        Ok(changed.commit(self, journal).await?.into())
     }
 
-    async fn delete_user(&self, user: &User, tokens: &[Token], audit: &AuditEntry) -> PortResult<Write> {
+    async fn delete_user(&self, user: &User, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
         let core = self.core()?;
         let pk = keys::user(&user.tenant, &user.id);
         let mut gone = Transaction::default()
@@ -54,6 +53,6 @@ impl UserStore for DynamoStore {
                 .delete(core, (pk.clone(), &keys::token(&token.serial)), Some(unchanged(token.version)))?
                 .delete(core, (keys::pointer(&token.tenant, &token.serial), keys::POINTER), None)?;
         }
-        Ok(gone.commit(self, audit).await?.into())
+        Ok(gone.commit(self, journal).await?.into())
     }
 }

@@ -1,0 +1,548 @@
+//! Every request and every queue consumer, failing and dying at every one of its external calls: before and after the
+//! call took effect. Then the client asks again, queues bring again, the sweep runs, and all must be as if nothing had
+//! happened.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use lambda_http::{Body, Response};
+use libtest_mimic::Trial;
+use otpost_domain::apikey::Role;
+use otpost_domain::ids::MessageId;
+use otpost_domain::message::{Gateway, LEASE, Outcome, ROUTE_TIME};
+use otpost_edge::auth::{KeyRing, NoPlatformKey};
+use otpost_local::page;
+use otpost_service::faults::{Faulty, FaultyProvider, Mishap, Plan};
+use otpost_service::memory::{MemoryPorts, Queued};
+use otpost_service::ports::{MessageRef, Ports, SLOT_LEASE};
+use otpost_service::sample::{self, SamplePlatformKey, sample_world};
+use otpost_service::send::{EmailProvider, OutgoingEmail};
+use otpost_tests::device::Device;
+use otpost_tests::world::RUNTIME;
+use serde_json::{Value, json};
+
+const URL: &str = "https://otp.example.org";
+/// The sample world's time.
+const NOW: u64 = 1_800_000_000;
+/// No request makes as many external calls.
+const MOST_CALLS: usize = 60;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let scenario = |name: &str, scenario: fn() -> Scenario| {
+        Trial::test(format!("crash::{name}"), move || {
+            RUNTIME.block_on(drive(scenario()));
+            Ok(())
+        })
+    };
+    vec![
+        scenario("create_tenant", || {
+            keyed("admin", "POST", "/v1/tenants", None, &json!({ "tenant": "other", "name": "O" }))
+        }),
+        scenario("rotate_data_key", || keyed("admin", "POST", "/v1/tenants/acme/rotate", None, &json!({}))),
+        scenario("delete_tenant", || bare("admin", "DELETE", "/v1/tenants/acme", None, &json!(null)).or(409)),
+        scenario("create_key", || {
+            keyed("admin", "POST", "/v1/keys", Some(Role::Admin), &json!({ "role": "app", "name": "shop" }))
+        }),
+        scenario("revoke_key", || {
+            let path = format!("/v1/keys/{}", sample::key(Role::App).0.id);
+            bare("admin", "DELETE", &path, Some(Role::Admin), &json!(null))
+        }),
+        scenario("create_user", || {
+            keyed("push-token", "POST", "/v1/users", OPERATOR, &json!({ "user": "joan" }))
+        }),
+        scenario("change_user", || {
+            bare(
+                "push-token",
+                "PATCH",
+                "/v1/users/jane",
+                OPERATOR,
+                &json!({ "display_name": "Jane", "active": false }),
+            )
+        }),
+        scenario("delete_user", || {
+            bare("push-token", "DELETE", "/v1/users/jane", OPERATOR, &json!(null)).or(404)
+        }),
+        scenario("push", || {
+            keyed("push-token", "POST", &of_joe("push"), OPERATOR, &json!({ "channel": "email" }))
+        }),
+        scenario("provision", || keyed("enroll", "POST", "/v1/users/jane/tokens", OPERATOR, &json!({}))),
+        scenario("suspend", || {
+            keyed("enroll", "POST", &of_jane("suspend"), OPERATOR, &json!({ "reason": "why" }))
+        }),
+        scenario("revoke", || keyed("enroll", "POST", &of_jane("revoke"), OPERATOR, &json!({}))),
+        scenario("page_start", || Scenario {
+            forgets: true,
+            ..page_posts(Vec::new(), &[("action", "start"), ("authorization_code", "2222-2222")])
+        }),
+        scenario("page_wrong_authorization", || {
+            page_posts(Vec::new(), &[("action", "start"), ("authorization_code", "2222-2223")])
+        }),
+        scenario("page_activate", page_activates),
+        scenario("app_start", || app(Vec::new(), start(true))),
+        scenario("app_activate", app_activates),
+        scenario("device", device_tells),
+        scenario("verify_right", || {
+            keyed("verify", "POST", "/v1/verify", Some(Role::App), &right_code("jane"))
+        }),
+        scenario("verify_right_after_rotation", || {
+            let mut scenario = keyed("verify", "POST", "/v1/verify", Some(Role::App), &right_code("jane"));
+            scenario.before.push(keyed("admin", "POST", "/v1/tenants/acme/rotate", None, &json!({})).request);
+            scenario
+        }),
+        scenario("verify_wrong", || {
+            bare(
+                "verify",
+                "POST",
+                "/v1/verify",
+                Some(Role::App),
+                &json!({ "user": "jane", "code": "000000" }),
+            )
+        }),
+        scenario("verify_unknown", || {
+            bare(
+                "verify",
+                "POST",
+                "/v1/verify",
+                Some(Role::App),
+                &json!({ "user": "nobody", "code": "000000" }),
+            )
+        }),
+        scenario("unlock", || bare("verify", "POST", &of_jane("unlock"), OPERATOR, &json!({}))),
+        scenario("deliver", || consumer(Vec::new(), Entry::Deliver)),
+        scenario("send", || consumer(vec![Entry::Deliver], Entry::Send)),
+        scenario("sweep", || consumer(vec![Entry::Lost], Entry::Sweep)),
+    ]
+}
+
+const OPERATOR: Option<Role> = Some(Role::Operator);
+
+fn of_jane(verb: &str) -> String {
+    format!("/v1/tokens/{}/{verb}", sample::serials()[0])
+}
+
+fn of_joe(verb: &str) -> String {
+    format!("/v1/tokens/{}/{verb}", sample::serials()[1])
+}
+
+fn right_code(user: &str) -> Value {
+    json!({ "user": user, "code": sample::right_code(), "remember_source": true })
+}
+
+/// What is done, and what an answer to its repetition may be besides that of the first.
+struct Scenario {
+    before: Vec<Act>,
+    request: Act,
+    or: Option<u16>,
+    /// A browser that did not get its answer has no cookie either, and begins anew.
+    forgets: bool,
+}
+
+impl Scenario {
+    fn or(self, status: u16) -> Self {
+        Self { or: Some(status), ..self }
+    }
+}
+
+/// One thing that is done to the system.
+#[derive(Clone)]
+enum Act {
+    Http {
+        function: &'static str,
+        method: &'static str,
+        path: String,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
+    /// A form of the enrolment page, sent by a browser that keeps its cookie.
+    Page(Vec<(&'static str, String)>),
+    /// The app's first code, computed from the page or answer before.
+    PageCode,
+    AppCode,
+    App(Value),
+    Tell(Value),
+    Queue(Entry),
+}
+
+/// What comes off a queue, or from the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Deliver,
+    Send,
+    Sweep,
+    /// The queue has lost its entry.
+    Lost,
+}
+
+fn request(
+    function: &'static str,
+    method: &'static str,
+    path: &str,
+    role: Option<Role>,
+    body: &Value,
+) -> Act {
+    let key = role.map_or_else(
+        || format!("otp_platform_{}", "a".repeat(48)),
+        |role| sample::key(role).1.expose().to_owned(),
+    );
+    let headers = vec![("authorization".to_owned(), format!("Bearer {key}"))];
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    Act::Http { function, method, path: path.to_owned(), headers, body }
+}
+
+fn bare(
+    function: &'static str,
+    method: &'static str,
+    path: &str,
+    role: Option<Role>,
+    body: &Value,
+) -> Scenario {
+    Scenario {
+        before: Vec::new(),
+        request: request(function, method, path, role, body),
+        or: None,
+        forgets: false,
+    }
+}
+
+fn keyed(
+    function: &'static str,
+    method: &'static str,
+    path: &str,
+    role: Option<Role>,
+    body: &Value,
+) -> Scenario {
+    let mut act = request(function, method, path, role, body);
+    if let Act::Http { headers, .. } = &mut act {
+        headers.push(("idempotency-key".to_owned(), "the-same".to_owned()));
+    }
+    Scenario { before: Vec::new(), request: act, or: None, forgets: false }
+}
+
+fn page_posts(before: Vec<Act>, fields: &[(&'static str, &str)]) -> Scenario {
+    let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Scenario { before, request: Act::Page(fields), or: None, forgets: false }
+}
+
+fn page_activates() -> Scenario {
+    let start = page_posts(Vec::new(), &[("action", "start"), ("authorization_code", "2222-2222")]).request;
+    // Whoever lost the page that said so is told that the link was used.
+    Scenario { before: vec![start], request: Act::PageCode, or: Some(410), forgets: false }
+}
+
+fn start(permitted: bool) -> Value {
+    let device = json!({ "os": "ios", "type": "phone", "push": { "capable": true, "permitted": permitted } });
+    json!({ "device": device, "authorization_code": "2222-2222" })
+}
+
+fn app(before: Vec<Act>, body: Value) -> Scenario {
+    Scenario { before, request: Act::App(body), or: None, forgets: false }
+}
+
+fn app_activates() -> Scenario {
+    Scenario { before: vec![Act::App(start(true))], request: Act::AppCode, or: Some(410), forgets: false }
+}
+
+fn device_tells() -> Scenario {
+    let told = json!({ "tenant": "acme", "device": start(false)["device"] });
+    Scenario {
+        before: vec![Act::App(start(true)), Act::AppCode],
+        request: Act::Tell(told),
+        or: None,
+        forgets: false,
+    }
+}
+
+fn consumer(before: Vec<Entry>, entry: Entry) -> Scenario {
+    Scenario {
+        before: before.into_iter().map(Act::Queue).collect(),
+        request: Act::Queue(entry),
+        or: None,
+        forgets: false,
+    }
+}
+
+/// A provider that takes everything, and remembers what it took.
+#[derive(Default)]
+struct Provider(Mutex<Vec<MessageId>>);
+
+impl EmailProvider for Provider {
+    async fn send(&self, mail: &OutgoingEmail) -> Outcome {
+        self.0.lock().expect("not poisoned").push(mail.message.id.clone());
+        Outcome::Accepted { provider_id: "p".to_owned() }
+    }
+}
+
+/// A system with its outside: a provider, a browser, an app.
+struct Run {
+    ports: MemoryPorts,
+    provider: Provider,
+    device: Device,
+    memory: Mutex<Memory>,
+}
+
+/// What the person's browser and app hold.
+#[derive(Default)]
+struct Memory {
+    cookie: Option<String>,
+    uri: Option<String>,
+}
+
+/// What came of an act: a status and a body, or for a queue whether it must bring again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    status: u16,
+    body: String,
+}
+
+impl Run {
+    async fn new() -> Self {
+        let ports = sample_world().await;
+        Self { ports, provider: Provider::default(), device: Device::new(1), memory: Mutex::default() }
+    }
+
+    async fn act<P: Ports>(&self, ports: &P, provider: &impl EmailProvider, act: &Act) -> Told {
+        match act {
+            Act::Http { function, method, path, headers, body } => {
+                self.http(ports, function, method, path, headers, body).await
+            }
+            Act::Page(fields) => self.page(ports, fields).await,
+            Act::PageCode => {
+                let code = self.first_code();
+                self.page(ports, &[("action", "activate".to_owned()), ("code", code)]).await
+            }
+            Act::App(body) => self.app(ports, body).await,
+            Act::AppCode => self.app(ports, &json!({ "code": self.first_code() })).await,
+            Act::Tell(body) => {
+                let path = of_joe("device");
+                self.signed(ports, reqwest::Method::PATCH, "PATCH", &path, body).await
+            }
+            Act::Queue(entry) => self.queue(ports, provider, *entry).await,
+        }
+    }
+
+    fn first_code(&self) -> String {
+        let memory = self.memory.lock().expect("not poisoned");
+        let uri = memory.uri.as_deref().expect("the app has scanned");
+        otpost_local::authenticator::Authenticator::scan(uri).expect("a seed").code_at(self.seconds())
+    }
+
+    fn seconds(&self) -> u64 {
+        use otpost_service::ports::Clock as _;
+        self.ports.clock().now().seconds()
+    }
+
+    async fn page<P: Ports>(&self, ports: &P, fields: &[(&str, String)]) -> Told {
+        let path = format!("/e/{}", sample::link().expose());
+        let mut body = String::new();
+        for (name, value) in fields {
+            let _ = write!(body, "{name}={value}&");
+        }
+        let cookie = self.memory.lock().expect("not poisoned").cookie.clone();
+        let mut headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        headers.extend(cookie.map(|cookie| ("cookie".to_owned(), cookie)));
+        let told = self.http(ports, "enroll", "POST", &path, &headers, &body).await;
+        if let Some(uri) = page::link(&told.body, "otpauth") {
+            self.memory.lock().expect("not poisoned").uri = Some(uri);
+        }
+        // A page shows how many minutes are left: that may differ.
+        Told { body: String::new(), ..told }
+    }
+
+    async fn app<P: Ports>(&self, ports: &P, body: &Value) -> Told {
+        let path = format!("/v1/activations/{}", sample::link().expose());
+        let told = self.signed(ports, reqwest::Method::POST, "POST", &path, body).await;
+        let answer: Value = serde_json::from_str(&told.body).unwrap_or_default();
+        if let Some(uri) = answer["otpauth_uri"].as_str() {
+            self.memory.lock().expect("not poisoned").uri = Some(uri.to_owned());
+        }
+        told
+    }
+
+    async fn signed<P: Ports>(
+        &self,
+        ports: &P,
+        verb: reqwest::Method,
+        method: &'static str,
+        path: &str,
+        body: &Value,
+    ) -> Told {
+        let headers = self.device.sign(&verb, path, body, self.seconds()).headers();
+        self.http(ports, "enroll", method, path, &headers, &body.to_string()).await
+    }
+
+    async fn http<P: Ports>(
+        &self,
+        ports: &P,
+        function: &str,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: &str,
+    ) -> Told {
+        let mut all = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
+        all.extend(headers.iter().cloned());
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": all,
+            "requestContext": {
+                "accountId": "0", "apiId": "x", "domainName": "x", "domainPrefix": "x", "stage": "$default",
+                "requestId": "r", "routeKey": "$default", "time": "15/Jan/2027:08:00:00 +0000", "timeEpoch": 0,
+                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "x" },
+            },
+            "body": body, "isBase64Encoded": false,
+        });
+        let request = lambda_http::request::from_str(&event.to_string()).expect("an event");
+        let no_platform = KeyRing::new(NoPlatformKey);
+        let response = match function {
+            "admin" => otpost_admin::handle(ports, &KeyRing::new(SamplePlatformKey), request).await,
+            "push-token" => otpost_push_token::handle(ports, &no_platform, URL, request).await,
+            "enroll" => otpost_enroll::handle(ports, &no_platform, request).await,
+            _ => otpost_verify::handle(ports, &no_platform, request).await,
+        };
+        self.taken(&response)
+    }
+
+    /// The browser takes its cookie.
+    fn taken(&self, response: &Response<Body>) -> Told {
+        let cookie = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+        if let Some(pair) = cookie.and_then(|cookie| cookie.split(';').next()) {
+            self.memory.lock().expect("not poisoned").cookie = Some(pair.to_owned());
+        }
+        let body = match response.body() {
+            Body::Text(text) => text.clone(),
+            _ => String::new(),
+        };
+        Told { status: response.status().as_u16(), body }
+    }
+
+    /// 200 when nothing must come again, 500 when something must.
+    async fn queue<P: Ports>(&self, ports: &P, provider: &impl EmailProvider, entry: Entry) -> Told {
+        let reference = json!({ "tenant": "acme", "message": sample::message().as_str() });
+        let with_hop = json!({ "tenant": "acme", "message": sample::message().as_str(), "hop": 1 });
+        let batch = |body: &Value| json!({ "Records": [{ "messageId": "m", "body": body.to_string() }] });
+        let answered = match entry {
+            Entry::Deliver => otpost_deliver::handle(ports, batch(&reference)).await,
+            Entry::Send => otpost_send_ses::handle(ports, provider, batch(&with_hop)).await,
+            Entry::Sweep => otpost_deliver::handle(ports, json!({ "otpost": "sweep" })).await,
+            Entry::Lost => {
+                self.ports.queue().take();
+                self.ports.clock().advance(Duration::from_mins(2));
+                Ok(json!({}))
+            }
+        };
+        let again = match &answered {
+            Ok(answer) => answer["batchItemFailures"].as_array().is_some_and(|failures| !failures.is_empty()),
+            Err(_) => true,
+        };
+        Told { status: if again { 500 } else { 200 }, body: String::new() }
+    }
+
+    /// Queues and schedule do their work until nothing is left to do.
+    async fn settle(&self) {
+        for _ in 0..12 {
+            self.ports.clock().advance(LEASE.max(ROUTE_TIME));
+            let swept = otpost_deliver::handle(&self.ports, json!({ "otpost": "sweep" })).await;
+            assert!(swept.is_ok(), "{swept:?}");
+            for entry in self.ports.queue().take() {
+                let body = |reference: &MessageRef| json!({ "tenant": reference.tenant.as_str(), "message": reference.id.as_str() });
+                let batch =
+                    |body: Value| json!({ "Records": [{ "messageId": "m", "body": body.to_string() }] });
+                let answered = match &entry {
+                    Queued::Deliver(reference) => {
+                        otpost_deliver::handle(&self.ports, batch(body(reference))).await
+                    }
+                    Queued::Hand(Gateway::Ses, reference, hop, _) => {
+                        let mut body = body(reference);
+                        body["hop"] = json!(hop);
+                        otpost_send_ses::handle(&self.ports, &self.provider, batch(body)).await
+                    }
+                };
+                assert!(answered.is_ok(), "{entry:?}: {answered:?}");
+            }
+        }
+    }
+
+    fn mails(&self) -> BTreeMap<MessageId, usize> {
+        let mut mails = BTreeMap::new();
+        for id in self.provider.0.lock().expect("not poisoned").iter() {
+            *mails.entry(id.clone()).or_default() += 1;
+        }
+        mails
+    }
+}
+
+/// A run without mishaps in which the act is done `times` times: its last answer, its shape, its mails.
+async fn undisturbed(scenario: &Scenario, times: usize) -> (Told, String, usize) {
+    let run = Run::new().await;
+    for act in &scenario.before {
+        let told = run.act(&run.ports, &run.provider, act).await;
+        assert!(told.status < 300, "{told:?}");
+    }
+    let mut told = Told { status: 0, body: String::new() };
+    for _ in 0..times {
+        told = run.act(&run.ports, &run.provider, &scenario.request).await;
+        run.ports.clock().advance(SLOT_LEASE);
+        if scenario.forgets {
+            run.memory.lock().expect("not poisoned").cookie = None;
+        }
+    }
+    run.settle().await;
+    (told, run.ports.shape(), run.mails().len())
+}
+
+async fn drive(scenario: Scenario) {
+    let (wanted, once, mails) = undisturbed(&scenario, 1).await;
+    let (_, twice, _) = undisturbed(&scenario, 2).await;
+    let mut struck = 0;
+    for mishap in Mishap::ALL {
+        for at in 1..=MOST_CALLS {
+            let run = Run::new().await;
+            for act in &scenario.before {
+                run.act(&run.ports, &run.provider, act).await;
+            }
+            let plan = Plan::new(at, mishap);
+            let (ports, provider) =
+                (Faulty::new(&run.ports, &plan), FaultyProvider::new(&run.provider, &plan));
+            let first = plan.until_death(run.act(&ports, &provider, &scenario.request)).await;
+            if !plan.fired() {
+                assert!(at > 1, "it makes external calls");
+                break;
+            }
+            struck += 1;
+            let calls = plan.names();
+            let seen = format!("{mishap:?} at call {at} of {calls:?}: first {first:?}");
+            if let Some(first) = &first {
+                let told = first.status == wanted.status || first.status >= 500;
+                assert!(told, "a failure is told as one; wanted {wanted:?}; {seen}");
+            }
+            // The client, or the queue, asks again.
+            run.ports.clock().advance(SLOT_LEASE);
+            let mut again = run.act(&run.ports, &run.provider, &scenario.request).await;
+            if again.status >= 500 && matches!(scenario.request, Act::Queue(_)) {
+                again = run.act(&run.ports, &run.provider, &scenario.request).await;
+            }
+            let answered = again.status == wanted.status || Some(again.status) == scenario.or;
+            assert!(answered, "again {again:?}, wanted {wanted:?}; {seen}");
+            if let (Some(first), Act::Http { headers, .. }) = (&first, &scenario.request) {
+                let kept = headers.iter().any(|(name, _)| name == "idempotency-key");
+                if kept && first.status == wanted.status && wanted.status < 300 {
+                    assert_eq!(first, &again, "the same answer; {seen}");
+                }
+            }
+            run.settle().await;
+            let shape = run.ports.shape();
+            assert!(shape == once || shape == twice, "half a state; {seen}\n{shape}\n--- wanted\n{once}");
+            let sent = run.mails();
+            assert_eq!(sent.len(), mails, "no mail is lost, none is invented; {seen}");
+            // A mail repeats only when a sender was lost between the provider and its own record.
+            let may_repeat =
+                calls.iter().position(|call| *call == "provider").is_some_and(|place| at > place);
+            for count in sent.values() {
+                assert!(*count == 1 || (*count == 2 && may_repeat), "{count} mails; {seen}");
+            }
+        }
+    }
+    assert!(struck >= Mishap::ALL.len());
+    assert_eq!(NOW % 30, 0, "a retry after the lease is in the same step");
+}
