@@ -146,7 +146,8 @@ pub struct Try<'a> {
     pub at: Timestamp,
 }
 
-/// A new device id.
+/// A new device id. It takes the place of the one that the try came from, if that was known: a device that is remembered
+/// anew each time pushes no other one out.
 #[derive(Clone, Debug)]
 pub struct Issue {
     /// Its hash, which becomes a known source.

@@ -26,4 +26,6 @@ pub mod push;
 pub mod sample;
 pub mod send;
 pub mod users;
+#[cfg(test)]
+mod verification_model;
 pub mod verify;

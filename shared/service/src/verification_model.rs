@@ -105,6 +105,10 @@ impl Oracle {
             } else {
                 self.stranger_failures = 0;
             }
+            if guess.issue.is_some() {
+                // A new id takes the place of the one that the try came from.
+                self.remembered.retain(|&id| Some(id) != guess.source);
+            }
             self.remembered.extend(guess.issue);
             while self.remembered.len() > SOURCES {
                 self.remembered.remove(0);
