@@ -19,14 +19,17 @@ const OWN_ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 pub(crate) fn http_client() -> SharedHttpClient {
     let context = context(from_environment);
     Builder::new().build_with_connector_fn(move |settings, components| {
+        let (Some(settings), Some(components)) = (settings, components) else {
+            // A new client only tries whether this can be built, and throws it away. Without roots that is for nothing.
+            return ConnectorBuilder::default().build_http();
+        };
         let mut connector = ConnectorBuilder::default()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(context.clone());
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.proxy_config(ProxyConfig::from_env()).build()
+            .tls_context(context.clone())
+            .connector_settings(settings.clone())
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_sleep_impl(components.sleep_impl());
+        connector.build()
     })
 }
 

@@ -1,0 +1,441 @@
+//! The measured operations, in the order in which a person meets them: a user, a token, its message and its mail, the
+//! enrolment, and codes of five kinds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::events;
+use super::runtime::{Called, Environment, Running};
+use super::wire::{Asked, Wire};
+use crate::authenticator::Authenticator;
+use crate::build::FUNCTIONS;
+use crate::demo::Keys;
+use crate::host;
+
+/// An operation of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// An operator makes a user.
+    CreateUser,
+    /// An operator gives a user a token.
+    Provision,
+    /// An operator pushes the token by mail.
+    Push,
+    /// The message gets its next gateway.
+    Deliver,
+    /// The mail goes to SES.
+    Send,
+    /// An operator asks where the message is.
+    ReadMessage,
+    /// An app opens a session of the enrolment.
+    Start,
+    /// The first code activates the token.
+    Activate,
+    /// A right code.
+    Right,
+    /// The same code again.
+    Replay,
+    /// A wrong code.
+    Wrong,
+    /// A code of a user who does not exist.
+    Unknown,
+    /// A code of a user who has no token.
+    NoToken,
+}
+
+impl Operation {
+    /// Those of `verify`, which must not be told apart by their time.
+    pub const VERIFY: [Self; 5] = [Self::Right, Self::Replay, Self::Wrong, Self::Unknown, Self::NoToken];
+
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::CreateUser,
+        Self::Provision,
+        Self::Push,
+        Self::Deliver,
+        Self::Send,
+        Self::ReadMessage,
+        Self::Start,
+        Self::Activate,
+        Self::Right,
+        Self::Replay,
+        Self::Wrong,
+        Self::Unknown,
+        Self::NoToken,
+    ];
+
+    /// Its name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateUser => "create a user",
+            Self::Provision => "provision a token",
+            Self::Push => "push it by mail",
+            Self::Deliver => "deliver, one hop",
+            Self::Send => "send the mail",
+            Self::ReadMessage => "read the message's state",
+            Self::Start => "enrolment, start",
+            Self::Activate => "enrolment, activate",
+            Self::Right => "verify, right code",
+            Self::Replay => "verify, code used before",
+            Self::Wrong => "verify, wrong code",
+            Self::Unknown => "verify, unknown user",
+            Self::NoToken => "verify, user without token",
+        }
+    }
+
+    /// The function that does it.
+    #[must_use]
+    pub fn function(self) -> &'static str {
+        match self {
+            Self::CreateUser | Self::Push => "push-token",
+            Self::Provision | Self::Start | Self::Activate => "enroll",
+            Self::Deliver => "deliver",
+            Self::Send => "send-ses",
+            Self::ReadMessage => "admin",
+            Self::Right | Self::Replay | Self::Wrong | Self::Unknown | Self::NoToken => "verify",
+        }
+    }
+
+    /// Whether it comes through the HTTP API; else from a queue.
+    #[must_use]
+    pub fn is_http(self) -> bool {
+        !matches!(self, Self::Deliver | Self::Send)
+    }
+}
+
+/// What a call is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see a new process's first call.
+    First,
+    /// To fill what functions keep in memory; not looked at.
+    Warm,
+    /// To be timed.
+    Timed,
+    /// To count request units.
+    Counted,
+}
+
+/// A measured call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// From event to answer.
+    pub wall: Duration,
+    /// The part of it that was not spent waiting for AWS.
+    pub own: Duration,
+    /// CPU time of the function.
+    pub cpu: Duration,
+    /// Bytes that it logged.
+    pub logged: u64,
+    /// What it asked of AWS.
+    pub asked: Vec<Asked>,
+}
+
+impl Call {
+    /// A call that asked for `asked`.
+    #[must_use]
+    pub fn new(called: &Called, asked: Vec<Asked>) -> Self {
+        let waited: Duration = asked.iter().map(|asked| asked.took).sum();
+        let own = called.wall.saturating_sub(waited);
+        Self { wall: called.wall, own, cpu: called.cpu, logged: called.logged, asked }
+    }
+}
+
+/// The calls of each operation.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger(BTreeMap<Operation, Vec<Call>>);
+
+impl Ledger {
+    /// The calls of `operation`, in the order in which they were made.
+    #[must_use]
+    pub fn of(&self, operation: Operation) -> &[Call] {
+        self.0.get(&operation).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+impl FromIterator<(Operation, Vec<Call>)> for Ledger {
+    fn from_iter<I: IntoIterator<Item = (Operation, Vec<Call>)>>(calls: I) -> Self {
+        Self(calls.into_iter().collect())
+    }
+}
+
+/// What a scene found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// First calls of new processes.
+    pub first: Ledger,
+    /// Calls of warm processes.
+    pub timed: Ledger,
+    /// Calls whose units were counted.
+    pub counted: Ledger,
+    /// The most memory that each function ever had, in kB.
+    pub memory: BTreeMap<&'static str, u64>,
+}
+
+/// Functions, the wire between them and AWS, and the people who use them.
+#[derive(Debug)]
+pub struct Scene {
+    wire: Wire,
+    keys: Keys,
+    binaries: BTreeMap<&'static str, PathBuf>,
+    environments: BTreeMap<&'static str, Environment>,
+    running: BTreeMap<&'static str, Running>,
+    logs: PathBuf,
+    purpose: Purpose,
+    found: Found,
+}
+
+/// A user with an active token.
+#[derive(Debug)]
+struct Enrolled {
+    user: String,
+    app: Authenticator,
+    /// When the code was made that activated the token.
+    used_at: u64,
+}
+
+impl Enrolled {
+    /// A code that was not used before, and is right now.
+    fn fresh_code(&self) -> String {
+        self.app.code_at(host::unix_time().max(self.used_at + self.app.period()))
+    }
+
+    /// A code that none of the steps around now has.
+    fn wrong_code(&self) -> String {
+        let around = (0..=20_u64).map(|step| host::unix_time() + step * self.app.period());
+        let near: Vec<String> =
+            around.map(|time| self.app.code_at(time.saturating_sub(10 * self.app.period()))).collect();
+        let mut candidates = (0..100).map(|number| format!("{number:06}"));
+        candidates.find(|code| !near.contains(code)).unwrap_or_default()
+    }
+}
+
+impl Scene {
+    /// A scene without people. Each function is `binaries`' program under the environment that it was deployed with;
+    /// their logs go below `folder`.
+    #[must_use]
+    pub fn new(
+        wire: Wire,
+        keys: Keys,
+        binaries: BTreeMap<&'static str, PathBuf>,
+        deployed: &BTreeMap<&'static str, Environment>,
+        folder: &Path,
+    ) -> Self {
+        let url = &wire.url;
+        let with_wire = |(name, environment): (&&'static str, &Environment)| {
+            let mut environment = environment.clone();
+            environment.insert("AWS_ENDPOINT_URL".to_owned(), url.clone());
+            (*name, environment)
+        };
+        Self {
+            environments: deployed.iter().map(with_wire).collect(),
+            wire,
+            keys,
+            binaries,
+            running: BTreeMap::new(),
+            logs: folder.to_owned(),
+            purpose: Purpose::Warm,
+            found: Found::default(),
+        }
+    }
+
+    /// Plays: `first` people meet new processes at every step, `timed` people warm ones, `counted` people are there
+    /// to count units.
+    ///
+    /// # Errors
+    /// A function fails, or answers what it should not.
+    pub async fn play(mut self, first: usize, timed: usize, counted: usize) -> Result<Found> {
+        self.purpose = Purpose::First;
+        self.people("first", first).await?;
+        for name in FUNCTIONS {
+            self.restart(name).await?;
+        }
+        self.purpose = Purpose::Warm;
+        self.people("warm", 3).await?;
+        self.purpose = Purpose::Timed;
+        self.people("timed", timed).await?;
+        for (name, running) in &self.running {
+            self.found.memory.insert(name, running.peak_memory()?);
+        }
+        self.purpose = Purpose::Counted;
+        self.wire.count_units(true);
+        self.people("counted", counted).await?;
+        for running in std::mem::take(&mut self.running).into_values() {
+            running.stop().await?;
+        }
+        Ok(self.found)
+    }
+
+    /// Enrols people, then checks their codes. The kinds of codes take turns, in an order that rotates: whatever a
+    /// call leaves behind in processor and emulator meets all kinds alike.
+    async fn people(&mut self, prefix: &str, count: usize) -> Result<()> {
+        let mut people = Vec::with_capacity(count);
+        for number in 0..count {
+            people.push(self.enrol(&format!("{prefix}-{number}")).await?);
+            self.create_user(&format!("{prefix}-bare-{number}")).await?;
+        }
+        let mut burnt: Option<(&Enrolled, String)> = None;
+        for (number, person) in people.iter().enumerate() {
+            let fresh = person.fresh_code();
+            let kinds = Operation::VERIFY.iter().cycle().skip(number % 5).take(5);
+            for kind in kinds.copied() {
+                // What needs a person with a used code takes the one before.
+                let (user, code, status) = match (kind, &burnt) {
+                    (Operation::Right, _) => (person.user.clone(), fresh.clone(), 200),
+                    (Operation::Unknown, _) => {
+                        (format!("{prefix}-nobody-{number}"), person.wrong_code(), 422)
+                    }
+                    (Operation::NoToken, _) => (format!("{prefix}-bare-{number}"), person.wrong_code(), 422),
+                    (Operation::Replay, Some((before, code))) => (before.user.clone(), code.clone(), 422),
+                    (_, Some((before, _))) => (before.user.clone(), before.wrong_code(), 422),
+                    (_, None) => continue,
+                };
+                let body = json!({ "user": user, "code": code });
+                let event = events::http("POST", "/v1/verify", Some(&self.keys.app), &body);
+                self.http(kind, &event, status).await?;
+            }
+            burnt = Some((person, fresh));
+        }
+        Ok(())
+    }
+
+    async fn create_user(&mut self, user: &str) -> Result<()> {
+        let body = json!({
+            "user": user, "display_name": "Jane Doe", "email": format!("{user}@example.org"), "locale": "en"
+        });
+        let event = events::http("POST", "/v1/users", Some(&self.keys.operator), &body);
+        self.http(Operation::CreateUser, &event, 201).await.map(drop)
+    }
+
+    async fn enrol(&mut self, user: &str) -> Result<Enrolled> {
+        let operator = self.keys.operator.clone();
+        self.create_user(user).await?;
+        let path = format!("/v1/users/{user}/tokens");
+        let event = events::http("POST", &path, Some(&operator), &json!({}));
+        let (token, _) = self.http(Operation::Provision, &event, 201).await?;
+        let path = format!("/v1/tokens/{}/push", text(&token, "serial")?);
+        let event = events::http("POST", &path, Some(&operator), &json!({ "channel": "email" }));
+        let (pushed, queued) = self.http(Operation::Push, &event, 202).await?;
+        let handed = self.queue(Operation::Deliver, &queued).await?;
+        let mail = self.queue(Operation::Send, &handed).await?;
+        let path = format!("/v1/messages/{}", text(&pushed, "message")?);
+        let event = events::http("GET", &path, Some(&operator), &Value::Null);
+        let (message, _) = self.http(Operation::ReadMessage, &event, 200).await?;
+        ensure!(text(&message, "status")? == "sent", "the message is {message}");
+        let path = format!("/v1/activations/{}", self.link_code(&mail)?);
+        let event = events::http("POST", &path, None, &json!({}));
+        let (session, _) = self.http(Operation::Start, &event, 201).await?;
+        let app = Authenticator::scan(text(&session, "otpauth_uri")?)?;
+        let used_at = host::unix_time();
+        let body = json!({ "session": text(&session, "session")?, "code": app.code_at(used_at) });
+        self.http(Operation::Activate, &events::http("POST", &path, None, &body), 200).await?;
+        Ok(Enrolled { user: user.to_owned(), app, used_at })
+    }
+
+    /// The code of the link in a mail.
+    fn link_code(&self, mail: &str) -> Result<String> {
+        let base =
+            self.environments.get("push-token").and_then(|variables| variables.get("OTPOST_PUBLIC_URL"));
+        let base = format!("{}/e/", base.context("push-token has no public URL")?);
+        let rest = mail.split(&base).nth(1).with_context(|| format!("no link in the mail: {mail}"))?;
+        let is_code = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        Ok(rest.chars().take_while(|c| is_code(*c)).collect())
+    }
+
+    /// An HTTP call: the body of its answer, and what it queued.
+    async fn http(&mut self, operation: Operation, event: &Value, status: u16) -> Result<(Value, String)> {
+        let (answer, payload) = self.call(operation, event).await?;
+        let got = answer.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
+        ensure!(got == u64::from(status), "{}: expected {status}, got {answer}", operation.name());
+        let body = answer.get("body").and_then(Value::as_str).unwrap_or("null");
+        Ok((serde_json::from_str(body)?, payload))
+    }
+
+    /// A call by a queue: what it put on the next one, or mailed.
+    async fn queue(&mut self, operation: Operation, body: &str) -> Result<String> {
+        let (answer, payload) = self.call(operation, &events::queue(body)).await?;
+        let failures = answer.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
+        ensure!(failures == 0 && !payload.is_empty(), "{}: {answer}", operation.name());
+        Ok(payload)
+    }
+
+    async fn call(&mut self, operation: Operation, event: &Value) -> Result<(Value, String)> {
+        let name = operation.function();
+        if self.purpose == Purpose::First {
+            self.restart(name).await?;
+        }
+        let Some(running) = self.running.get_mut(name) else { bail!("{name} does not run") };
+        let _ = self.wire.take();
+        let called = running.call(event).await.with_context(|| operation.name())?;
+        let asked = self.wire.take();
+        let payload = asked.iter().rev().find_map(|asked| asked.payload.clone()).unwrap_or_default();
+        let call = Call::new(&called, asked);
+        let ledger = match self.purpose {
+            Purpose::First => &mut self.found.first,
+            Purpose::Warm => return Ok((called.answer, payload)),
+            Purpose::Timed => &mut self.found.timed,
+            Purpose::Counted => &mut self.found.counted,
+        };
+        ledger.0.entry(operation).or_default().push(call);
+        Ok((called.answer, payload))
+    }
+
+    async fn restart(&mut self, name: &'static str) -> Result<()> {
+        if let Some(running) = self.running.remove(name) {
+            running.stop().await?;
+        }
+        let binary = self.binaries.get(name).with_context(|| format!("no binary {name}"))?;
+        let environment = self.environments.get(name).with_context(|| format!("no environment of {name}"))?;
+        let log = self.logs.join(format!("{name}.log"));
+        let running = Running::start(name, binary, environment, &log).await?;
+        self.running.insert(name, running);
+        Ok(())
+    }
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
+    value.get(field).and_then(Value::as_str).with_context(|| format!("the answer has no {field}: {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_of_a_function() {
+        for operation in Operation::ALL {
+            assert!(FUNCTIONS.contains(&operation.function()), "{operation:?}");
+        }
+        assert!(
+            FUNCTIONS.iter().all(|function| Operation::ALL.iter().any(|one| one.function() == *function))
+        );
+    }
+
+    #[test]
+    fn waiting_for_aws_is_not_the_functions_own_time() {
+        let millis = Duration::from_millis;
+        let asked = |took| Asked {
+            operation: String::new(),
+            took,
+            units: super::super::units::Units::default(),
+            payload: None,
+        };
+        let called = Called { wall: millis(10), cpu: millis(1), logged: 5, answer: Value::Null };
+        assert_eq!(Call::new(&called, vec![asked(millis(3)), asked(millis(4))]).own, millis(3));
+        assert_eq!(Call::new(&called, vec![asked(millis(30))]).own, Duration::ZERO, "requests may overlap");
+    }
+
+    #[test]
+    fn wrong_codes_are_wrong_and_fresh_ones_are_not_burnt() {
+        let uri = "otpauth://totp/Demo:jane?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Demo";
+        let used_at = host::unix_time();
+        let person = Enrolled { user: "jane".to_owned(), app: Authenticator::scan(uri).unwrap(), used_at };
+        assert_ne!(person.fresh_code(), person.app.code_at(used_at));
+        assert_ne!(person.wrong_code(), person.app.code());
+    }
+}
