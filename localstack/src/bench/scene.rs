@@ -14,7 +14,10 @@ use super::wire::{Asked, Wire};
 use crate::authenticator::Authenticator;
 use crate::build::FUNCTIONS;
 use crate::demo::Keys;
-use crate::host;
+use crate::host::{self, Watch};
+
+/// The code of the next step is right for longer than this. A slow machine does fewer rounds.
+const CODE_LIFE: Duration = Duration::from_secs(25);
 
 /// An operation of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +122,8 @@ pub enum Purpose {
     Timed,
     /// To count request units.
     Counted,
+    /// To be timed with remembered answers.
+    Steady,
 }
 
 /// A measured call.
@@ -173,6 +178,8 @@ pub struct Found {
     pub timed: Ledger,
     /// Calls whose units were counted.
     pub counted: Ledger,
+    /// Calls of `verify` to which remembered answers were given.
+    pub steady: Ledger,
     /// The most memory that each function ever had, in kB.
     pub memory: BTreeMap<&'static str, u64>,
 }
@@ -187,6 +194,8 @@ pub struct Scene {
     running: BTreeMap<&'static str, Running>,
     logs: PathBuf,
     purpose: Purpose,
+    /// What the latest call asked for.
+    asked: Vec<Asked>,
     found: Found,
 }
 
@@ -240,12 +249,13 @@ impl Scene {
             running: BTreeMap::new(),
             logs: folder.to_owned(),
             purpose: Purpose::Warm,
+            asked: Vec::new(),
             found: Found::default(),
         }
     }
 
     /// Plays: `first` people meet new processes at every step, `timed` people warm ones, `counted` people are there
-    /// to count units.
+    /// to count units. Up to five times `timed` codes of each kind are given to `verify` alone.
     ///
     /// # Errors
     /// A function fails, or answers what it should not.
@@ -262,6 +272,7 @@ impl Scene {
         for (name, running) in &self.running {
             self.found.memory.insert(name, running.peak_memory()?);
         }
+        self.steady(5 * timed).await?;
         self.purpose = Purpose::Counted;
         self.wire.count_units(true);
         self.people("counted", counted).await?;
@@ -269,6 +280,42 @@ impl Scene {
             running.stop().await?;
         }
         Ok(self.found)
+    }
+
+    /// Gives `verify` a code of each kind, and then the same again `count` times with the answers that the tables gave
+    /// to the first. So the state is real, the emulator sleeps, and nothing but the function itself can differ.
+    async fn steady(&mut self, count: usize) -> Result<()> {
+        self.purpose = Purpose::Warm;
+        let person = self.enrol("steady").await?;
+        self.create_user("steady-bare").await?;
+        let (fresh, wrong) = (person.fresh_code(), person.wrong_code());
+        let mut kinds = Vec::new();
+        for kind in Operation::VERIFY {
+            let (user, code, status) = match kind {
+                Operation::Right => ("steady", &fresh, 200),
+                Operation::Replay => ("steady", &fresh, 422),
+                Operation::Unknown => ("steady-nobody", &wrong, 422),
+                Operation::NoToken => ("steady-bare", &wrong, 422),
+                _ => ("steady", &wrong, 422),
+            };
+            let body = json!({ "user": user, "code": code });
+            let event = events::http("POST", "/v1/verify", Some(&self.keys.app), &body);
+            self.http(kind, &event, status).await?;
+            kinds.push((kind, event, status, self.asked.clone()));
+        }
+        self.purpose = Purpose::Steady;
+        let watch = Watch::start();
+        for number in 0..count {
+            if watch.elapsed() > CODE_LIFE {
+                break;
+            }
+            for (kind, event, status, asked) in kinds.iter().cycle().skip(number % 5).take(5) {
+                self.wire.remember(asked);
+                self.http(*kind, event, *status).await?;
+            }
+        }
+        self.wire.remember(&[]);
+        Ok(())
     }
 
     /// Enrols people, then checks their codes. The kinds of codes take turns, in an order that rotates: whatever a
@@ -374,12 +421,14 @@ impl Scene {
         let called = running.call(event).await.with_context(|| operation.name())?;
         let asked = self.wire.take();
         let payload = asked.iter().rev().find_map(|asked| asked.payload.clone()).unwrap_or_default();
+        self.asked.clone_from(&asked);
         let call = Call::new(&called, asked);
         let ledger = match self.purpose {
             Purpose::First => &mut self.found.first,
             Purpose::Warm => return Ok((called.answer, payload)),
             Purpose::Timed => &mut self.found.timed,
             Purpose::Counted => &mut self.found.counted,
+            Purpose::Steady => &mut self.found.steady,
         };
         ledger.0.entry(operation).or_default().push(call);
         Ok((called.answer, payload))
@@ -424,6 +473,7 @@ mod tests {
             took,
             units: super::super::units::Units::default(),
             payload: None,
+            answer: None,
         };
         let called = Called { wall: millis(10), cpu: millis(1), logged: 5, answer: Value::Null };
         assert_eq!(Call::new(&called, vec![asked(millis(3)), asked(millis(4))]).own, millis(3));

@@ -3,6 +3,7 @@
 //! DynamoDB, KMS and Secrets Manager are the emulator's. Queues and SES end here, so that nothing but the measured
 //! functions takes part: what would be queued or mailed is kept for the next step.
 
+use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use anyhow::{Context as _, Result};
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
@@ -36,6 +38,8 @@ pub struct Asked {
     pub units: Units,
     /// What was to be queued, or mailed.
     pub payload: Option<String>,
+    /// The emulator's answer, if it was one of success.
+    pub answer: Option<Bytes>,
 }
 
 /// The wire.
@@ -55,6 +59,7 @@ struct Shared {
     tables: Tables,
     counting: AtomicBool,
     asked: Mutex<Vec<Asked>>,
+    remembered: Mutex<VecDeque<(String, Bytes)>>,
 }
 
 impl Wire {
@@ -79,6 +84,7 @@ impl Wire {
             tables: known,
             counting: AtomicBool::new(false),
             asked: Mutex::default(),
+            remembered: Mutex::default(),
         });
         let serving_shared = Arc::clone(&shared);
         let serving = serve(listener, move |request: Request| {
@@ -99,6 +105,14 @@ impl Wire {
         self.shared.counting.store(yes, Ordering::Relaxed);
     }
 
+    /// Gives the answers of an earlier call again, in their order, to requests of the same operations; the emulator is
+    /// not asked. Requests of other operations still go to it.
+    pub fn remember(&self, earlier: &[Asked]) {
+        let answers =
+            earlier.iter().filter_map(|asked| Some((asked.operation.clone(), asked.answer.clone()?)));
+        *self.shared.remembered.lock().unwrap_or_else(PoisonError::into_inner) = answers.collect();
+    }
+
     /// What was asked since the last time.
     #[must_use]
     pub fn take(&self) -> Vec<Asked> {
@@ -113,46 +127,49 @@ impl Shared {
         let body = to_bytes(body, LARGEST).await?;
         let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         let operation = short(&operation(target, parts.method.as_str(), parts.uri.path()));
-        let (response, units, payload) = match operation.as_str() {
-            "SQS SendMessage" => {
-                let call: Value = serde_json::from_slice(&body)?;
-                let text = call.get("MessageBody").and_then(Value::as_str).map(str::to_owned);
-                (json_answer(&json!({ "MessageId": "bench" })), Units::default(), text)
-            }
-            "SES SendEmail" => (json_answer(&json!({ "MessageId": "bench" })), Units::default(), mail(&body)),
-            _ => {
-                let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                let call =
-                    operation.strip_prefix("DynamoDB ").filter(|_| self.counting.load(Ordering::Relaxed));
-                let call =
-                    call.map(|name| Ok::<_, serde_json::Error>((name, serde_json::from_slice(&body)?)));
-                let before = match &call {
-                    Some(Ok((name, call))) => self.written(name, call).await?,
-                    _ => Vec::new(),
-                };
-                let url = format!("{}{path}", self.emulator);
-                let forwarded = self.client.request(parts.method, url).headers(parts.headers).body(body);
-                let forwarded = forwarded.send().await?;
-                let (status, headers) = (forwarded.status(), forwarded.headers().clone());
-                let answer = forwarded.bytes().await?;
-                let units = match call {
-                    Some(call) => {
-                        let (name, call) = call?;
-                        self.units(name, &call, &answer, before).await?
-                    }
-                    None => Units::default(),
-                };
-                let mut response = (status, answer).into_response();
-                for name in ["content-type", "x-amzn-requestid", "x-amz-crc32"] {
-                    if let Some(value) = headers.get(name) {
-                        response.headers_mut().insert(name, value.clone());
-                    }
-                }
-                (response, units, None)
-            }
+        let mut asked =
+            Asked { operation, took: Duration::ZERO, units: Units::default(), payload: None, answer: None };
+        let response = if let Some(answer) = self.remembered(&asked.operation) {
+            json_answer(answer)
+        } else if asked.operation == "SQS SendMessage" {
+            let call: Value = serde_json::from_slice(&body)?;
+            asked.payload = call.get("MessageBody").and_then(Value::as_str).map(str::to_owned);
+            json_answer(r#"{"MessageId":"bench"}"#.into())
+        } else if asked.operation == "SES SendEmail" {
+            asked.payload = mail(&body);
+            json_answer(r#"{"MessageId":"bench"}"#.into())
+        } else {
+            self.forward(parts, body, &mut asked).await?
         };
-        let asked = Asked { operation, took: watch.elapsed(), units, payload };
+        asked.took = watch.elapsed();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        Ok(response)
+    }
+
+    /// The next remembered answer, if it is one to `operation`.
+    fn remembered(&self, operation: &str) -> Option<Bytes> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.front().filter(|(of, _)| of == operation)?;
+        remembered.pop_front().map(|(_, answer)| answer)
+    }
+
+    /// The emulator's answer. What the request used, if that is counted, goes into `asked`.
+    async fn forward(&self, parts: Parts, body: Bytes, asked: &mut Asked) -> Result<Response> {
+        let name = asked.operation.strip_prefix("DynamoDB ").unwrap_or_default();
+        let name = if self.counting.load(Ordering::Relaxed) { name } else { "" };
+        let call = if name.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
+        let before = self.written(name, &call).await?;
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let url = format!("{}{path}", self.emulator);
+        let answer = self.client.request(parts.method, url).headers(parts.headers).body(body).send().await?;
+        let (status, kind) = (answer.status(), answer.headers().get("content-type").cloned());
+        let answer = answer.bytes().await?;
+        asked.units = self.units(name, &call, &answer, before).await?;
+        asked.answer = status.is_success().then(|| answer.clone());
+        let mut response = (status, answer).into_response();
+        if let Some(kind) = kind {
+            response.headers_mut().insert("content-type", kind);
+        }
         Ok(response)
     }
 
@@ -253,8 +270,8 @@ fn reading(name: &str, call: &Value, answer: &Value) -> f64 {
     }
 }
 
-fn json_answer(body: &Value) -> Response {
-    ([("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
+fn json_answer(body: Bytes) -> Response {
+    ([("content-type", "application/x-amz-json-1.0")], body).into_response()
 }
 
 /// The MIME of a `SendEmail` call, with the soft line ends of quoted-printable taken out (RFC 2045 section 6.7).
