@@ -17,6 +17,8 @@ pub struct Machine {
     pub kernel: String,
     /// The compiler's version.
     pub compiler: String,
+    /// How many processes wanted a core in the last minute: the noise in the figures.
+    pub load: String,
 }
 
 impl Machine {
@@ -30,13 +32,14 @@ impl Machine {
             memory: kilobytes(&read("/proc/meminfo"), "MemTotal") / 1024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             compiler: tools::answer("rustc", &["--version"]).unwrap_or_default(),
+            load: read("/proc/loadavg").split_whitespace().next().unwrap_or("?").to_owned(),
         }
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, cores, memory, kernel, compiler } = self;
+        let Self { processor, cores, memory, kernel, compiler, .. } = self;
         write!(
             f,
             "{processor} ({}), {cores} cores, {memory} MB, Linux {kernel}, {compiler}",

@@ -5,11 +5,13 @@
 //! emulator is a [`wire`] that times every request, so that a function's own time can be told from the emulator's, which
 //! is slower and less steady than AWS.
 //!
-//! [`scene`] says what is measured, [`units`] and [`prices`] what it would cost, [`report`] how it is told. Nothing
-//! fails because it is slow.
+//! [`operation`] says what is measured, [`scene`] does it, [`ledger`] keeps it; [`units`] and [`prices`] say what it
+//! would cost, [`report`] tells it. Nothing fails because it is slow.
 
 pub mod events;
+pub mod ledger;
 pub mod machine;
+pub mod operation;
 pub mod prices;
 pub mod report;
 pub mod runtime;
@@ -31,11 +33,12 @@ use crate::layout::Layout;
 use crate::progress::Progress;
 use crate::world::{Options, World};
 use crate::{install, ports, tools};
+use ledger::{Call, Found};
 use machine::Machine;
 use prices::Prices;
 use report::Report;
 use runtime::{Environment, Running};
-use scene::{Call, Found, Scene};
+use scene::Scene;
 use statistics::{Sample, milliseconds};
 use wire::Wire;
 
@@ -87,6 +90,7 @@ pub async fn run(quick: bool) -> Result<()> {
 async fn measure(layout: &Layout, world: &World, prices: Prices, repetitions: Repetitions) -> Result<Report> {
     let logs = layout.local("bench");
     std::fs::create_dir_all(&logs)?;
+    let machine = Machine::here();
     let mut deployed = BTreeMap::new();
     for name in FUNCTIONS {
         deployed.insert(*name, world.environment(name).await?);
@@ -109,7 +113,7 @@ async fn measure(layout: &Layout, world: &World, prices: Prices, repetitions: Re
         Ok((*name, size))
     });
     let packages = packages.collect::<Result<_>>()?;
-    Ok(Report { machine: Machine::here(), packages, starts, hello, found, prices })
+    Ok(Report { machine, packages, starts, hello, found, prices })
 }
 
 /// Warm calls of hello: what Lambda's runtime and our harness take of every call.

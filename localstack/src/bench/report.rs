@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::ledger::{Call, Found, Ledger};
 use super::machine::Machine;
+use super::operation::Operation;
 use super::prices::{Prices, Usage};
-use super::scene::{Call, Found, Ledger, Operation};
 use super::statistics::{Sample, microseconds, milliseconds};
 use super::units::Units;
 use crate::build::{FUNCTIONS, HELLO};
@@ -48,7 +49,10 @@ impl Report {
     }
 
     fn machine(&self) -> String {
-        format!("Measured on: {}.\n", self.machine)
+        format!(
+            "Measured on: {}. Processes that wanted a core in the minute before: {}.\n",
+            self.machine, self.machine.load
+        )
     }
 
     fn aims(&self) -> String {

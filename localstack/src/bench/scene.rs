@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::events;
-use super::runtime::{Called, Environment, Running};
+use super::ledger::{Call, Found};
+use super::operation::Operation;
+use super::runtime::{Environment, Running};
 use super::wire::{Asked, Wire};
 use crate::authenticator::Authenticator;
 use crate::build::FUNCTIONS;
@@ -18,98 +20,6 @@ use crate::host::{self, Watch};
 
 /// The code of the next step is right for longer than this. A slow machine does fewer rounds.
 const CODE_LIFE: Duration = Duration::from_secs(25);
-
-/// An operation of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    /// An operator makes a user.
-    CreateUser,
-    /// An operator gives a user a token.
-    Provision,
-    /// An operator pushes the token by mail.
-    Push,
-    /// The message gets its next gateway.
-    Deliver,
-    /// The mail goes to SES.
-    Send,
-    /// An operator asks where the message is.
-    ReadMessage,
-    /// An app opens a session of the enrolment.
-    Start,
-    /// The first code activates the token.
-    Activate,
-    /// A right code.
-    Right,
-    /// The same code again.
-    Replay,
-    /// A wrong code.
-    Wrong,
-    /// A code of a user who does not exist.
-    Unknown,
-    /// A code of a user who has no token.
-    NoToken,
-}
-
-impl Operation {
-    /// Those of `verify`, which must not be told apart by their time.
-    pub const VERIFY: [Self; 5] = [Self::Right, Self::Replay, Self::Wrong, Self::Unknown, Self::NoToken];
-
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::CreateUser,
-        Self::Provision,
-        Self::Push,
-        Self::Deliver,
-        Self::Send,
-        Self::ReadMessage,
-        Self::Start,
-        Self::Activate,
-        Self::Right,
-        Self::Replay,
-        Self::Wrong,
-        Self::Unknown,
-        Self::NoToken,
-    ];
-
-    /// Its name for people.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreateUser => "create a user",
-            Self::Provision => "provision a token",
-            Self::Push => "push it by mail",
-            Self::Deliver => "deliver, one hop",
-            Self::Send => "send the mail",
-            Self::ReadMessage => "read the message's state",
-            Self::Start => "enrolment, start",
-            Self::Activate => "enrolment, activate",
-            Self::Right => "verify, right code",
-            Self::Replay => "verify, code used before",
-            Self::Wrong => "verify, wrong code",
-            Self::Unknown => "verify, unknown user",
-            Self::NoToken => "verify, user without token",
-        }
-    }
-
-    /// The function that does it.
-    #[must_use]
-    pub fn function(self) -> &'static str {
-        match self {
-            Self::CreateUser | Self::Push => "push-token",
-            Self::Provision | Self::Start | Self::Activate => "enroll",
-            Self::Deliver => "deliver",
-            Self::Send => "send-ses",
-            Self::ReadMessage => "admin",
-            Self::Right | Self::Replay | Self::Wrong | Self::Unknown | Self::NoToken => "verify",
-        }
-    }
-
-    /// Whether it comes through the HTTP API; else from a queue.
-    #[must_use]
-    pub fn is_http(self) -> bool {
-        !matches!(self, Self::Deliver | Self::Send)
-    }
-}
 
 /// What a call is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,64 +34,6 @@ pub enum Purpose {
     Counted,
     /// To be timed with remembered answers.
     Steady,
-}
-
-/// A measured call.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// From event to answer.
-    pub wall: Duration,
-    /// The part of it that was not spent waiting for AWS.
-    pub own: Duration,
-    /// CPU time of the function.
-    pub cpu: Duration,
-    /// Bytes that it logged.
-    pub logged: u64,
-    /// What it asked of AWS.
-    pub asked: Vec<Asked>,
-}
-
-impl Call {
-    /// A call that asked for `asked`.
-    #[must_use]
-    pub fn new(called: &Called, asked: Vec<Asked>) -> Self {
-        let waited: Duration = asked.iter().map(|asked| asked.took).sum();
-        let own = called.wall.saturating_sub(waited);
-        Self { wall: called.wall, own, cpu: called.cpu, logged: called.logged, asked }
-    }
-}
-
-/// The calls of each operation.
-#[derive(Clone, Debug, Default)]
-pub struct Ledger(BTreeMap<Operation, Vec<Call>>);
-
-impl Ledger {
-    /// The calls of `operation`, in the order in which they were made.
-    #[must_use]
-    pub fn of(&self, operation: Operation) -> &[Call] {
-        self.0.get(&operation).map(Vec::as_slice).unwrap_or_default()
-    }
-}
-
-impl FromIterator<(Operation, Vec<Call>)> for Ledger {
-    fn from_iter<I: IntoIterator<Item = (Operation, Vec<Call>)>>(calls: I) -> Self {
-        Self(calls.into_iter().collect())
-    }
-}
-
-/// What a scene found.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// First calls of new processes.
-    pub first: Ledger,
-    /// Calls of warm processes.
-    pub timed: Ledger,
-    /// Calls whose units were counted.
-    pub counted: Ledger,
-    /// Calls of `verify` to which remembered answers were given.
-    pub steady: Ledger,
-    /// The most memory that each function ever had, in kB.
-    pub memory: BTreeMap<&'static str, u64>,
 }
 
 /// Functions, the wire between them and AWS, and the people who use them.
@@ -430,7 +282,7 @@ impl Scene {
             Purpose::Counted => &mut self.found.counted,
             Purpose::Steady => &mut self.found.steady,
         };
-        ledger.0.entry(operation).or_default().push(call);
+        ledger.add(operation, call);
         Ok((called.answer, payload))
     }
 
@@ -454,31 +306,6 @@ fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_operation_is_of_a_function() {
-        for operation in Operation::ALL {
-            assert!(FUNCTIONS.contains(&operation.function()), "{operation:?}");
-        }
-        assert!(
-            FUNCTIONS.iter().all(|function| Operation::ALL.iter().any(|one| one.function() == *function))
-        );
-    }
-
-    #[test]
-    fn waiting_for_aws_is_not_the_functions_own_time() {
-        let millis = Duration::from_millis;
-        let asked = |took| Asked {
-            operation: String::new(),
-            took,
-            units: super::super::units::Units::default(),
-            payload: None,
-            answer: None,
-        };
-        let called = Called { wall: millis(10), cpu: millis(1), logged: 5, answer: Value::Null };
-        assert_eq!(Call::new(&called, vec![asked(millis(3)), asked(millis(4))]).own, millis(3));
-        assert_eq!(Call::new(&called, vec![asked(millis(30))]).own, Duration::ZERO, "requests may overlap");
-    }
 
     #[test]
     fn wrong_codes_are_wrong_and_fresh_ones_are_not_burnt() {
