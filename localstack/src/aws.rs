@@ -1,5 +1,7 @@
 //! The few AWS calls that the tool itself makes of the emulator.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
@@ -68,6 +70,19 @@ impl Aws {
         let functions = answer.get("Functions").and_then(Value::as_array).context("no list of functions")?;
         let name = |function: &Value| function.get("FunctionName").and_then(Value::as_str).map(str::to_owned);
         Ok(functions.iter().filter_map(name).collect())
+    }
+
+    /// The environment variables that the deployment gave a function.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub async fn environment(&self, function: &str) -> Result<BTreeMap<String, String>> {
+        let request =
+            self.client.get(format!("{}/2015-03-31/functions/{function}/configuration", self.emulator));
+        let response = request.header("authorization", authorization("lambda")).send().await?;
+        let answer: Value = response.error_for_status()?.json().await?;
+        let variables = answer.pointer("/Environment/Variables").cloned().unwrap_or_else(|| json!({}));
+        serde_json::from_value(variables).with_context(|| format!("the environment of {function} is odd"))
     }
 
     /// Calls a function and waits for its answer.

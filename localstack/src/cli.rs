@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{packages, suite, up};
+use crate::{bench, packages, suite, up};
 
 /// Otpost on this machine: emulator, mail viewer, the deployed system and its demonstration.
 #[derive(Debug, Parser)]
@@ -38,6 +38,12 @@ enum Command {
     },
     /// Build release packages of the functions; fail if one is too large for production.
     Packages,
+    /// Measure starts, calls and costs of release builds; write them to `docs/performance.md`.
+    Bench {
+        /// Few repetitions, to see that it works; writes nothing.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Install what tests need and run them all.
     Test {
         /// Arguments for `cargo test`.
@@ -69,6 +75,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Status => up::status(),
         Command::Logs { function } => up::logs(function.as_deref()).await,
         Command::Packages => packages::run().await,
+        Command::Bench { quick } => bench::run(quick).await,
         Command::Test { arguments } => suite::run(&arguments).await,
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! [`World`] is a whole deployed system with free ports and a folder of its own. The command line
 //! (`cargo local`) is a thin layer over it: [`cli`] reads the arguments, [`up`] keeps one world running,
-//! [`demo`] runs the main job, [`suite`] runs all tests.
+//! [`demo`] runs the main job, [`suite`] runs all tests, [`mod@bench`] measures.
 //!
 //! What a world is made of, in the order of its start: [`layout`] and [`tools`] look at the machine,
 //! [`install`] fetches what is missing, [`build`] makes the functions' zips, [`emulator`] and [`viewer`] are
@@ -24,6 +24,7 @@
 
 pub mod authenticator;
 pub mod aws;
+pub mod bench;
 pub mod build;
 pub mod cli;
 pub mod counts;

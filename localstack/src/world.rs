@@ -211,6 +211,15 @@ impl World {
         self.aws.invoke(name, payload).await
     }
 
+    /// The environment variables that the deployment gave the function whose binary is `function`.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub async fn environment(&self, function: &str) -> Result<BTreeMap<String, String>> {
+        let names = self.aws.functions().await?;
+        self.aws.environment(function_named(&names, function)?).await
+    }
+
     /// Why a server of this world ended by itself, if one did.
     pub fn broken(&mut self) -> Option<String> {
         self.emulator.ended().or_else(|| self.viewer.ended())

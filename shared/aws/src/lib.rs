@@ -12,6 +12,7 @@ pub mod kms;
 pub mod sealer;
 pub mod secrets;
 pub mod sqs;
+mod trust;
 
 use std::time::Duration;
 
@@ -50,7 +51,8 @@ pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
     entropy: E,
 }
 
-/// Loads credentials and region, with timeouts that fit inside a function's own.
+/// Loads credentials and region, with timeouts that fit inside a function's own. All clients made of it share one HTTP
+/// client, which trusts Amazon's roots.
 pub async fn sdk_config() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -58,6 +60,7 @@ pub async fn sdk_config() -> SdkConfig {
         .operation_timeout(Duration::from_secs(4))
         .build();
     aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(trust::http_client())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .load()
