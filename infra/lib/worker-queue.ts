@@ -86,7 +86,7 @@ export class WorkerQueue extends Construct {
 
   private alarmOnDeadLetters(): void {
     this.alarm("DeadLettersAlarm", {
-      alarmDescription: `${this.node.path}: messages failed ${RECEIVES_BEFORE_DEAD} times. Find the cause in the consumer's log, then redrive them.`,
+      alarmDescription: `${this.node.path}: messages failed ${RECEIVES_BEFORE_DEAD} times. Find the cause in the consumer's log; docs/runbook.md says what to do with them.`,
       metric: this.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: "Maximum" }),
       threshold: 0,
     });

@@ -30,6 +30,7 @@ pub mod cli;
 pub mod counts;
 pub mod demo;
 pub mod deploy;
+pub mod device;
 pub mod emulator;
 pub mod guard;
 pub mod host;

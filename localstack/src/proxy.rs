@@ -43,7 +43,7 @@ impl Drop for Serving {
 ///
 /// # Errors
 /// The listener cannot be used.
-pub(crate) fn serve<F, A>(listener: TcpListener, answer: F) -> Result<Serving>
+pub fn serve<F, A>(listener: TcpListener, answer: F) -> Result<Serving>
 where
     F: Fn(Request) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
@@ -61,7 +61,8 @@ where
 
 /// A client for local servers: no proxies, no redirects, no kept connections that the other side may just be
 /// closing.
-pub(crate) fn client() -> reqwest::Client {
+#[must_use]
+pub fn client() -> reqwest::Client {
     let built = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -73,12 +74,7 @@ pub(crate) fn client() -> reqwest::Client {
 }
 
 /// Sends `request` to `url` and streams both bodies. `keep_host` hands the caller's `Host` on.
-pub(crate) async fn forward(
-    client: &reqwest::Client,
-    request: Request,
-    url: &str,
-    keep_host: bool,
-) -> Response {
+pub async fn forward(client: &reqwest::Client, request: Request, url: &str, keep_host: bool) -> Response {
     let (parts, body) = request.into_parts();
     let mut headers = end_to_end(&parts.headers);
     if !keep_host {

@@ -4,12 +4,21 @@ use std::collections::BTreeMap;
 
 use libtest_mimic::Trial;
 use otpost_tests::tenant::{Tenant, expect, expect_problem};
+use serde_json::{Value, json};
 
 use crate::alone;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         alone("budgets::a_verification_is_two_requests", a_verification_is_two_requests),
+        alone(
+            "budgets::no_answer_costs_another_number_of_requests",
+            no_answer_costs_another_number_of_requests,
+        ),
+        alone(
+            "budgets::a_cold_verification_costs_the_same_for_everybody",
+            a_cold_verification_costs_the_same_for_everybody,
+        ),
         alone("budgets::a_senders_hop_is_two_requests", a_senders_hop_is_two_requests),
         alone("budgets::a_code_is_accepted_once_of_twenty", a_code_is_accepted_once_of_twenty),
         alone("budgets::nothing_secret_is_logged", nothing_secret_is_logged),
@@ -38,6 +47,51 @@ async fn a_verification_is_two_requests() {
         expect(&tenant.verify(user, code).await, status);
         assert_eq!(tenant.world.wire_counts_of("verify"), budget, "{user}, {status}");
     }
+}
+
+/// By serial it is one more, for a token and for nobody's serial; a user without a token and a replay cost what a right
+/// code costs.
+async fn no_answer_costs_another_number_of_requests() {
+    let tenant = Tenant::new().await;
+    let enrolled = tenant.enrolled("jane").await;
+    expect(&tenant.post("/v1/users", &json!({ "user": "bare" })).await, 201);
+    let check =
+        async |body: &Value| tenant.api.post("/v1/verify", tenant.key("app"), body).await.expect("an answer");
+    let code = enrolled.app.next_code();
+    expect(&check(&json!({ "user": "jane", "code": code })).await, 200);
+    let two = counts(&[("DynamoDB_20120810.Query", 1), ("DynamoDB_20120810.UpdateItem", 1)]);
+    let mut three = two.clone();
+    three.insert("DynamoDB_20120810.GetItem".to_owned(), 1);
+    for (body, budget) in [
+        (json!({ "user": "jane", "code": code }), &two),
+        (json!({ "user": "bare", "code": code }), &two),
+        (
+            json!({ "user": "jane", "code": "000000", "source": "never issued", "remember_source": true }),
+            &two,
+        ),
+        (json!({ "serial": enrolled.serial, "code": code }), &three),
+        (json!({ "serial": "OTP000000000000", "code": code }), &three),
+    ] {
+        tenant.world.reset_wire_counts();
+        expect_problem(&check(&body).await, 422, "invalid-code");
+        assert_eq!(&tenant.world.wire_counts_of("verify"), budget, "{body}");
+    }
+}
+
+/// With everything in memory gone: the API key, its tenant, the tenant's data key and KMS, for whoever it is.
+async fn a_cold_verification_costs_the_same_for_everybody() {
+    let mut seen = Vec::new();
+    for user in ["jane", "nobody", "bare"] {
+        let tenant = Tenant::new().await;
+        tenant.enrolled("jane").await;
+        expect(&tenant.post("/v1/users", &json!({ "user": "bare" })).await, 201);
+        // This tenant is new to the function.
+        tenant.world.reset_wire_counts();
+        expect_problem(&tenant.verify(user, "000000").await, 422, "invalid-code");
+        seen.push(tenant.world.wire_counts_of("verify"));
+    }
+    assert!(seen.iter().all(|counts| counts == &seen[0]), "{seen:?}");
+    assert_eq!(seen[0].get("TrentService.Decrypt"), Some(&1));
 }
 
 /// Claim and outcome, and one call to SES.

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
 use otpost_local::layout::Layout;
-use otpost_tests::tenant::Tenant;
+use otpost_tests::tenant::{Tenant, expect};
 use otpost_tests::world::world;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::shared;
 
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "conformance::cargo_lambda_invokes_every_sample_event",
             cargo_lambda_invokes_every_sample_event,
         ),
+        shared("conformance::a_request_that_pythons_library_signed", a_request_that_pythons_library_signed),
         shared("conformance::pythons_parser_and_zxing_read_the_mail", pythons_parser_and_zxing_read_the_mail),
     ]
 }
@@ -49,6 +51,29 @@ async fn pythons_parser_and_zxing_read_the_mail() {
     assert_eq!(picture["mode"], "1", "one bit a pixel");
     let id = picture["content_id"].as_str().expect("an id").trim_matches(['<', '>']).to_owned();
     assert!(text("html").contains(&format!("cid:{id}")));
+}
+
+/// RFC 9421 and RFC 9530 as others read them.
+async fn a_request_that_pythons_library_signed() {
+    let tenant = Tenant::new().await;
+    let (_, link) = tenant.invited("jane").await;
+    let path = format!("/v1/activations/{}", link.rsplit_once('/').expect("a path").1);
+    let device =
+        json!({ "os": "android", "type": "phone", "push": { "capable": false, "permitted": false } });
+    let body = json!({ "device": device });
+    // Each time another key: what others sign is taken, whatever the device.
+    for number in 1..=3 {
+        let url = format!("{}{path}", tenant.world.api_base());
+        let nonce = format!("{number:016}{}", tenant.id);
+        let order = json!({ "method": "POST", "url": url, "body": body.to_string(), "nonce": nonce });
+        let headers = python("conformance/sign_request.py", order.to_string().as_bytes());
+        let headers = headers.as_object().expect("headers").iter();
+        let headers: Vec<_> =
+            headers.map(|(name, value)| (name.as_str(), value.as_str().expect("text"))).collect();
+        let answer =
+            tenant.api.send_with(Method::POST, &path, &headers, Some(&body)).await.expect("an answer");
+        expect(&answer, 201);
+    }
 }
 
 /// As its users would: `cargo lambda invoke <function> --data-file events/<function>/<case>.json`.

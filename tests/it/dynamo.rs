@@ -1,7 +1,11 @@
 //! The stores on an embedded DynamoDB that is as strict as the real one.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -10,28 +14,149 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use axum::extract::Request;
+use axum::response::Response;
 use dynoxide::Database;
 use libtest_mimic::Trial;
-use otpost_aws::sealer::KeyWrapper;
+use otpost_aws::sealer::{KEY_LIFE, KeyWrapper, MAX_TENANTS};
 use otpost_aws::{AwsPorts, Resources};
-use otpost_domain::ids::TenantId;
+use otpost_domain::audit::Actor;
+use otpost_domain::contact::DisplayName;
+use otpost_domain::ids::{TenantId, UserId};
+use otpost_domain::otp::{Code, OtpParameters};
 use otpost_domain::sealing::DataKey;
+use otpost_local::{ports, proxy};
+use otpost_service::admin::create_tenant;
+use otpost_service::caller::Caller;
 use otpost_service::contract;
-use otpost_service::memory::{CountingEntropy, ManualClock};
-use otpost_service::ports::{Entropy as _, PortResult, WrappedKey};
+use otpost_service::memory::{CountingEntropy, ManualClock, enrolled, operator, wrong_code};
+use otpost_service::once::Once;
+use otpost_service::ports::{
+    Clock as _, Entropy as _, PortResult, Ports as _, RecordKind, Sealer as _, Subject, TokenStore as _,
+    VerificationStore as _, WrappedKey,
+};
+use otpost_service::provision::provision;
+use otpost_service::verify::{Attempt, VerifyError, Whose, verify};
 use otpost_tests::world::RUNTIME;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![Trial::test("dynamo::the_stores_keep_the_contract", || {
-        RUNTIME.block_on(contract::all(fresh));
+    vec![
+        on_dynamo("the_stores_keep_the_contract", || contract::all(async || fresh().await)),
+        on_dynamo("a_lost_answer_changes_nothing", a_lost_answer_changes_nothing),
+        on_dynamo(
+            "data_keys_are_held_for_minutes_and_few_tenants",
+            data_keys_are_held_for_minutes_and_few_tenants,
+        ),
+    ]
+}
+
+fn on_dynamo<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> Trial {
+    Trial::test(format!("dynamo::{name}"), move || {
+        RUNTIME.block_on(test());
         Ok(())
-    })]
+    })
+}
+
+/// A right code, a wrong one and a provisioning, each request of which is carried out while its answer is lost, so that
+/// the SDK sends it again: nothing is accepted, counted or made twice, and nobody is told otherwise.
+async fn a_lost_answer_changes_nothing() {
+    for lost in 1..=6 {
+        let line = Line::default();
+        let ports = over(line.clone(), KeyPerTenant::default()).await;
+        let app = enrolled(&ports).await;
+        let caller = operator("acme");
+        let jane = || UserId::try_from("jane").expect("a user's id");
+        ports.clock().advance(Duration::from_secs(30));
+        let code = app.code(ports.clock().now());
+        let check = async |code: Code| {
+            let attempt =
+                Attempt { whose: Whose::User(jane()), code, source: None, remember: true, request: None };
+            verify(&ports, &caller.tenant, attempt).await
+        };
+        line.lose(lost);
+        let refused = check(wrong_code(&code)).await;
+        assert!(matches!(refused, Err(VerifyError::Refused)), "{lost}: {refused:?}");
+        line.lose(lost);
+        let accepted = check(Code::parse(&code).expect("a code")).await;
+        assert!(accepted.is_ok(), "{lost}: {accepted:?}");
+        let standing = ports.store().standing(&caller.tenant, &Subject::User(jane())).await.expect("read");
+        assert_eq!(standing.auth.sources.len(), 1, "{lost}");
+        line.lose(lost);
+        check(wrong_code(&code)).await.expect_err("wrong");
+        let standing = ports.store().standing(&caller.tenant, &Subject::User(jane())).await.expect("read");
+        assert_eq!(standing.auth.stranger_failures, 1, "{lost}: one try is one failure");
+        line.lose(lost);
+        let parameters = OtpParameters::default();
+        let made = provision(&ports, &caller, &jane(), parameters, Once::not_kept()).await.expect("made");
+        let listed = ports.store().tokens(&caller.tenant, &jane()).await.expect("a list");
+        assert_eq!(listed.len(), 2, "{lost}");
+        assert!(listed.iter().any(|token| token.serial == made.serial));
+    }
+}
+
+/// One call of the key service for a tenant while its keys are held; they are held for five minutes, and for so many
+/// tenants.
+async fn data_keys_are_held_for_minutes_and_few_tenants() {
+    let wrapper = KeyPerTenant::default();
+    let calls = Arc::clone(&wrapper.opened);
+    let ports = over(Line::default(), wrapper).await;
+    let tenants: Vec<_> = (0..=MAX_TENANTS).map(|n| operator(&format!("tenant-{n}")).tenant).collect();
+    for tenant in &tenants {
+        ports.clock().advance(Duration::from_millis(1));
+        let caller = Caller { tenant: tenant.clone(), actor: Actor::Platform };
+        let name = DisplayName::try_from("T").expect("a name");
+        create_tenant(&ports, &caller, name, Once::not_kept()).await.expect("made");
+        for _ in 0..3 {
+            ports.sealer().seal(tenant, RecordKind::TokenSeed, "x", b"x").await.expect("sealed");
+        }
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), tenants.len(), "one each");
+    let seal = async |number: usize| {
+        let before = calls.load(Ordering::Relaxed);
+        ports.sealer().seal(&tenants[number], RecordKind::TokenSeed, "x", b"x").await.expect("sealed");
+        calls.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(seal(MAX_TENANTS).await, 0, "the youngest is held");
+    assert_eq!(seal(0).await, 1, "the oldest had to go");
+    ports.clock().advance(KEY_LIFE);
+    assert_eq!(seal(MAX_TENANTS).await, 1, "nobody's is held for longer");
+}
+
+/// The line to the database. It loses an answer when told to, after the request was carried out.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    requests: Arc<AtomicUsize>,
+    lost: Arc<AtomicUsize>,
+}
+
+impl Line {
+    /// Loses the answer to the `n`th request from now on.
+    fn lose(&self, n: usize) {
+        self.lost.store(self.requests.load(Ordering::SeqCst) + n, Ordering::SeqCst);
+    }
+
+    /// Carries a request over.
+    async fn carry(self, client: reqwest::Client, request: Request, base: String) -> Response {
+        let url = format!("{base}{}", request.uri().path());
+        let answer = proxy::forward(&client, request, &url, false).await;
+        let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        if number == self.lost.load(Ordering::SeqCst) {
+            let lost = Response::builder().status(500).body("{}".into());
+            return lost.expect("an answer");
+        }
+        answer
+    }
 }
 
 type Ports = AwsPorts<ManualClock, CountingEntropy, KeyPerTenant>;
 
 /// Stands in for KMS: wraps a random key by mixing the tenant's id into it. Everything above it is the real sealing.
-struct KeyPerTenant(CountingEntropy);
+#[derive(Debug, Default)]
+struct KeyPerTenant {
+    entropy: CountingEntropy,
+    opened: Arc<AtomicUsize>,
+}
 
 fn mixed(tenant: &TenantId, key: &[u8]) -> [u8; 32] {
     let mut mixed = [0; 32];
@@ -42,7 +167,7 @@ fn mixed(tenant: &TenantId, key: &[u8]) -> [u8; 32] {
 
 impl KeyWrapper for KeyPerTenant {
     async fn generate(&self, tenant: &TenantId) -> PortResult<WrappedKey> {
-        let key: [u8; 32] = self.0.array();
+        let key: [u8; 32] = self.entropy.array();
         Ok(WrappedKey(mixed(tenant, &key).to_vec()))
     }
 
@@ -52,22 +177,36 @@ impl KeyWrapper for KeyPerTenant {
         wrapped: &WrappedKey,
     ) -> impl Future<Output = PortResult<DataKey>> + Send {
         let key = mixed(tenant, &wrapped.0);
+        self.opened.fetch_add(1, Ordering::Relaxed);
         async move { Ok(DataKey::new(key)) }
     }
 }
 
 /// Ports on an empty database of their own.
 async fn fresh() -> Ports {
+    over(Line::default(), KeyPerTenant::default()).await
+}
+
+/// The same over a line of the test's.
+async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let database = Database::memory().expect("a database");
     tokio::spawn(dynoxide::server::serve_on(listener, database));
+    let (client, base) = (proxy::client(), format!("http://{address}"));
+    let front = ports::listen(None).expect("a port");
+    let address = front.local_addr().expect("an address");
+    let carry = move |request| line.clone().carry(client.clone(), request, base.clone());
+    // Ends with the process, as the database does.
+    std::mem::forget(proxy::serve(front, carry).expect("a front"));
     let credentials = Credentials::new("test", "test", None, None, "test");
     let config = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-west-2"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(format!("http://{address}"))
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build();
     let client = Client::new(&config);
     table(&client, "core", &[]).await;
@@ -88,7 +227,7 @@ async fn fresh() -> Ports {
         resources,
         ManualClock::default(),
         CountingEntropy::default(),
-        KeyPerTenant(CountingEntropy::default()),
+        wrapper,
     )
 }
 

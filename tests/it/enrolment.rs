@@ -3,8 +3,8 @@
 use libtest_mimic::Trial;
 use otpost_local::authenticator::Authenticator;
 use otpost_local::demo::Browser;
+use otpost_local::device::Device;
 use otpost_local::page;
-use otpost_tests::device::Device;
 use otpost_tests::tenant::{Tenant, expect, expect_problem, scanned, text};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -157,7 +157,11 @@ async fn dead_links_say_why() {
         assert_eq!(browser.open().await.expect("the page").as_u16(), status, "{words}");
         assert!(browser.html().contains(words), "{words}: {}", browser.html());
         let path = link.replace(base, "").replace("/e/", "/v1/activations/");
-        let answer = Device::new(1).send(&tenant.api, Method::POST, &path, &app()).await;
+        let answer = Device::new(1)
+            .expect("a key")
+            .send(&tenant.api, Method::POST, &path, &app())
+            .await
+            .expect("an answer");
         expect_problem(&answer, status, if status == 410 { "dead-link" } else { "not-found" });
     }
 }

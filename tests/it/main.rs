@@ -17,6 +17,7 @@ mod devices;
 mod dynamo;
 mod enrolment;
 mod events;
+mod fuzz;
 mod idempotency;
 mod lifecycle;
 mod main_job;
@@ -30,7 +31,8 @@ mod conformance;
 use std::future::Future;
 
 use libtest_mimic::{Arguments, Trial};
-use otpost_tests::world::{RUNTIME, TURN, end};
+use otpost_tests::secrets::told_by_logs;
+use otpost_tests::world::{RUNTIME, TURN, end, started};
 
 /// A test that may run beside others.
 fn shared<F: Future<Output = ()> + Send + 'static>(name: &str, test: fn() -> F) -> Trial {
@@ -76,10 +78,29 @@ fn main() {
     trials.extend(tenants::trials());
     trials.extend(problems::trials());
     trials.extend(events::trials());
+    trials.extend(fuzz::trials());
     trials.extend(budgets::trials());
     #[cfg(feature = "conformance")]
     trials.extend(conformance::trials());
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    RUNTIME.block_on(end());
+    let leaks = RUNTIME.block_on(async {
+        let leaks = logs_tell_nothing().await;
+        end().await;
+        leaks
+    });
+    if leaks && !conclusion.has_failed() {
+        std::process::exit(101);
+    }
     conclusion.exit();
+}
+
+/// Once all tests are done: whether the logs that they have made hold anything that no log may hold.
+async fn logs_tell_nothing() -> bool {
+    let Some(world) = started().await else { return false };
+    let (lines, found) = told_by_logs(&world).await;
+    println!("{lines} lines of the functions' logs looked at; {} of them tell a secret", found.len());
+    for line in &found {
+        println!("  {line}");
+    }
+    !found.is_empty()
 }

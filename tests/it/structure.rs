@@ -12,6 +12,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         plain("structure::arrows_go_down_only", arrows_go_down_only),
         plain("structure::the_domain_is_light", the_domain_is_light),
+        plain("structure::nothing_secret_derives_debug", nothing_secret_derives_debug),
+        plain(
+            "structure::every_test_that_the_threat_model_names_exists",
+            every_test_that_the_threat_model_names_exists,
+        ),
         plain("structure::there_is_one_tls_stack", there_is_one_tls_stack),
         plain("structure::the_api_is_described_as_it_is", the_api_is_described_as_it_is),
         plain("structure::every_route_is_deployed_to_its_function", every_route_is_deployed_to_its_function),
@@ -89,6 +94,78 @@ fn the_domain_is_light() {
     {
         assert!(!names.contains(banned), "the domain depends on {banned}");
     }
+}
+
+/// The Rust sources below a folder of the repository.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+    found
+}
+
+/// What wipes itself shows itself to `Debug`, and so do requests: a type that holds one must write its own.
+fn nothing_secret_derives_debug() {
+    let mut looked_at = 0;
+    for (path, text) in sources("shared").into_iter().chain(sources("functions")) {
+        let mut rest = text.as_str();
+        while let Some((_, after)) = rest.split_once("#[derive(") {
+            let (derived, item) = after.split_once(")]").expect("an end of the derivation");
+            rest = item;
+            let item = item.split("\n}").next().unwrap_or_default();
+            let item = item.split(";\n").next().unwrap_or_default();
+            let held = ["Zeroizing<", " Request,", "HeaderMap,"].iter().any(|secret| item.contains(secret));
+            looked_at += 1;
+            assert!(!(held && derived.contains("Debug")), "{path} derives Debug: {item}");
+        }
+    }
+    assert!(looked_at > 150, "{looked_at} derivations");
+}
+
+/// docs/security.md names for each threat the tests that show its answer.
+fn every_test_that_the_threat_model_names_exists() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/security.md");
+    let text = std::fs::read_to_string(path).expect("docs/security.md");
+    let code: String = ["shared", "functions", "tests", "localstack"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .map(|(_, text)| text)
+        .collect();
+    let infra: String = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/test"))
+        .expect("a folder")
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ts"))
+        .map(|path| std::fs::read_to_string(path).expect("a test"))
+        .collect();
+    let mut named = 0;
+    // The last column of the tables that have one "Shown by".
+    let mut inside = false;
+    for line in text.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        inside = line.starts_with('|') && (inside || cells.last() == Some(&"Shown by"));
+        if !inside {
+            continue;
+        }
+        for test in cells.last().unwrap_or(&"").split('`').skip(1).step_by(2) {
+            let name = test.rsplit("::").next().unwrap_or(test);
+            let there = code.contains(&format!("fn {name}"))
+                || code.contains(&format!("\"{name}\""))
+                || infra.contains(name);
+            assert!(there, "docs/security.md names {test}, which does not exist");
+            named += 1;
+        }
+    }
+    assert!(named >= 30, "{named} tests named");
 }
 
 fn there_is_one_tls_stack() {

@@ -7,7 +7,8 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
-pub mod device;
+pub mod fuzzing;
 pub mod openapi;
+pub mod secrets;
 pub mod tenant;
 pub mod world;

@@ -12,6 +12,7 @@ use otpost_local::mails::Mail;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::secrets::remember;
 use crate::world::world;
 
 static NEXT: AtomicUsize = AtomicUsize::new(1);
@@ -59,7 +60,9 @@ impl Tenant {
             let order = json!({ "tenant": id, "role": role, "name": role });
             let made = api.post("/v1/keys", &platform, &order).await.expect("an answer");
             expect(&made, 201);
-            keys.insert(role, text(&made.body, "secret"));
+            let secret = text(&made.body, "secret");
+            secret.split('_').skip(2).take(1).for_each(remember);
+            keys.insert(role, secret);
         }
         Self { world, id, api, keys }
     }
@@ -134,7 +137,9 @@ impl Tenant {
     pub async fn link(&self, user: &str, mails: usize) -> String {
         let mails = self.mails(user, mails).await;
         let mail = mails.last().expect("a mail");
-        mail.link(self.world.api_base()).expect("a link").to_owned()
+        let link = mail.link(self.world.api_base()).expect("a link").to_owned();
+        link.rsplit('/').take(1).for_each(remember);
+        link
     }
 
     /// A user with a token whose link was mailed: serial and link.
@@ -152,6 +157,7 @@ impl Tenant {
         assert_eq!(browser.submit(&[]).await.expect("the page"), 200);
         let app = Authenticator::scan(&scanned(&browser)).expect("an otpauth link");
         let first_code = app.code();
+        remember(&self.address(user));
         assert_eq!(
             browser.submit(&[("code", &first_code)]).await.expect("the page"),
             200,

@@ -29,6 +29,11 @@ pub async fn world() -> Arc<World> {
     started
 }
 
+/// The world, if a test has started it.
+pub async fn started() -> Option<Arc<World>> {
+    WORLD.lock().await.clone()
+}
+
 /// Ends the world, if it was started.
 ///
 /// # Panics

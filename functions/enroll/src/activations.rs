@@ -52,7 +52,7 @@ impl From<&Started> for OpenSession {
             serial: started.serial.to_string(),
             issuer: started.tenant_name.clone(),
             otpauth_uri: started.otpauth.expose().to_owned(),
-            secret: started.secret.to_string(),
+            secret: started.secret.expose().to_owned(),
             expires_at: started.expires_at.rfc3339(),
         }
     }

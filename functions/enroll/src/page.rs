@@ -173,6 +173,7 @@ async fn scan(
     })?;
     let groups: Vec<String> = started
         .secret
+        .expose()
         .as_bytes()
         .chunks(4)
         .map(|group| String::from_utf8_lossy(group).into_owned())

@@ -29,7 +29,7 @@ impl Sender {
     }
 }
 
-/// Builds the mail. Its Message-ID derives from the message's id, so that a repeated one can be told.
+/// Builds the mail. Its Message-ID derives from the message's id; SES puts its own in that place.
 ///
 /// # Errors
 /// When the recipient or another header cannot be written; says nothing of its value.

@@ -46,6 +46,15 @@ pub fn http(method: &str, path: &str, key: Option<&str>, body: &Value) -> Value 
     })
 }
 
+/// An HTTP API's event with more headers.
+#[must_use]
+pub fn with_headers(mut event: Value, more: Vec<(String, String)>) -> Value {
+    if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.extend(more.into_iter().map(|(name, value)| (name, value.into())));
+    }
+    event
+}
+
 /// A queue's event with one message.
 #[must_use]
 pub fn queue(body: &str) -> Value {

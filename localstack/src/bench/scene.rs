@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::events;
@@ -16,6 +17,7 @@ use super::wire::{Asked, Wire};
 use crate::authenticator::Authenticator;
 use crate::build::FUNCTIONS;
 use crate::demo::Keys;
+use crate::device::Device;
 use crate::host::{self, Watch};
 
 /// The code of the next step is right for longer than this. A slow machine does fewer rounds.
@@ -218,7 +220,12 @@ impl Scene {
         let event = events::http("POST", &path, Some(&operator), &json!({}));
         let (token, _) = self.http(Operation::Provision, &event, 201).await?;
         let path = format!("/v1/tokens/{}/push", text(&token, "serial")?);
-        let event = events::http("POST", &path, Some(&operator), &json!({ "channel": "email" }));
+        let event = events::http(
+            "POST",
+            &path,
+            Some(&operator),
+            &json!({ "channel": "email", "authorization": "none" }),
+        );
         let (pushed, queued) = self.http(Operation::Push, &event, 202).await?;
         let handed = self.queue(Operation::Deliver, &queued).await?;
         let mail = self.queue(Operation::Send, &handed).await?;
@@ -227,13 +234,21 @@ impl Scene {
         let (message, _) = self.http(Operation::ReadMessage, &event, 200).await?;
         ensure!(text(&message, "status")? == "sent", "the message is {message}");
         let path = format!("/v1/activations/{}", self.link_code(&mail)?);
-        let event = events::http("POST", &path, None, &json!({}));
-        let (session, _) = self.http(Operation::Start, &event, 201).await?;
+        let device = json!({ "os": "ios", "type": "phone", "push": { "capable": true, "permitted": true } });
+        let start = json!({ "device": device });
+        let (session, _) = self.http(Operation::Start, &Self::signed(&path, &start)?, 201).await?;
         let app = Authenticator::scan(text(&session, "otpauth_uri")?)?;
         let used_at = host::unix_time();
-        let body = json!({ "session": text(&session, "session")?, "code": app.code_at(used_at) });
-        self.http(Operation::Activate, &events::http("POST", &path, None, &body), 200).await?;
+        let body = json!({ "code": app.code_at(used_at) });
+        self.http(Operation::Activate, &Self::signed(&path, &body)?, 200).await?;
         Ok(Enrolled { user: user.to_owned(), app, used_at })
+    }
+
+    /// A request that the app's device has signed.
+    fn signed(path: &str, body: &Value) -> Result<Value> {
+        let device = Device::new(1)?;
+        let headers = device.sign(&Method::POST, path, body, host::unix_time()).headers();
+        Ok(events::with_headers(events::http("POST", path, None, body), headers))
     }
 
     /// The code of the link in a mail.

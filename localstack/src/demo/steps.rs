@@ -88,7 +88,7 @@ impl<'a> Steps<'a> {
         let mut browser = Browser::at(&link);
         transcript.step("user opens the link", open(&mut browser)).await?;
         let app = start(&mut browser, &pushed.authorization);
-        let app = transcript.step("types the code from the operator", app).await?;
+        let app = transcript.step("types the operator's code", app).await?;
         let used_at = host::unix_time();
         let code = app.code_at(used_at);
         transcript.step("types the app's first code", activate(&mut browser, &code)).await?;

@@ -92,10 +92,11 @@ impl<W: KeyWrapper, C: Clock, E: Entropy> EnvelopeSealer<W, C, E> {
     }
 
     async fn fetched(&self, tenant: &TenantId) -> PortResult<Held> {
-        let keys = self.store.tenant_keys(tenant).await?.ok_or_else(no_key)?;
+        let gone = || PortError::new(Fault::Gone, "the tenant has no data keys");
+        let keys = self.store.tenant_keys(tenant).await?.ok_or_else(gone)?;
         if keys.wrapped.is_empty() {
             self.forget(tenant);
-            return Err(no_key());
+            return Err(gone());
         }
         let until = self.clock.now().plus(KEY_LIFE);
         let mut tenants = self.lock();

@@ -371,6 +371,18 @@ impl Message {
         Some(self.changed())
     }
 
+    /// Gives hop `number` back untried: its sender could not even ask the provider. That is no try; the sweep, or the
+    /// queue, brings the hop again.
+    #[must_use]
+    pub fn unclaimed(mut self, number: u8, now: Timestamp) -> Self {
+        if let Some(hop) = self.hops.last_mut().filter(|hop| hop.number == number) {
+            hop.state = HopState::Handed;
+            hop.tries = hop.tries.saturating_sub(1);
+        }
+        self.due_at = Some(now.plus(ROUTE_TIME));
+        self.changed()
+    }
+
     /// Writes down what the sender of hop `number` found. A try too many becomes a refusal.
     #[must_use]
     pub fn concluded(mut self, number: u8, outcome: Outcome, now: Timestamp) -> Self {

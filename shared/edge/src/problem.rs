@@ -193,13 +193,17 @@ impl Problem {
 
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
+        if error.kind == Fault::Gone {
+            // Its keys are trusted for up to a minute more, see `auth`.
+            return Self::new(ProblemType::Unauthorized, "This API key is not known or was revoked.");
+        }
         tracing::error!(error = chain(&error), fault = ?error.kind, "a port failed");
         match error.kind {
             Fault::Throttled | Fault::Unavailable => {
                 Self::new(ProblemType::Unavailable, "Please try again in a moment.")
                     .after(Duration::from_secs(2))
             }
-            Fault::Misconfigured | Fault::Corrupt => {
+            Fault::Misconfigured | Fault::Corrupt | Fault::Gone => {
                 Self::new(ProblemType::Internal, "The operators can find this in the log by its instance.")
             }
         }

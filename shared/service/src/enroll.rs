@@ -13,7 +13,6 @@ use otpost_domain::secret::{SecretText, Seed};
 use otpost_domain::tenant::Tenant;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
-use zeroize::Zeroizing;
 
 use crate::caller::Caller;
 use crate::ports::{
@@ -116,7 +115,7 @@ pub struct Started {
     /// Everything an authenticator app needs, as one URI.
     pub otpauth: SecretText,
     /// The seed in Base32, to type.
-    pub secret: Zeroizing<String>,
+    pub secret: SecretText,
     /// When the session ends.
     pub expires_at: Timestamp,
 }
@@ -290,11 +289,6 @@ pub async fn activate(
         let device = enrolment.session(id, now)?.device(now);
         let code = Code::parse(code)?;
         let (token, tenant) = enrolling(ports, &enrolment).await?;
-        // A user who was switched off since gets no token that would work once they are switched on again.
-        let user = ports.store().user(&enrolment.tenant, &enrolment.user).await?;
-        if user.is_none_or(|user| !user.active) {
-            return Err(DeadLink::Withdrawn.into());
-        }
         let seed = open_seed(ports, &enrolment, id).await?;
         let found = find_match(&seed, &token.parameters, &code, now.seconds(), None, 0, Tolerance::default());
         let Some(found) = found else {
@@ -338,6 +332,11 @@ async fn enrolling(ports: &impl Ports, enrolment: &Enrolment) -> Result<(Token, 
     let tenant = ports.store().tenant(&enrolment.tenant).await?;
     let tenant = tenant.filter(|tenant| tenant.deleted_at.is_none()).ok_or(DeadLink::Unknown)?;
     let token = ports.store().token(&enrolment.tenant, &enrolment.serial).await?.ok_or(DeadLink::Unknown)?;
+    // A user who was switched off since gets no token that would work once they are switched on again.
+    let user = ports.store().user(&enrolment.tenant, &enrolment.user).await?.ok_or(DeadLink::Unknown)?;
+    if !user.active {
+        return Err(DeadLink::Withdrawn.into());
+    }
     match &token.state {
         TokenState::Enrolling { link, .. } if link == &enrolment.link => Ok((token, tenant)),
         TokenState::Revoked { .. } => Err(DeadLink::Withdrawn.into()),
@@ -387,7 +386,7 @@ fn started(
         tenant_name: tenant.name.as_str().to_owned(),
         parameters: token.parameters,
         otpauth: otpauth::uri(seed, &token.parameters, 0, &issuer, &account),
-        secret: seed.to_base32(),
+        secret: SecretText::new(seed.to_base32().as_str()),
         expires_at,
     })
 }
@@ -449,7 +448,7 @@ mod tests {
         let (ports, link) = invited().await;
         let mine = start(&ports, &link, None, None).await.unwrap();
         let theirs = start(&ports, &link, None, None).await.unwrap();
-        assert_ne!(*mine.secret, *theirs.secret);
+        assert_ne!(mine.secret.expose(), theirs.secret.expose());
         let crossed = activate(&ports, &link, &session(&mine), &app_code(&ports, &theirs)).await;
         assert!(matches!(crossed, Err(EnrollError::WrongCode)), "a seed belongs to its session");
         activate(&ports, &link, &session(&mine), &app_code(&ports, &mine)).await.unwrap();
@@ -462,10 +461,10 @@ mod tests {
         let (ports, link) = invited().await;
         let first = start(&ports, &link, None, None).await.unwrap();
         let again = start(&ports, &link, first.session.clone(), None).await.unwrap();
-        assert_eq!(*first.secret, *again.secret);
+        assert_eq!(first.secret.expose(), again.secret.expose());
         ports.clock().advance(SESSION_LIFE);
         let later = start(&ports, &link, first.session.clone(), None).await.unwrap();
-        assert_ne!(*first.secret, *later.secret, "its session was over");
+        assert_ne!(first.secret.expose(), later.secret.expose(), "its session was over");
     }
 
     #[tokio::test]
@@ -541,7 +540,7 @@ mod tests {
         }
         let first = start(&ports, &link, None, Some(&right.expose().to_lowercase())).await.unwrap();
         let same = start(&ports, &link, first.session.clone(), None).await.unwrap();
-        assert_eq!(*first.secret, *same.secret, "an open session needs no code");
+        assert_eq!(first.secret.expose(), same.secret.expose(), "an open session needs no code");
         let last = start(&ports, &link, None, Some(wrong)).await;
         assert!(matches!(last, Err(EnrollError::Dead(DeadLink::Spent))), "{last:?}");
         let refused = start(&ports, &link, None, Some(right.expose())).await;
@@ -563,10 +562,10 @@ mod tests {
         let (ports, link) = invited().await;
         let mine = start_app(&ports, &link, &device(1), None).await.unwrap();
         let theirs = start_app(&ports, &link, &device(2), None).await.unwrap();
-        assert_ne!(*mine.secret, *theirs.secret);
+        assert_ne!(mine.secret.expose(), theirs.secret.expose());
         for _ in 0..3 {
             let again = start_app(&ports, &link, &device(1), None).await.unwrap();
-            assert_eq!(*mine.secret, *again.secret);
+            assert_eq!(mine.secret.expose(), again.secret.expose());
             ports.clock().advance(SESSION_LIFE);
         }
         let id = app_session(&device(1).key);
@@ -612,7 +611,7 @@ mod tests {
         assert!(matches!(spent, Err(EnrollError::TooManyWrongCodes)), "{spent:?}");
         ports.clock().advance(SESSION_LIFE);
         let anew = start_app(&ports, &link, &device(1), None).await.unwrap();
-        assert_ne!(*anew.secret, *first.secret);
+        assert_ne!(anew.secret.expose(), first.secret.expose());
         activate(&ports, &link, &id, &app_code(&ports, &anew)).await.unwrap();
     }
 
@@ -625,6 +624,8 @@ mod tests {
         crate::users::change_user(&ports, &operator("acme"), &jane, off, None).await.unwrap();
         let refused = activate(&ports, &link, &session(&started), &app_code(&ports, &started)).await;
         assert!(matches!(refused, Err(EnrollError::Dead(DeadLink::Withdrawn))), "{refused:?}");
+        assert!(matches!(look(&ports, &link).await, Err(EnrollError::Dead(DeadLink::Withdrawn))));
+        assert!(start(&ports, &link, None, None).await.is_err());
         crate::admin::delete_tenant(&ports, &operator("acme")).await.unwrap();
         assert!(matches!(look(&ports, &link).await, Err(EnrollError::Dead(DeadLink::Unknown))));
     }

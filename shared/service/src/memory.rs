@@ -264,7 +264,8 @@ impl MemorySealer {
     fn key(&self, tenant: &TenantId, version: Option<u8>) -> PortResult<(u8, DataKey)> {
         let state = self.store.lock();
         let missing = || PortError::new(Fault::Corrupt, "the tenant has no data key");
-        let keys = state.data_keys.get(tenant).ok_or_else(missing)?;
+        let gone = || PortError::new(Fault::Gone, "the tenant has no data keys");
+        let keys = state.data_keys.get(tenant).ok_or_else(gone)?;
         let version = version.or_else(|| keys.keys().next_back().copied()).ok_or_else(missing)?;
         let key = keys.get(&version).ok_or_else(missing)?;
         let key =
@@ -953,7 +954,7 @@ impl App {
     /// Scans what an enrolment shows.
     #[must_use]
     pub fn scans(started: &crate::enroll::Started) -> Self {
-        let bytes = BASE32_NOPAD.decode(started.secret.as_bytes()).expect("Base32");
+        let bytes = BASE32_NOPAD.decode(started.secret.expose().as_bytes()).expect("Base32");
         let seed = Seed::new(bytes).expect("a seed");
         Self {
             serial: started.serial.clone(),

@@ -90,6 +90,8 @@ pub enum Fault {
     Misconfigured,
     /// What is stored cannot be read or opened.
     Corrupt,
+    /// The tenant was deleted, and its keys with it.
+    Gone,
 }
 
 impl Fault {
@@ -98,7 +100,7 @@ impl Fault {
     pub const fn is_retryable(self) -> bool {
         match self {
             Self::Throttled | Self::Unavailable => true,
-            Self::Misconfigured | Self::Corrupt => false,
+            Self::Misconfigured | Self::Corrupt | Self::Gone => false,
         }
     }
 }
@@ -123,6 +125,7 @@ impl fmt::Display for PortError {
             Fault::Unavailable => "a service that Otpost needs is not available",
             Fault::Misconfigured => "a service that Otpost needs refused the call",
             Fault::Corrupt => "a stored record cannot be read",
+            Fault::Gone => "the tenant was deleted",
         })
     }
 }

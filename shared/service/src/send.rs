@@ -22,7 +22,8 @@ const QR_SIDE: u16 = 232;
 /// A rendered mail, to be sent by one provider.
 #[derive(Debug)]
 pub struct OutgoingEmail {
-    /// The message that it carries; its Message-ID and provider tag derive from it.
+    /// The message that it carries; its provider tag and, where the provider keeps it, its Message-ID derive
+    /// from it.
     pub message: MessageRef,
     /// The recipient's address.
     pub to: SecretText,
@@ -94,7 +95,12 @@ pub async fn send_email(
     let outcome = match render(ports, &message).await {
         Ok(mail) => provider.send(&mail).await,
         // A deployment that is wrong for a while must not cost messages: only what can never be opened is refused.
-        Err(error) if error.kind != Fault::Corrupt => return Err(error),
+        Err(error) if !matches!(error.kind, Fault::Corrupt | Fault::Gone) => {
+            let untried = message.unclaimed(hop, ports.clock().now());
+            // Stale, or failing too: the lease ends by itself, and the try counts.
+            let _ = ports.store().save_message(&untried).await;
+            return Err(error);
+        }
         Err(error) => {
             tracing::error!(message.id = %reference.id, error = error.chain(), "cannot be rendered");
             Outcome::Refused { reason: "its sealed content cannot be opened or rendered".to_owned() }
@@ -267,6 +273,22 @@ mod tests {
         let early = send_email(&ports, &provider, Gateway::Ses, &reference, 1).await.unwrap();
         assert_eq!(early, Sent::Nothing);
         ports.clock().advance(LEASE);
+        let sent = send_email(&ports, &provider, Gateway::Ses, &reference, 1).await.unwrap();
+        assert_eq!(sent, Sent::Accepted);
+    }
+
+    #[tokio::test]
+    async fn a_key_service_in_trouble_costs_no_try() {
+        use crate::faults::{Faulty, Mishap, Plan};
+        let ports = MemoryPorts::new();
+        let reference = handed(&ports).await;
+        let provider = Provider::accepts();
+        for _ in 0..3 * MAX_TRIES {
+            // Claim, then open: the second call fails.
+            let plan = Plan::new(2, Mishap::FailsBefore);
+            let failing = Faulty::new(&ports, &plan);
+            assert!(send_email(&failing, &provider, Gateway::Ses, &reference, 1).await.is_err());
+        }
         let sent = send_email(&ports, &provider, Gateway::Ses, &reference, 1).await.unwrap();
         assert_eq!(sent, Sent::Accepted);
     }

@@ -478,7 +478,7 @@ fn jane() -> UserId {
 async fn enrols(ports: &SlowPorts, message: &MessageRef) -> Device {
     let link = link_of(ports, message).await;
     let started = enroll::start(ports, &link, None, None).await.unwrap();
-    let seed = Seed::new(BASE32_NOPAD.decode(started.secret.as_bytes()).unwrap()).unwrap();
+    let seed = Seed::new(BASE32_NOPAD.decode(started.secret.expose().as_bytes()).unwrap()).unwrap();
     let device = Device { serial: started.serial.clone(), parameters: started.parameters, seed };
     let code = device.code(device.step(ports.clock().now().millis()));
     enroll::activate(ports, &link, &session(&started), &code).await.unwrap();

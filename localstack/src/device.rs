@@ -2,13 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anyhow::{Result, anyhow};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use otpost_local::demo::{Answer, Api};
-use otpost_local::host::unix_time;
 use reqwest::Method;
 use serde_json::Value;
+
+use crate::demo::{Answer, Api};
+use crate::host::unix_time;
 
 static NONCES: AtomicUsize = AtomicUsize::new(0);
 
@@ -29,11 +31,11 @@ pub struct Signed {
 impl Device {
     /// A device whose key is made of `number`.
     ///
-    /// # Panics
+    /// # Errors
     /// Never: every 32 bytes are a seed.
-    #[must_use]
-    pub fn new(number: u8) -> Self {
-        Self { pair: Ed25519KeyPair::from_seed_unchecked(&[number; 32]).expect("a key") }
+    pub fn new(number: u8) -> Result<Self> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[number; 32]);
+        Ok(Self { pair: pair.map_err(|_| anyhow!("32 bytes are not taken for a seed"))? })
     }
 
     /// Signs a request at `created` with a nonce of its own.
@@ -55,9 +57,9 @@ impl Device {
 
     /// Signs and sends.
     ///
-    /// # Panics
-    /// When the API does not answer.
-    pub async fn send(&self, api: &Api, method: Method, path: &str, body: &Value) -> Answer {
+    /// # Errors
+    /// The API does not answer, or not in JSON.
+    pub async fn send(&self, api: &Api, method: Method, path: &str, body: &Value) -> Result<Answer> {
         let signed = self.sign(&method, path, body, unix_time());
         signed.send(api, method, path, body).await
     }
@@ -74,14 +76,14 @@ impl Signed {
 
     /// Sends a request with this signature, whether it fits or not.
     ///
-    /// # Panics
-    /// When the API does not answer.
-    pub async fn send(&self, api: &Api, method: Method, path: &str, body: &Value) -> Answer {
+    /// # Errors
+    /// The API does not answer, or not in JSON.
+    pub async fn send(&self, api: &Api, method: Method, path: &str, body: &Value) -> Result<Answer> {
         let headers = [
             ("content-digest", self.digest.as_str()),
             ("signature-input", self.input.as_str()),
             ("signature", self.signature.as_str()),
         ];
-        api.send_with(method, path, &headers, Some(body)).await.expect("an answer")
+        api.send_with(method, path, &headers, Some(body)).await
     }
 }

@@ -1,0 +1,63 @@
+//! What the tests know and no log may: remembered as they go, looked for once all are done.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use otpost_local::World;
+
+static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Remembers a key, a link, a code, an address or a seed.
+///
+/// # Panics
+/// When a test has panicked while it held the list.
+pub fn remember(secret: &str) {
+    KNOWN.lock().expect("not poisoned").insert(secret.to_owned());
+}
+
+/// Every function.
+const FUNCTIONS: [&str; 6] = ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"];
+
+/// The lines of all functions' logs that hold something that no log may hold, without the secret.
+///
+/// # Panics
+/// When a log cannot be read.
+pub async fn told_by_logs(world: &World) -> (usize, Vec<String>) {
+    let known = KNOWN.lock().expect("not poisoned").clone();
+    let (mut looked_at, mut found) = (0, Vec::new());
+    for function in FUNCTIONS {
+        for line in world.function_log(function).await.expect("a log") {
+            looked_at += 1;
+            let mut words = line.text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_@.+".contains(c)));
+            let secret = words.find(|word| known.contains(*word) || looks_secret(word));
+            let leaks = secret.is_some()
+                || ["otpauth:", "/e/", "Bearer otp_"].iter().any(|sign| line.text.contains(sign));
+            if leaks {
+                found.push(format!("{function}: {}", line.text));
+            }
+        }
+    }
+    (looked_at, found)
+}
+
+/// An address of the tests', a whole API key, or a code of 256 bits.
+fn looks_secret(word: &str) -> bool {
+    let random =
+        word.len() == 43 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let mixed = word.bytes().any(|b| b.is_ascii_uppercase()) && word.bytes().any(|b| b.is_ascii_digit());
+    (random && mixed) || word.contains("@tenant-") || (word.starts_with("otp_") && word.len() > 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_looks() {
+        let code = otpost_domain::ids::BearerCode::new(&[200; 32]);
+        assert!(looks_secret(code.expose()) && looks_secret("jane@tenant-1.example.org"));
+        for harmless in ["j***@t***.org", "msg_06dr3qk1fs2v8n7p4g5h6j7k8m", "OTP0123456789AB", "answered"] {
+            assert!(!looks_secret(harmless), "{harmless}");
+        }
+    }
+}
