@@ -4,6 +4,7 @@
 use libtest_mimic::Trial;
 use otpost_local::demo::Answer;
 use otpost_tests::tenant::{Tenant, expect, expect_problem, text};
+use otpost_tests::world::world;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::shared;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        shared("problems::odd_query_strings_are_answered", odd_query_strings_are_answered),
         shared("problems::bad_bodies", bad_bodies),
         shared("problems::bad_fields", bad_fields),
         shared("problems::bad_keys", bad_keys),
@@ -211,4 +213,18 @@ async fn states_that_do_not_allow_it() {
         404,
         "not-found",
     );
+}
+
+/// What scanners send, as API Gateway may hand it on.
+async fn odd_query_strings_are_answered() {
+    let world = world().await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/admin/list-messages.json");
+    let mut event: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("an event")).expect("JSON");
+    for query in ["user=a<b", "user=\"x\"&limit= 1", "<script>alert(1)</script>", "a=\u{1}"] {
+        event["rawQueryString"] = json!(query);
+        let answer = world.invoke("admin", &event).await.expect("the function");
+        assert_eq!(answer.error, None, "{query}: {}", answer.payload);
+        assert_eq!(answer.payload["statusCode"], 401, "{query}: {}", answer.payload);
+    }
 }

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_looks() {
-        let code = otpost_domain::ids::BearerCode::new(&[200; 32]);
+        let code = otpost_domain::ids::BearerCode::new(b"An example of 32 bytes in a code");
         assert!(looks_secret(code.expose()) && looks_secret("jane@tenant-1.example.org"));
         for harmless in ["j***@t***.org", "msg_06dr3qk1fs2v8n7p4g5h6j7k8m", "OTP0123456789AB", "answered"] {
             assert!(!looks_secret(harmless), "{harmless}");

@@ -10,6 +10,7 @@ use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, FLOW_TABLE};
+use otpost_edge::serve::serve;
 use otpost_edge::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,5 +27,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let keys = KeyRing::new(NoPlatformKey);
     let handle =
         async |request| Ok::<_, lambda_http::Error>(otpost_enroll::handle(&ports, &keys, request).await);
-    lambda_http::run(service_fn(handle)).await
+    serve(service_fn(handle)).await
 }

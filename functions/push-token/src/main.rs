@@ -11,6 +11,7 @@ use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, PUBLIC_URL};
+use otpost_edge::serve::serve;
 use otpost_edge::telemetry;
 use otpost_push_token::handle;
 
@@ -30,5 +31,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (keys, public_url) = (KeyRing::new(NoPlatformKey), config.text(PUBLIC_URL));
     let handle =
         async |request| Ok::<_, lambda_http::Error>(handle(&ports, &keys, &public_url, request).await);
-    lambda_http::run(service_fn(handle)).await
+    serve(service_fn(handle)).await
 }

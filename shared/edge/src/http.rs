@@ -165,7 +165,8 @@ impl Call {
             return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
         }
         serde_json::from_slice(body).map_err(|error| {
-            Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {error}."))
+            let fault = without_value(&error.to_string());
+            Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {fault}."))
         })
     }
 
@@ -298,6 +299,36 @@ pub fn response(status: u16, headers: Vec<(HeaderName, String)>, body: Body) -> 
     response
 }
 
+/// What is wrong with a body, without the value that is wrong: it may be a code.
+fn without_value(fault: &str) -> String {
+    let told = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    let Some(kind) = told.into_iter().find(|kind| fault.starts_with(kind)) else {
+        return fault.to_owned();
+    };
+    // The last one: a value may hold the same words.
+    match fault.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{kind}, expected {expected}"),
+        None => kind.to_owned(),
+    }
+}
+
 fn form_decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_body_does_not_repeat_the_value() {
+        let fault = |body: &str| {
+            let error = serde_json::from_str::<BTreeMap<String, String>>(body).unwrap_err();
+            without_value(&error.to_string())
+        };
+        assert_eq!(fault(r#"{"code":123456}"#), "invalid type, expected a string at line 1 column 14");
+        let nested = fault(r#"["a, expected b"]"#);
+        assert_eq!(nested, "invalid type, expected a map at line 1 column 0");
+        assert!(fault("{").starts_with("EOF while parsing an object"));
+    }
 }

@@ -15,5 +15,6 @@ pub mod openapi;
 pub mod paging;
 pub mod problem;
 pub mod route;
+pub mod serve;
 pub mod signature;
 pub mod telemetry;
