@@ -30,6 +30,7 @@ export const ROUTES: readonly Route[] = [
   route(DELETE, "/v1/tenants/{tenant}", "admin", RARE),
   route(POST, "/v1/keys", "admin", RARE),
   route(GET, "/v1/keys", "admin", RARE),
+  route(POST, "/v1/keys/{key}/rotate", "admin", RARE),
   route(DELETE, "/v1/keys/{key}", "admin", RARE),
   route(GET, "/v1/messages", "admin", MANAGE),
   route(GET, "/v1/messages/{message}", "admin", MANAGE),

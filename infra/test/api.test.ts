@@ -11,6 +11,7 @@ const EXPECTED: Record<string, Binary> = {
   "POST /v1/tenants/{tenant}/rotate": "admin",
   "DELETE /v1/tenants/{tenant}": "admin",
   "POST /v1/keys": "admin",
+  "POST /v1/keys/{key}/rotate": "admin",
   "GET /v1/keys": "admin",
   "DELETE /v1/keys/{key}": "admin",
   "GET /v1/messages": "admin",

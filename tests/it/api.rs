@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "api::keys_are_listed_without_secrets_and_revoked",
             keys_are_listed_without_secrets_and_revoked,
         ),
+        shared("api::keys_expire_and_are_rotated", keys_expire_and_are_rotated),
         shared("api::users_are_changed_and_deleted", users_are_changed_and_deleted),
         shared("api::tenants_are_listed_in_pages", tenants_are_listed_in_pages),
     ]
@@ -113,6 +114,46 @@ async fn keys_are_listed_without_secrets_and_revoked() {
     let body = json!({ "user": "jane", "code": "123456" });
     let refused = tenant.api.post("/v1/verify", &secret, &body).await.expect("an answer");
     expect_problem(&refused, 401, "unauthorized");
+}
+
+async fn keys_expire_and_are_rotated() {
+    let tenant = Tenant::new().await;
+    let admin = tenant.key("admin");
+    let order_key =
+        async |order: serde_json::Value| tenant.api.post("/v1/keys", admin, &order).await.expect("an answer");
+    let made = order_key(json!({ "role": "app", "name": "shop", "after_first_factor": true, "expires_at": "2030-01-01T00:00:00Z" })).await;
+    expect(&made, 201);
+    assert_eq!(
+        (&made.body["after_first_factor"], &made.body["expires_at"]),
+        (&json!(true), &json!("2030-01-01T00:00:00Z"))
+    );
+    for (order, field) in [
+        (json!({ "role": "app", "name": "x", "expires_at": "2020-01-01T00:00:00Z" }), "expires_at"),
+        (json!({ "role": "app", "name": "x", "expires_at": "2199-01-01T00:00:00Z" }), "expires_at"),
+        (json!({ "role": "app", "name": "x", "expires_at": "tomorrow" }), "expires_at"),
+        (json!({ "role": "admin", "name": "x", "after_first_factor": true }), "after_first_factor"),
+    ] {
+        let refused = order_key(order).await;
+        expect_problem(&refused, 400, "invalid-request");
+        assert_eq!(refused.body["field"], field);
+    }
+    let path = format!("/v1/keys/{}/rotate", text(&made.body, "key_id"));
+    let rotate = async |overlap: u64| {
+        tenant.api.post(&path, admin, &json!({ "overlap_seconds": overlap })).await.expect("an answer")
+    };
+    expect_problem(&rotate(700_000).await, 400, "invalid-request");
+    let second = rotate(0).await;
+    expect(&second, 201);
+    assert_eq!((&second.body["name"], &second.body["after_first_factor"]), (&json!("shop"), &json!(true)));
+    expect_problem(&rotate(0).await, 409, "not-allowed-now");
+    let check = json!({ "user": "jane", "code": "123456" });
+    let old = tenant.api.post("/v1/verify", &text(&made.body, "secret"), &check).await.expect("an answer");
+    expect_problem(&old, 401, "unauthorized");
+    let new = tenant.api.post("/v1/verify", &text(&second.body, "secret"), &check).await.expect("an answer");
+    expect_problem(&new, 422, "invalid-code");
+    let other = Tenant::new().await;
+    let theirs = other.api.post(&path, other.key("admin"), &json!({})).await.expect("an answer");
+    expect_problem(&theirs, 404, "not-found");
 }
 
 async fn users_are_changed_and_deleted() {

@@ -45,6 +45,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         scenario("create_key", || {
             keyed("admin", "POST", "/v1/keys", Some(Role::Admin), &json!({ "role": "app", "name": "shop" }))
         }),
+        scenario("rotate_key", || {
+            let path = format!("/v1/keys/{}/rotate", sample::key(Role::App).0.id);
+            keyed("admin", "POST", &path, Some(Role::Admin), &json!({}))
+        }),
         scenario("revoke_key", || {
             let path = format!("/v1/keys/{}", sample::key(Role::App).0.id);
             bare("admin", "DELETE", &path, Some(Role::Admin), &json!(null))

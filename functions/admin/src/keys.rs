@@ -1,6 +1,8 @@
 //! API keys, for the platform's operator and a tenant's admins.
 
-use otpost_domain::apikey::{ApiKey, Role};
+use std::time::Duration;
+
+use otpost_domain::apikey::{ApiKey, LONGEST_LIFE, LONGEST_OVERLAP, Role};
 use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::KeyId;
 use otpost_domain::time::Timestamp;
@@ -11,11 +13,15 @@ use otpost_edge::openapi::Document;
 use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::admin::{self, CreateKeyError};
-use otpost_service::ports::{KeyStore as _, Ports, TenantStore as _};
+use otpost_service::caller::Caller;
+use otpost_service::once::Reply;
+use otpost_service::ports::{Clock as _, KeyStore as _, PortResult, Ports, TenantStore as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ROUTES;
+
+const MISSING: &str = "There is no key of this id.";
 
 /// A key to be made.
 #[derive(Deserialize, JsonSchema)]
@@ -27,6 +33,20 @@ struct NewKey {
     role: String,
     /// What it is for, 1 to 128 characters.
     name: String,
+    /// When it ends by itself (RFC 3339), at most ten years ahead; left out, it lives until it is revoked.
+    expires_at: Option<String>,
+    /// Whether its caller asks only for people who have shown a first factor already, such as a password. Only an app's
+    /// key may be marked so; only such a key will be told what helps a person who waits for a code.
+    #[serde(default)]
+    after_first_factor: bool,
+}
+
+/// How a key is replaced.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    /// For how many seconds the old key still works: 0 to 604800 (a week); 86400 (a day) unless given.
+    overlap_seconds: Option<u64>,
 }
 
 /// A new key with its secret.
@@ -55,6 +75,11 @@ struct KeyView {
     /// When it was revoked (RFC 3339), if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
+    /// When it ends, or has ended, by itself (RFC 3339), if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    /// Whether its caller asks only for people who have shown a first factor.
+    after_first_factor: bool,
 }
 
 /// A page of keys.
@@ -76,6 +101,8 @@ impl From<&ApiKey> for KeyView {
             name: key.name.as_str().to_owned(),
             created_at: key.created_at.rfc3339(),
             revoked_at: key.revoked_at.map(Timestamp::rfc3339),
+            expires_at: key.expires_at.map(Timestamp::rfc3339),
+            after_first_factor: key.after_first_factor,
         }
     }
 }
@@ -85,18 +112,58 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
     let role = Role::of_tenant(&new.role)
         .ok_or_else(|| Problem::field("role", "must be app, helpdesk, operator, admin or directory"))?;
     let name: DisplayName = field("name", &new.name)?;
+    let now = ports.clock().now();
+    let expires_at = match new.expires_at.as_deref() {
+        None => None,
+        Some(text) => {
+            let end = Timestamp::parse_rfc3339(text);
+            let end = end.filter(|end| now < *end && *end <= now.plus(LONGEST_LIFE));
+            let told = "must be an RFC 3339 time in the future, at most ten years ahead";
+            Some(end.ok_or_else(|| Problem::field("expires_at", told))?)
+        }
+    };
+    if new.after_first_factor && role != Role::App {
+        return Err(Problem::field("after_first_factor", "is for keys of the role app only"));
+    }
+    let key = admin::NewKey { role, name, expires_at, after_first_factor: new.after_first_factor };
     let caller = call.caller_in(new.tenant.as_deref())?;
     if ports.store().tenant(&caller.tenant).await?.is_none_or(|tenant| tenant.deleted_at.is_some()) {
         return Err(CreateKeyError::NoSuchTenant.into());
     }
-    let told = |made: &admin::CreatedKey| {
-        let secret = made.text.expose().to_owned();
-        reply(201, None, &CreatedKey { key: KeyView::from(&made.key), secret })
-    };
-    once(ports, call, &caller.tenant, &told, async |once| {
-        admin::create_key(ports, &caller, role, name.clone(), once).await
+    once(ports, call, &caller.tenant, &shown, async |once| {
+        admin::create_key(ports, &caller, &key, once).await
     })
     .await
+}
+
+fn shown(made: &admin::CreatedKey) -> PortResult<Reply> {
+    let secret = made.text.expose().to_owned();
+    reply(201, None, &CreatedKey { key: KeyView::from(&made.key), secret })
+}
+
+pub(crate) async fn rotate(ports: &impl Ports, call: &Call) -> Answer {
+    let id: KeyId = call.named("key", MISSING)?;
+    let rotation: Rotation = call.json()?;
+    let overlap = Duration::from_secs(rotation.overlap_seconds.unwrap_or(86_400));
+    if overlap > LONGEST_OVERLAP {
+        return Err(Problem::field("overlap_seconds", "must be 0 to 604800, which is a week"));
+    }
+    let caller = in_tenant_of(call, &id)?;
+    if ports.store().key(&id).await?.is_none_or(|key| key.tenant() != caller.tenant) {
+        return Err(Problem::new(ProblemType::NotFound, MISSING));
+    }
+    once(ports, call, &caller.tenant, &shown, async |once| {
+        admin::rotate_key(ports, &caller, &id, overlap, once).await
+    })
+    .await
+}
+
+/// On whose behalf a key is changed: the platform's in the key's tenant, a tenant's in its own.
+fn in_tenant_of(call: &Call, id: &KeyId) -> Result<Caller, Problem> {
+    match call.authenticated()? {
+        Authenticated::Platform => call.caller_in(Some(id.tenant().as_str())),
+        Authenticated::Tenant(_) => call.caller(),
+    }
 }
 
 pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
@@ -108,11 +175,8 @@ pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
 }
 
 pub(crate) async fn revoke(ports: &impl Ports, call: &Call) -> Answer {
-    let id: KeyId = call.named("key", "There is no key of this id.")?;
-    let caller = match call.authenticated()? {
-        Authenticated::Platform => call.caller_in(Some(id.tenant().as_str()))?,
-        Authenticated::Tenant(_) => call.caller()?,
-    };
+    let id: KeyId = call.named("key", MISSING)?;
+    let caller = in_tenant_of(call, &id)?;
     let revoked = admin::revoke_key(ports, &caller, &caller.tenant, &id).await?;
     json(200, &KeyView::from(&revoked))
 }
@@ -121,6 +185,12 @@ pub(crate) fn describe(document: &mut Document) {
     let made = document.named(&ROUTES, "createKey").takes::<NewKey>().idempotent();
     made.answers::<CreatedKey>(201, "The new key with its secret.")
         .fails(&[ProblemType::NotFound, ProblemType::Busy]);
+    let rotated = document.named(&ROUTES, "rotateKey").takes::<Rotation>().idempotent();
+    rotated.answers::<CreatedKey>(201, "The key in its place, with its secret.").fails(&[
+        ProblemType::NotFound,
+        ProblemType::NotAllowedNow,
+        ProblemType::Busy,
+    ]);
     let listed = document
         .named(&ROUTES, "listKeys")
         .query("tenant", false, "Whose keys; only with the platform key.")

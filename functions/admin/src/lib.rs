@@ -18,7 +18,7 @@ const KEY_MAKERS: Access = Access::Roles(&[Role::Platform, Role::Admin]);
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 10] = [
+pub static ROUTES: [Route; 11] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -69,6 +69,13 @@ pub static ROUTES: [Route; 10] = [
         access: KEY_MAKERS,
     },
     Route {
+        method: "POST",
+        path: "/v1/keys/{key}/rotate",
+        operation: "rotateKey",
+        summary: "Makes a key in the place of another, which still works for a while.",
+        access: KEY_MAKERS,
+    },
+    Route {
         method: "DELETE",
         path: "/v1/keys/{key}",
         operation: "revokeKey",
@@ -104,6 +111,7 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "rotateDataKey" => tenants::rotate(ports, &call).await,
         "deleteTenant" => tenants::delete(ports, &call).await,
         "createKey" => keys::create(ports, &call).await,
+        "rotateKey" => keys::rotate(ports, &call).await,
         "listKeys" => keys::list(ports, &call).await,
         "revokeKey" => keys::revoke(ports, &call).await,
         "listMessages" => messages::list(ports, &call).await,
@@ -135,14 +143,14 @@ mod tests {
             ("rotate-data-key.json", StatusCode::OK),
             ("create-key.json", StatusCode::CREATED),
             ("list-keys.json", StatusCode::OK),
+            ("rotate-key.json", StatusCode::CREATED),
             ("revoke-key.json", StatusCode::OK),
             ("list-messages.json", StatusCode::OK),
             ("get-message.json", StatusCode::OK),
             ("wrong-role.json", StatusCode::FORBIDDEN),
         ];
-        let ports = sample_world().await;
-        let keys = KeyRing::new(SamplePlatformKey);
         for (file, text) in events("admin", &expected.map(|(file, _)| file)) {
+            let (ports, keys) = (sample_world().await, KeyRing::new(SamplePlatformKey));
             let request = lambda_http::request::from_str(&text).unwrap();
             let response = handle(&ports, &keys, request).await;
             let status = expected.iter().find(|(name, _)| *name == file).unwrap().1;

@@ -1,5 +1,7 @@
 //! API keys: `otp_<keyid>_<secret>_<checksum>`.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -65,9 +67,32 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// When it ends by itself, if it does.
+    pub expires_at: Option<Timestamp>,
+    /// Whether its caller asks only for people who have shown a first factor already. Only such keys are told what helps
+    /// a person who waits for a code.
+    pub after_first_factor: bool,
 }
 
+/// How long a key may live on at most that was replaced.
+pub const LONGEST_OVERLAP: Duration = Duration::from_hours(7 * 24);
+/// How long a key lives at most that ends by itself.
+pub const LONGEST_LIFE: Duration = Duration::from_hours(10 * 366 * 24);
+
 impl ApiKey {
+    /// Whether it opens anything at `now`.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The key that has been replaced by another and ends after `overlap`, or earlier if it does so anyway.
+    #[must_use]
+    pub fn replaced(self, now: Timestamp, overlap: Duration) -> Self {
+        let end = now.plus(overlap);
+        Self { expires_at: Some(self.expires_at.map_or(end, |sooner| sooner.min(end))), ..self }
+    }
+
     /// The tenant whose key this is.
     #[must_use]
     pub fn tenant(&self) -> TenantId {

@@ -42,6 +42,8 @@ pub enum Action {
     TenantCreated,
     /// A key was made.
     KeyCreated,
+    /// A key was replaced by a new one.
+    KeyRotated,
     /// A key was revoked.
     KeyRevoked,
     /// A user was made.
@@ -89,6 +91,7 @@ impl Action {
         match self {
             Self::TenantCreated => "tenant.created",
             Self::KeyCreated => "key.created",
+            Self::KeyRotated => "key.rotated",
             Self::KeyRevoked => "key.revoked",
             Self::UserCreated => "user.created",
             Self::UserChanged => "user.changed",

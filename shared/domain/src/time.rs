@@ -68,6 +68,13 @@ impl Timestamp {
         self.civil().format(&Rfc3339).unwrap_or_else(|_| self.seconds().to_string())
     }
 
+    /// Reads RFC 3339, with any offset; a fraction of a millisecond is dropped. `None` before 1970 and for anything else.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+
     /// For people, in UTC: `22 November 2026, 05:00 UTC`, or in German for a tag such as `de` or `de-AT`; English for
     /// every other language.
     #[must_use]
@@ -117,5 +124,18 @@ mod tests {
         let late = Timestamp::from_millis(u64::MAX).plus(Duration::from_secs(9));
         assert_eq!(late.millis(), u64::MAX);
         assert_eq!(late.until(Timestamp::from_seconds(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn rfc_3339_is_read_back() {
+        let at = Timestamp::from_seconds(1_800_000_000);
+        assert_eq!(Timestamp::parse_rfc3339(&at.rfc3339()), Some(at));
+        assert_eq!(
+            Timestamp::parse_rfc3339("2027-01-15T09:00:00.25+01:00"),
+            Some(Timestamp::from_millis(1_800_000_000_250))
+        );
+        for bad in ["", "2027-01-15", "2027-13-15T08:00:00Z", "1969-12-31T23:59:59Z", "yesterday"] {
+            assert_eq!(Timestamp::parse_rfc3339(bad), None, "{bad}");
+        }
     }
 }

@@ -89,7 +89,7 @@ impl<K: PlatformKey> KeyRing<K> {
             }
             PresentedKey::Tenant(id, secret) => {
                 let key = self.key(ports, &id).await?.ok_or_else(no_good)?;
-                if !key.secret_hash.matches(&secret) || key.revoked_at.is_some() {
+                if !key.secret_hash.matches(&secret) || !key.is_good(ports.clock().now()) {
                     return Err(no_good());
                 }
                 if !roles.contains(&key.role) {
@@ -160,14 +160,14 @@ fn bearer(headers: &HeaderMap) -> Result<SecretText, Problem> {
 }
 
 fn no_good() -> Problem {
-    Problem::new(ProblemType::Unauthorized, "This API key is not known or was revoked.")
+    Problem::new(ProblemType::Unauthorized, "This API key is not known, was revoked or has expired.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use otpost_domain::contact::DisplayName;
-    use otpost_service::admin::{create_key, revoke_key};
+    use otpost_service::admin::{NewKey, create_key, revoke_key};
     use otpost_service::memory::{MemoryPorts, operator};
     use otpost_service::once::Once;
 
@@ -196,7 +196,8 @@ mod tests {
         ports.with_tenant("acme").await;
         let caller = operator("acme");
         let name = DisplayName::try_from("k").unwrap();
-        let made = create_key(&ports, &caller, Role::App, name, Once::not_kept()).await.unwrap();
+        let made =
+            create_key(&ports, &caller, &NewKey::lasting(Role::App, name), Once::not_kept()).await.unwrap();
         let ring = KeyRing::new(Platform);
         let headers = with(made.text.expose());
         assert!(ring.authorize(&ports, &headers, &[Role::App]).await.is_ok());
@@ -221,7 +222,7 @@ mod tests {
         let unknown_id = KeyId::new(&operator("acme").tenant, [9; 8]);
         let (unknown, _) = otpost_domain::apikey::mint(&unknown_id, &[9; 32]);
         let unknown = fault(ring.authorize(&ports, &with(unknown.expose()), &[Role::App]).await);
-        assert_eq!(unknown.1, "This API key is not known or was revoked.");
+        assert_eq!(unknown.1, "This API key is not known, was revoked or has expired.");
     }
 
     #[tokio::test]

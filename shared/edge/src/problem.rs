@@ -9,7 +9,7 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_A
 use lambda_http::{Body, Response};
 use otpost_domain::enrolment::DeadLink;
 use otpost_domain::token::IllegalTransition;
-use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, TenantError};
+use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
 use otpost_service::enroll::EnrollError;
 use otpost_service::lifecycle::LifecycleError;
 use otpost_service::ports::{Fault, PortError};
@@ -195,7 +195,10 @@ impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         if error.kind == Fault::Gone {
             // Its keys are trusted for up to a minute more, see `auth`.
-            return Self::new(ProblemType::Unauthorized, "This API key is not known or was revoked.");
+            return Self::new(
+                ProblemType::Unauthorized,
+                "This API key is not known, was revoked or has expired.",
+            );
         }
         tracing::error!(error = chain(&error), fault = ?error.kind, "a port failed");
         match error.kind {
@@ -291,6 +294,19 @@ fn not_allowed(fault: IllegalTransition) -> Problem {
 fn changed(what: &str) -> Problem {
     let detail = format!("The {what} is not in the version that If-Match names. Read it again.");
     Problem::new(ProblemType::PreconditionFailed, detail)
+}
+
+impl From<RotateKeyError> for Problem {
+    fn from(error: RotateKeyError) -> Self {
+        match error {
+            RotateKeyError::NoSuchKey => Self::new(ProblemType::NotFound, "There is no key of this id."),
+            RotateKeyError::Over => {
+                Self::new(ProblemType::NotAllowedNow, "The key was revoked or has expired. Make a new one.")
+            }
+            RotateKeyError::Busy => busy(),
+            RotateKeyError::Port(error) => error.into(),
+        }
+    }
 }
 
 impl From<RevokeKeyError> for Problem {

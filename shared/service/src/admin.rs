@@ -1,11 +1,14 @@
 //! Tenants and their API keys.
 
+use std::time::Duration;
+
 use otpost_domain::apikey::{self, ApiKey, Role};
 use otpost_domain::audit::Action;
 use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::{KeyId, TenantId};
 use otpost_domain::secret::SecretText;
 use otpost_domain::tenant::Tenant;
+use otpost_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
@@ -142,6 +145,44 @@ pub struct CreatedKey {
     pub text: SecretText,
 }
 
+/// A key to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What it may do.
+    pub role: Role,
+    /// What it is for.
+    pub name: DisplayName,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Whether its caller asks only for people who have shown a first factor.
+    pub after_first_factor: bool,
+}
+
+impl NewKey {
+    /// A key that lives until it is revoked.
+    #[must_use]
+    pub const fn lasting(role: Role, name: DisplayName) -> Self {
+        Self { role, name, expires_at: None, after_first_factor: false }
+    }
+
+    fn made(&self, ports: &impl Ports, tenant: &TenantId) -> CreatedKey {
+        let id = KeyId::new(tenant, ports.entropy().array());
+        let random: Zeroizing<[u8; 32]> = Zeroizing::new(ports.entropy().array());
+        let (text, secret_hash) = apikey::mint(&id, &random);
+        let key = ApiKey {
+            id,
+            role: self.role,
+            name: self.name.clone(),
+            secret_hash,
+            created_at: ports.clock().now(),
+            revoked_at: None,
+            expires_at: self.expires_at,
+            after_first_factor: self.after_first_factor,
+        };
+        CreatedKey { key, text }
+    }
+}
+
 /// Makes a key of the caller's tenant.
 ///
 /// # Errors
@@ -149,8 +190,7 @@ pub struct CreatedKey {
 pub async fn create_key(
     ports: &impl Ports,
     caller: &Caller,
-    role: Role,
-    name: DisplayName,
+    new: &NewKey,
     once: Once<'_, CreatedKey>,
 ) -> Result<CreatedKey, CreateKeyError> {
     let tenant = ports.store().tenant(&caller.tenant).await?;
@@ -158,20 +198,65 @@ pub async fn create_key(
         return Err(CreateKeyError::NoSuchTenant);
     }
     for _ in 0..3 {
-        let id = KeyId::new(&caller.tenant, ports.entropy().array());
-        let random: Zeroizing<[u8; 32]> = Zeroizing::new(ports.entropy().array());
-        let (text, secret_hash) = apikey::mint(&id, &random);
-        let created_at = ports.clock().now();
-        let key = ApiKey { id, role, name: name.clone(), secret_hash, created_at, revoked_at: None };
+        let made = new.made(ports, &caller.tenant);
         let mut journal = caller.journal(ports, Action::KeyCreated);
-        journal.audit.key = Some(key.id.clone());
-        let made = CreatedKey { key, text };
+        journal.audit.key = Some(made.key.id.clone());
         let journal = once.record(ports, &made, journal).await?;
         if ports.store().create_key(&made.key, &journal).await? == Write::Done {
             return Ok(made);
         }
     }
     Err(CreateKeyError::Busy)
+}
+
+/// Why a key was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateKeyError {
+    /// The tenant has no such key.
+    #[error("there is no key of this id")]
+    NoSuchKey,
+    /// It was revoked or has expired.
+    #[error("the key opens nothing any more")]
+    Over,
+    /// Others change the same key at the same time; nothing was changed.
+    #[error("the key was changed by others at the same time")]
+    Busy,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Makes a key like `id` of the caller's tenant, which then ends after `overlap`, at most [`apikey::LONGEST_OVERLAP`].
+///
+/// # Errors
+/// When the tenant has no such key, it is over, or a port fails.
+pub async fn rotate_key(
+    ports: &impl Ports,
+    caller: &Caller,
+    id: &KeyId,
+    overlap: Duration,
+    once: Once<'_, CreatedKey>,
+) -> Result<CreatedKey, RotateKeyError> {
+    if id.tenant() != caller.tenant {
+        return Err(RotateKeyError::NoSuchKey);
+    }
+    for _ in 0..3 {
+        let seen = ports.store().key(id).await?.ok_or(RotateKeyError::NoSuchKey)?;
+        let now = ports.clock().now();
+        if !seen.is_good(now) {
+            return Err(RotateKeyError::Over);
+        }
+        let ApiKey { role, name, expires_at, after_first_factor, .. } = seen.clone();
+        let made = NewKey { role, name, expires_at, after_first_factor }.made(ports, &caller.tenant);
+        let old = seen.clone().replaced(now, overlap.min(apikey::LONGEST_OVERLAP));
+        let mut journal = caller.journal(ports, Action::KeyRotated);
+        journal.audit.key = Some(id.clone());
+        let journal = once.record(ports, &made, journal).await?;
+        if ports.store().replace_key(&made.key, &old, &seen, &journal).await? == Write::Done {
+            return Ok(made);
+        }
+    }
+    Err(RotateKeyError::Busy)
 }
 
 /// Why a key was not revoked.
@@ -221,6 +306,10 @@ mod tests {
         Caller { tenant: TenantId::try_from(tenant).unwrap(), actor: Actor::Platform }
     }
 
+    fn first() -> NewKey {
+        NewKey::lasting(Role::Admin, name("first"))
+    }
+
     fn name(text: &str) -> DisplayName {
         DisplayName::try_from(text).unwrap()
     }
@@ -238,13 +327,10 @@ mod tests {
     #[tokio::test]
     async fn a_key_needs_its_tenant_and_is_revoked_once() {
         let ports = MemoryPorts::new();
-        let nobody =
-            create_key(&ports, &platform("acme"), Role::Admin, name("first"), Once::not_kept()).await;
+        let nobody = create_key(&ports, &platform("acme"), &first(), Once::not_kept()).await;
         assert!(matches!(nobody, Err(CreateKeyError::NoSuchTenant)));
         create_tenant(&ports, &platform("acme"), name("Acme"), Once::not_kept()).await.unwrap();
-        let made = create_key(&ports, &platform("acme"), Role::Admin, name("first"), Once::not_kept())
-            .await
-            .unwrap();
+        let made = create_key(&ports, &platform("acme"), &first(), Once::not_kept()).await.unwrap();
         let caller = operator("acme");
         let elsewhere = TenantId::try_from("other").unwrap();
         let refused = revoke_key(&ports, &caller, &elsewhere, &made.key.id).await;
@@ -254,5 +340,27 @@ mod tests {
             assert!(revoked.revoked_at.is_some());
         }
         assert_eq!(ports.actions(), ["tenant.created", "key.created", "key.revoked"]);
+    }
+
+    #[tokio::test]
+    async fn a_rotated_key_ends_after_its_overlap() {
+        let ports = MemoryPorts::new();
+        create_tenant(&ports, &platform("acme"), name("Acme"), Once::not_kept()).await.unwrap();
+        let caller = operator("acme");
+        let end = Some(ports.clock().now().plus(Duration::from_hours(1000)));
+        let new = NewKey { expires_at: end, after_first_factor: true, ..first() };
+        let old = create_key(&ports, &caller, &new, Once::not_kept()).await.unwrap().key;
+        let hour = Duration::from_hours(1);
+        let made = rotate_key(&ports, &caller, &old.id, hour, Once::not_kept()).await.unwrap().key;
+        assert_ne!(made.id, old.id);
+        assert_eq!((made.role, made.expires_at, made.after_first_factor), (old.role, end, true));
+        let kept = ports.store().key(&old.id).await.unwrap().unwrap();
+        assert!(kept.is_good(ports.clock().now()));
+        ports.clock().advance(hour);
+        assert!(!kept.is_good(ports.clock().now()));
+        let over = rotate_key(&ports, &caller, &old.id, hour, Once::not_kept()).await;
+        assert!(matches!(over, Err(RotateKeyError::Over)));
+        let elsewhere = rotate_key(&ports, &operator("other"), &made.id, hour, Once::not_kept()).await;
+        assert!(matches!(elsewhere, Err(RotateKeyError::NoSuchKey)));
     }
 }

@@ -50,6 +50,7 @@ impl<P: Ports<Clock = ManualClock> + 'static> TestPorts for P {}
 pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     tenants_are_made_once_and_listed_in_pages(&fresh().await).await;
     keys_are_listed_and_revoked(&fresh().await).await;
+    a_key_is_replaced_once(&fresh().await).await;
     users_are_versioned(&fresh().await).await;
     a_deleted_user_leaves_nothing(&fresh().await).await;
     a_deletion_sees_every_token(&fresh().await).await;
@@ -147,10 +148,15 @@ async fn keys_are_listed_and_revoked(ports: &impl TestPorts) {
     let mut made = Vec::new();
     for role in Role::OF_TENANTS {
         made.push(
-            admin::create_key(ports, &caller, role, name(role.as_str()), Once::not_kept())
-                .await
-                .expect("a key")
-                .key,
+            admin::create_key(
+                ports,
+                &caller,
+                &admin::NewKey::lasting(role, name(role.as_str())),
+                Once::not_kept(),
+            )
+            .await
+            .expect("a key")
+            .key,
         );
     }
     made.sort_by(|a, b| a.id.cmp(&b.id));
@@ -169,6 +175,29 @@ async fn keys_are_listed_and_revoked(ports: &impl TestPorts) {
     assert_eq!(ports.store().key(one).await.expect("read").expect("kept").revoked_at, Some(at));
     let journal = caller.journal(ports, Action::KeyRevoked);
     assert_eq!(ports.store().revoke_key(one, at, &journal).await.expect("a write"), Write::Stale);
+}
+
+async fn a_key_is_replaced_once(ports: &impl TestPorts) {
+    let caller = acme(ports).await;
+    let new = admin::NewKey::lasting(Role::App, name("shop"));
+    let old = admin::create_key(ports, &caller, &new, Once::not_kept()).await.expect("a key").key;
+    let hour = Duration::from_hours(1);
+    let made =
+        admin::rotate_key(ports, &caller, &old.id, hour, Once::not_kept()).await.expect("replaced").key;
+    let kept = ports.store().key(&old.id).await.expect("read").expect("kept");
+    assert_eq!(kept.expires_at, Some(ports.clock().now().plus(hour)));
+    assert_eq!(ports.store().key(&made.id).await.expect("read"), Some(made.clone()));
+    let journal = caller.journal(ports, Action::KeyRotated);
+    let other =
+        otpost_domain::apikey::ApiKey { id: otpost_domain::ids::KeyId::new(&caller.tenant, [9; 8]), ..made };
+    let stale = ports.store().replace_key(&other, &kept, &old, &journal).await.expect("a write");
+    assert_eq!(stale, Write::Stale, "it was replaced meanwhile");
+    assert_eq!(ports.store().key(&other.id).await.expect("read"), None);
+    let done = ports.store().replace_key(&other, &kept, &kept, &journal).await.expect("a write");
+    assert_eq!(done, Write::Done);
+    admin::revoke_key(ports, &caller, &caller.tenant, &old.id).await.expect("revoked");
+    let over = admin::rotate_key(ports, &caller, &old.id, hour, Once::not_kept()).await;
+    assert!(matches!(over, Err(admin::RotateKeyError::Over)));
 }
 
 async fn users_are_versioned(ports: &impl TestPorts) {
@@ -658,7 +687,9 @@ async fn a_deleted_tenants_records_do_not_open(ports: &impl TestPorts) {
     assert!(matches!(again, Err(admin::CreateTenantError::Exists)));
     let twice = admin::delete_tenant(ports, &caller).await;
     assert!(matches!(twice, Err(admin::TenantError::Deleted)));
-    let key = admin::create_key(ports, &caller, Role::App, name("late"), Once::not_kept()).await;
+    let key =
+        admin::create_key(ports, &caller, &admin::NewKey::lasting(Role::App, name("late")), Once::not_kept())
+            .await;
     assert!(matches!(key, Err(admin::CreateKeyError::NoSuchTenant)));
     let rotated = admin::rotate_data_key(ports, &caller, Once::not_kept()).await;
     assert!(matches!(rotated, Err(admin::TenantError::Deleted)), "no key comes back");

@@ -192,6 +192,7 @@ under_plan!(TenantStore, store {
 
 under_plan!(KeyStore, store {
     fn create_key(key: &ApiKey, journal: &Journal) -> Write;
+    fn replace_key(key: &ApiKey, old: &ApiKey, seen: &ApiKey, journal: &Journal) -> Write;
     fn key(id: &KeyId) -> Option<ApiKey>;
     fn keys(tenant: &TenantId, page: &PageRequest) -> Page<ApiKey>;
     fn revoke_key(id: &KeyId, at: Timestamp, journal: &Journal) -> Write;

@@ -88,12 +88,10 @@ impl MemoryPorts {
                 tenant.deleted_at.is_some()
             )
         }));
-        lines.extend(
-            state
-                .keys
-                .values()
-                .map(|key| format!("key {} revoked {}", key.role.as_str(), key.revoked_at.is_some())),
-        );
+        lines.extend(state.keys.values().map(|key| {
+            let (revoked, ends) = (key.revoked_at.is_some(), key.expires_at.is_some());
+            format!("key {} revoked {revoked} ends {ends}", key.role.as_str())
+        }));
         lines.extend(state.users.values().map(|user| {
             let name = user.display_name.as_ref().map_or("", DisplayName::as_str);
             format!("user {} {name} active {}", user.id, user.active)
@@ -457,6 +455,24 @@ impl KeyStore for MemoryStore {
         if state.keys.contains_key(&key.id) {
             return Ok(Write::Stale);
         }
+        state.keys.insert(key.id.clone(), key.clone());
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn replace_key(
+        &self,
+        key: &ApiKey,
+        old: &ApiKey,
+        seen: &ApiKey,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        if !state.admits(journal) || state.keys.contains_key(&key.id) || state.keys.get(&old.id) != Some(seen)
+        {
+            return Ok(Write::Stale);
+        }
+        state.keys.insert(old.id.clone(), old.clone());
         state.keys.insert(key.id.clone(), key.clone());
         state.write(journal);
         Ok(Write::Done)

@@ -344,6 +344,15 @@ pub trait KeyStore: Send + Sync {
         tenant: &TenantId,
         page: &PageRequest,
     ) -> impl Future<Output = PortResult<Page<ApiKey>>> + Send;
+    /// Makes a key in the place of `old`, which ends when it says; stale when the new id is taken, or the old key has been
+    /// revoked or given another end since `seen` was read.
+    fn replace_key(
+        &self,
+        key: &ApiKey,
+        old: &ApiKey,
+        seen: &ApiKey,
+        journal: &Journal,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
     /// Revokes a key; stale when there is none or it was revoked before.
     fn revoke_key(
         &self,

@@ -63,7 +63,19 @@ pub fn key(role: Role) -> (ApiKey, SecretText) {
     let (text, secret_hash) = apikey::mint(&id, &[number; 32]);
     let created_at = MemoryPorts::new().clock().now();
     let name = DisplayName::try_from(role.as_str()).expect("a name");
-    (ApiKey { id, role, name, secret_hash, created_at, revoked_at: None }, text)
+    (
+        ApiKey {
+            id,
+            role,
+            name,
+            secret_hash,
+            created_at,
+            revoked_at: None,
+            expires_at: None,
+            after_first_factor: false,
+        },
+        text,
+    )
 }
 
 /// The code in joe's enrolment link.

@@ -120,6 +120,10 @@ pub(super) struct KeyRow {
     created: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revoked: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    first_factor: bool,
 }
 
 impl From<&ApiKey> for KeyRow {
@@ -133,6 +137,8 @@ impl From<&ApiKey> for KeyRow {
             hash: ByteBuf::from(key.secret_hash.0.to_vec()),
             created: key.created_at.millis(),
             revoked: key.revoked_at.map(Timestamp::millis),
+            expires: key.expires_at.map(Timestamp::millis),
+            first_factor: key.after_first_factor,
         }
     }
 }
@@ -149,6 +155,8 @@ impl TryFrom<KeyRow> for ApiKey {
             secret_hash: SecretHash(hash),
             created_at: Timestamp::from_millis(row.created),
             revoked_at: row.revoked.map(Timestamp::from_millis),
+            expires_at: row.expires.map(Timestamp::from_millis),
+            after_first_factor: row.first_factor,
         })
     }
 }

@@ -104,6 +104,35 @@ impl KeyStore for DynamoStore {
         Ok(made.commit(self, journal).await?.into())
     }
 
+    async fn replace_key(
+        &self,
+        key: &ApiKey,
+        old: &ApiKey,
+        seen: &ApiKey,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let core = self.core()?;
+        let sk = format!("{}{}", keys::KEY, old.id);
+        let end = old.expires_at.map_or(0, Timestamp::millis);
+        let mut values = vec![(":end", number(end))];
+        let as_seen = match seen.expires_at {
+            Some(before) => {
+                values.push((":before", number(before.millis())));
+                "expires = :before"
+            }
+            None => "attribute_not_exists(expires)",
+        };
+        let replaced = Transaction::default().put(core, &KeyRow::from(key), absent())?.update(
+            core,
+            (keys::tenant(&old.tenant()), &sk),
+            "SET expires = :end",
+            &format!("attribute_exists(PK) AND attribute_not_exists(revoked) AND {as_seen}"),
+            &[],
+            values,
+        )?;
+        Ok(replaced.commit(self, journal).await?.into())
+    }
+
     async fn key(&self, id: &KeyId) -> PortResult<Option<ApiKey>> {
         let sk = format!("{}{id}", keys::KEY);
         let row: Option<KeyRow> = self.get(self.core()?, keys::tenant(&id.tenant()), &sk).await?;
