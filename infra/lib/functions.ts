@@ -122,11 +122,13 @@ export class Functions extends Construct {
       description: "Chooses the route of each message; sweeps what is stuck",
       timeout: WORKER_TIMEOUT,
       environment: {
+        coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
         sesQueueUrl: delivery.sendSes.queue.queueUrl,
       },
     });
+    this.allowTable(made, state.core, ["GetItem"]);
     this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);

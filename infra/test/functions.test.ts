@@ -11,7 +11,7 @@ const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
   admin: [CORE, FLOW, DATA_KEY, "OTPOST_PLATFORM_KEY_SECRET"],
-  deliver: [FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
+  deliver: [CORE, FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
   enroll: [CORE, FLOW, DATA_KEY],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
   "send-ses": [
@@ -70,6 +70,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...SEND_KEYS,
   ],
   deliver: [
+    ...on("core", ["GetItem"]),
     ...on("flow", ["GetItem", "PutItem", "UpdateItem"]),
     ...on("flow/index/open-messages", ["Query"]),
     "sqs:SendMessage deliveries",

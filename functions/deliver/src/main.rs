@@ -1,21 +1,22 @@
 //! `deliver`: gets messages on their way, and every minute looks for those left behind.
 //!
 //! - Trigger: queue `deliveries`; a schedule every minute.
-//! - Environment: `OTPOST_FLOW_TABLE`, `OTPOST_DELIVERIES_QUEUE_URL`, `OTPOST_SES_QUEUE_URL`.
-//! - Permissions: reads and updates messages in table `flow`, sends to both queues.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DELIVERIES_QUEUE_URL`, `OTPOST_SES_QUEUE_URL`.
+//! - Permissions: reads users and tokens in table `core`, reads and updates messages in table `flow`, sends to both queues.
 //! - Sample events: `events/deliver/`.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
-use otpost_edge::config::{Config, DELIVERIES_QUEUE_URL, FLOW_TABLE, SES_QUEUE_URL};
+use otpost_edge::config::{CORE_TABLE, Config, DELIVERIES_QUEUE_URL, FLOW_TABLE, SES_QUEUE_URL};
 use otpost_edge::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let config = Config::from_env(&[FLOW_TABLE, DELIVERIES_QUEUE_URL, SES_QUEUE_URL])?;
+    let config = Config::from_env(&[CORE_TABLE, FLOW_TABLE, DELIVERIES_QUEUE_URL, SES_QUEUE_URL])?;
     let resources = Resources {
+        core_table: config.get(CORE_TABLE),
         flow_table: config.get(FLOW_TABLE),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
         ses_queue: config.get(SES_QUEUE_URL),

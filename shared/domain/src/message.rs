@@ -420,6 +420,12 @@ impl Message {
         self.closed(MessageStatus::Expired, Some("its time ran out before a provider took it"))
     }
 
+    /// Ends an open message, because what it tells of does not hold any more.
+    #[must_use]
+    pub fn cancelled(self, reason: &str) -> Self {
+        self.closed(MessageStatus::Cancelled, Some(reason))
+    }
+
     /// How long to wait before the next try of a hop that was tried `tries` times: 2 s, doubling, at most 60 s.
     #[must_use]
     pub fn backoff(tries: u8) -> Duration {

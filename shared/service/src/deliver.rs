@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use otpost_domain::ids::OPEN_SHARDS;
-use otpost_domain::message::{Message, Step};
+use otpost_domain::message::{Message, Purpose, Step};
+use otpost_domain::token::TokenState;
 
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, Write,
+    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, TokenStore as _,
+    UserStore as _, Write,
 };
 
 /// How many messages of a shard the sweep reads at once.
@@ -46,7 +48,7 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
             tracing::warn!(message.id = %reference.id, "no such message");
             return Ok(Delivered::Rested);
         };
-        match message.next_step(ports.clock().now()) {
+        match message.clone().next_step(ports.clock().now()) {
             Step::Rest => return Ok(Delivered::Rested),
             Step::Close(message) => {
                 if ports.store().save_message(&message).await? == Write::Done {
@@ -55,14 +57,44 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
                 }
             }
             // Recorded first: should the queue fail, the message is found again when its route's time is over.
-            Step::Hand(message, hop, gateway) => {
-                if ports.store().save_message(&message).await? == Write::Done {
+            Step::Hand(handed, hop, gateway) => {
+                if let Some(reason) = overtaken(ports, &message).await? {
+                    let cancelled = message.cancelled(reason);
+                    if ports.store().save_message(&cancelled).await? == Write::Done {
+                        told(&cancelled);
+                        return Ok(Delivered::Closed);
+                    }
+                    continue;
+                }
+                if ports.store().save_message(&handed).await? == Write::Done {
                     ports.queue().hand(gateway, reference, hop, Duration::ZERO).await?;
                     return Ok(Delivered::Handed);
                 }
             }
         }
     }
+}
+
+/// Why a message is not worth sending any more: what it tells of was undone, or done again, since it was written.
+async fn overtaken(ports: &impl Ports, message: &Message) -> Result<Option<&'static str>, PortError> {
+    match message.purpose {
+        Purpose::PushToken => {}
+    }
+    let user = ports.store().user(&message.tenant, &message.user).await?;
+    match user {
+        None => return Ok(Some("its user was deleted")),
+        Some(user) if !user.active => return Ok(Some("its user was switched off")),
+        Some(_) => {}
+    }
+    let Some(serial) = &message.serial else { return Ok(None) };
+    let token = ports.store().token(&message.tenant, serial).await?;
+    Ok(match token.map(|token| token.state) {
+        None => Some("its token was deleted"),
+        Some(TokenState::Revoked { .. }) => Some("its token was revoked"),
+        Some(TokenState::Enrolling { since, .. }) if since == message.created_at => None,
+        Some(TokenState::Enrolling { .. }) => Some("a newer link was sent"),
+        Some(_) => Some("its token is enrolled"),
+    })
 }
 
 /// Puts every open message whose time has come back on the queue; returns how many. What fails in one shard does not
@@ -147,6 +179,48 @@ mod tests {
         ports.clock().advance(ROUTE_TIME);
         assert_eq!(sweep(&ports).await.unwrap(), 1);
         assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Handed);
+    }
+
+    #[tokio::test]
+    async fn what_was_undone_is_not_sent() {
+        use crate::memory::operator;
+        use crate::once::Once;
+        use otpost_domain::ids::UserId;
+        let jane = UserId::try_from("jane").unwrap();
+        for (undo, reason) in [
+            ("off", "its user was switched off"),
+            ("delete", "its user was deleted"),
+            ("revoke", "its token was revoked"),
+            ("again", "a newer link was sent"),
+        ] {
+            let ports = MemoryPorts::new();
+            let reference = pushed(&ports).await;
+            ports.clock().advance(Duration::from_secs(1));
+            let caller = operator("acme");
+            let message = ports.store().message(&reference).await.unwrap().unwrap();
+            let serial = message.serial.unwrap();
+            match undo {
+                "off" => {
+                    let off = crate::users::Change { active: Some(false), ..Default::default() };
+                    crate::users::change_user(&ports, &caller, &jane, off, None).await.unwrap();
+                }
+                "delete" => crate::users::delete_user(&ports, &caller, &jane, None).await.unwrap(),
+                "revoke" => {
+                    let order = crate::lifecycle::Order { serial, reason: None, seen: None };
+                    crate::lifecycle::revoke(&ports, &caller, &order, Once::not_kept()).await.unwrap();
+                }
+                _ => {
+                    let authorization = otpost_domain::authorization::AuthorizationMode::None;
+                    let channel = otpost_domain::message::Channel::Email;
+                    let order = crate::push::Order { serial, channel, authorization };
+                    crate::push::push(&ports, &caller, &order, "https://x", Once::not_kept()).await.unwrap();
+                }
+            }
+            assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Closed, "{undo}");
+            let message = ports.store().message(&reference).await.unwrap().unwrap();
+            assert_eq!((message.status, message.reason.as_deref()), (MessageStatus::Cancelled, Some(reason)));
+            assert!(message.content.is_none() && message.hops.is_empty());
+        }
     }
 
     #[tokio::test]
