@@ -706,7 +706,7 @@ impl Functions {
     }
 }
 
-/// Requests to the four HTTP functions, one after the other on the sample world: see [`Asked::read`].
+/// Requests to the four HTTP functions, one after the other on the sample world, each read as `Asked::read` says.
 pub fn requests(data: &[u8]) {
     let text = text(data.get(..MOST).unwrap_or(data));
     block_on(async {

@@ -40,12 +40,20 @@ pub async fn told_by_logs(world: &World) -> (usize, Vec<String>) {
     (looked_at, found)
 }
 
-/// An address of the tests', a whole API key, or a code of 256 bits.
+/// An address of the tests', a whole API key, a code of 256 bits, a seed in Base32, or an authorization code.
 fn looks_secret(word: &str) -> bool {
     let random =
         word.len() == 43 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let mixed = word.bytes().any(|b| b.is_ascii_uppercase()) && word.bytes().any(|b| b.is_ascii_digit());
-    (random && mixed) || word.contains("@tenant-") || (word.starts_with("otp_") && word.len() > 60)
+    let seed = word.len() == 32 && word.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b));
+    let groups = word.split_once('-').is_some_and(|(first, second)| first.len() == 4 && second.len() == 4);
+    let upper = word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
+    let authorization = groups && upper && word.bytes().any(|b| b.is_ascii_uppercase());
+    (random && mixed)
+        || seed
+        || authorization
+        || word.contains("@tenant-")
+        || (word.starts_with("otp_") && word.len() > 60)
 }
 
 #[cfg(test)]
@@ -56,7 +64,10 @@ mod tests {
     fn secrets_are_known_by_their_looks() {
         let code = otpost_domain::ids::BearerCode::new(b"An example of 32 bytes in a code");
         assert!(looks_secret(code.expose()) && looks_secret("jane@tenant-1.example.org"));
-        for harmless in ["j***@t***.org", "msg_06dr3qk1fs2v8n7p4g5h6j7k8m", "OTP0123456789AB", "answered"] {
+        assert!(looks_secret("K7TM-4QXA") && looks_secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"));
+        for harmless in
+            ["j***@t***.org", "msg_06dr3qk1fs2v8n7p4g5h6j7k8m", "OTP0123456789AB", "2026-1122", "answered"]
+        {
             assert!(!looks_secret(harmless), "{harmless}");
         }
     }
