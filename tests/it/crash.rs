@@ -259,7 +259,7 @@ fn app(before: Vec<Act>, body: Value) -> Scenario {
 }
 
 fn app_activates() -> Scenario {
-    Scenario { before: vec![Act::App(start(true))], request: Act::AppCode, or: Some(410), forgets: false }
+    Scenario { before: vec![Act::App(start(true))], request: Act::AppCode, or: None, forgets: false }
 }
 
 fn device_tells() -> Scenario {

@@ -57,6 +57,11 @@ async fn an_app_enrols_and_tells_of_its_device() {
     );
     let late = mine.send(api, Method::POST, &path, &start).await.expect("an answer");
     expect_problem(&late, 410, "dead-link");
+    let repeated = mine.send(api, Method::POST, &path, &give(&app.code())).await.expect("an answer");
+    expect(&repeated, 200);
+    assert_eq!(text(&repeated.body, "serial"), serial, "whose answer was lost is told again");
+    let thief = theirs.send(api, Method::POST, &path, &give(&app.code())).await.expect("an answer");
+    expect_problem(&thief, 410, "dead-link");
     expect(&tenant.verify("jane", &app.next_code()).await, 200);
 
     let declined = json!({ "tenant": tenant.id, "device": phone(false) });

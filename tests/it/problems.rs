@@ -12,6 +12,7 @@ use crate::shared;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        shared("problems::a_list_is_no_object", a_list_is_no_object),
         shared("problems::odd_query_strings_are_answered", odd_query_strings_are_answered),
         shared("problems::bad_bodies", bad_bodies),
         shared("problems::bad_fields", bad_fields),
@@ -226,5 +227,33 @@ async fn odd_query_strings_are_answered() {
         let answer = world.invoke("admin", &event).await.expect("the function");
         assert_eq!(answer.error, None, "{query}: {}", answer.payload);
         assert_eq!(answer.payload["statusCode"], 401, "{query}: {}", answer.payload);
+    }
+}
+
+/// The order of our fields is nobody's business.
+async fn a_list_is_no_object() {
+    let tenant = Tenant::new().await;
+    let serial = tenant.provisioned("jane").await;
+    let nothing = json!([null, null, null, null, null]);
+    let operator = tenant.key("operator");
+    let patched = tenant.api.send(reqwest::Method::PATCH, "/v1/users/jane", operator, Some(&nothing)).await;
+    expect_problem(&patched.expect("an answer"), 400, "invalid-request");
+    for (path, body) in [
+        ("/v1/users".to_owned(), json!(["joe", null, null, null, null])),
+        ("/v1/users/jane/tokens".to_owned(), json!([])),
+        (format!("/v1/tokens/{serial}/push"), json!(["email", null])),
+        (format!("/v1/tokens/{serial}/revoke"), json!(["why"])),
+    ] {
+        expect_problem(&tenant.post(&path, &body).await, 400, "invalid-request");
+    }
+    let kept = tenant.get("/v1/users/jane").await;
+    assert_eq!(kept.body["display_name"], "Jane <b>Doe</b>");
+    let device = otpost_local::device::Device::new(1).expect("a key");
+    for body in [
+        json!({ "device": ["ios", null, "phone", null, null, [true, true]] }),
+        json!({ "device": { "os": "ios", "type": "phone", "push": [true, true] } }),
+    ] {
+        let refused = device.send(&tenant.api, reqwest::Method::POST, "/v1/activations/x", &body).await;
+        expect_problem(&refused.expect("an answer"), 400, "invalid-request");
     }
 }

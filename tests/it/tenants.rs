@@ -1,8 +1,10 @@
 //! Tenants' data keys: rotated, and gone with their tenant.
 
 use libtest_mimic::Trial;
+use otpost_local::authenticator::Authenticator;
 use otpost_local::demo::Browser;
-use otpost_tests::tenant::{Tenant, expect, expect_problem};
+use otpost_local::device::Device;
+use otpost_tests::tenant::{Tenant, expect, expect_problem, text};
 use reqwest::Method;
 use serde_json::json;
 
@@ -34,6 +36,15 @@ async fn a_rotated_key_changes_nothing_for_users() {
 async fn a_deleted_tenant_is_gone() {
     let tenant = Tenant::new().await;
     let (_, link) = tenant.invited("jane").await;
+    let (serial, joes) = tenant.invited("joe").await;
+    let device = Device::new(7).expect("a key");
+    let phone = json!({ "os": "ios", "type": "phone", "push": { "capable": true, "permitted": true } });
+    let activations = format!("/v1/activations/{}", joes.rsplit_once('/').expect("a path").1);
+    let start = json!({ "device": phone });
+    let session = device.send(&tenant.api, Method::POST, &activations, &start).await.expect("an answer");
+    let app = Authenticator::scan(&text(&session.body, "otpauth_uri")).expect("an otpauth link");
+    let first = json!({ "code": app.code() });
+    expect(&device.send(&tenant.api, Method::POST, &activations, &first).await.expect("an answer"), 200);
     let platform = tenant.world.platform_key().await.expect("the platform key");
     let path = format!("/v1/tenants/{}", tenant.id);
     let gone = tenant.api.send(Method::DELETE, &path, &platform, None).await.expect("an answer");
@@ -44,6 +55,10 @@ async fn a_deleted_tenant_is_gone() {
     assert!(kept.body["deleted_at"].is_string(), "{}", kept.body);
     let mut browser = Browser::at(&link);
     assert_eq!(browser.open().await.expect("the page"), 404);
+    let told = json!({ "tenant": tenant.id, "device": phone });
+    let devices = format!("/v1/tokens/{serial}/device");
+    let late = device.send(&tenant.api, Method::PATCH, &devices, &told).await.expect("an answer");
+    expect_problem(&late, 401, "invalid-signature");
     // A key that no function has seen yet opens nothing.
     let body = json!({ "user": "jane", "code": "123456" });
     let refused = tenant.api.post("/v1/verify", tenant.key("app"), &body).await.expect("an answer");

@@ -1,11 +1,11 @@
 //! Enrolment by an app. Every call is signed by the device's key, which from the first call on is the session's name.
 
 use otpost_domain::enrolment::SessionDevice;
-use otpost_edge::http::{Answer, Call, json};
+use otpost_edge::http::{Answer, Call, json, optional_object};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_edge::signature::signer;
-use otpost_service::enroll::{Started, activate as give_code, app_session, start_app};
+use otpost_service::enroll::{Started, activate_app, start_app};
 use otpost_service::ports::Ports;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::tokens::TokenView;
 #[serde(deny_unknown_fields)]
 struct ActivationStep {
     /// The device, to start.
+    #[serde(default, deserialize_with = "optional_object")]
     device: Option<DeviceDescription>,
     /// The authorization code, to start, where the link needs one.
     authorization_code: Option<String>,
@@ -69,7 +70,7 @@ pub(crate) async fn activate(ports: &impl Ports, call: &Call) -> Answer {
             json(201, &OpenSession::from(&started))
         }
         (None, Some(code)) => {
-            json(200, &TokenView::from(&give_code(ports, link, &app_session(&key), &code).await?.token))
+            json(200, &TokenView::from(&activate_app(ports, link, &key, &code).await?.token))
         }
         (Some(_), Some(_)) => {
             Err(Problem::field("code", "must not be given together with the device: start first"))

@@ -2,7 +2,7 @@
 
 use otpost_domain::device::{Device, DeviceDetails, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::ids::{Serial, TenantId};
-use otpost_edge::http::{Answer, Call, field, json_versioned};
+use otpost_edge::http::{Answer, Call, field, json_versioned, object};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_edge::signature::signer;
@@ -30,6 +30,7 @@ pub(crate) struct DeviceDescription {
     /// The app's version, 1 to 64 characters.
     app_version: Option<String>,
     /// Whether the app can show push messages, and may.
+    #[serde(deserialize_with = "object")]
     push: PushDescription,
 }
 
@@ -70,6 +71,7 @@ struct DeviceUpdate {
     /// The token's tenant, as the enrolment answered.
     tenant: String,
     /// The device.
+    #[serde(deserialize_with = "object")]
     device: DeviceDescription,
 }
 

@@ -165,7 +165,16 @@ pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
     let user: UserId = call.named("user", NO_USER)?;
     let caller = call.caller()?;
     let (tokens, next) = match call.query("revoked").as_deref() {
-        None | Some("false") => (provision::tokens(ports, &caller, &user).await?, None),
+        None | Some("false") => {
+            let unused = ["limit", "cursor"].into_iter().find(|name| call.query(name).is_some());
+            if let Some(name) = unused {
+                return Err(Problem::field(
+                    name,
+                    "is for revoked=true; there are ten tokens at most without it",
+                ));
+            }
+            (provision::tokens(ports, &caller, &user).await?, None)
+        }
         Some("true") => {
             let list = Listing::of(call, user.as_str())?;
             let request = list.requested(call)?;

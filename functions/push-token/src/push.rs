@@ -23,8 +23,8 @@ struct PushOrder {
     /// By which channel: email or sms.
     channel: String,
     /// How the authorization code gets to the user, without which the link enrols nothing.
-    /// `other_channel_or_operator` (the default): by the user's other channel if there is one, else it stands in this
-    /// answer, to be passed on. `same_message`: in the message with the link. `none`: the link alone enrols. Only
+    /// `other_channel_or_operator` (the default): another way than the link. No second channel has a gateway yet, so it
+    /// stands in this answer, to be passed on. `same_message`: in the message with the link. `none`: the link alone enrols. Only
     /// operators and admins may choose the last two.
     authorization: Option<String>,
 }

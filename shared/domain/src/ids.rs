@@ -90,9 +90,11 @@ text_id!(
     /// A user of a tenant: the name under which the application knows them, compared without case.
     UserId,
     "user",
-    "must be 1 to 128 letters, digits or . _ @ + - characters",
+    "must be 1 to 128 letters, digits or . _ @ + - characters, and not only dots",
     |text| {
+        // Dots alone are a way in a path.
         let shape = (1..=128).contains(&text.len())
+            && text.bytes().any(|b| b != b'.')
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b));
         shape.then(|| text.to_ascii_lowercase())
     }
@@ -301,7 +303,7 @@ mod tests {
     #[test]
     fn users_are_compared_without_case() {
         assert_eq!(UserId::try_from("Jane.Doe@Example.org"), UserId::try_from("jane.doe@example.org"));
-        for bad in ["", "jane doe", "jane/doe", "jane#x", "jané", &"a".repeat(129)] {
+        for bad in ["", ".", "..", "jane doe", "jane/doe", "jane#x", "jané", &"a".repeat(129)] {
             assert!(UserId::try_from(bad).is_err(), "{bad}");
         }
     }

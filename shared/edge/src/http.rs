@@ -13,8 +13,9 @@ use otpost_domain::ids::TenantId;
 use otpost_service::caller::Caller;
 use otpost_service::ports::{PlatformKey, Ports};
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::auth::{Authenticated, KeyRing};
 use crate::problem::{Problem, ProblemType};
@@ -164,6 +165,13 @@ impl Call {
             let detail = "Send the body as Content-Type: application/json.";
             return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
         }
+        // A list of values in the order of our fields would be taken for an object.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'[') {
+            return Err(Problem::new(
+                ProblemType::InvalidRequest,
+                "The body must be a JSON object, not a list.",
+            ));
+        }
         serde_json::from_slice(body).map_err(|error| {
             let fault = without_value(&error.to_string());
             Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {fault}."))
@@ -239,6 +247,30 @@ impl Call {
             self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
     }
+}
+
+/// Reads a member of a body that is an object; a list in its place is refused. For `serde(deserialize_with)`.
+///
+/// # Errors
+/// When it is none, or does not read as `T`.
+pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let members: Map<String, Value> = Map::deserialize(deserializer)?;
+    T::deserialize(Value::Object(members))
+        .map_err(|error| D::Error::custom(without_value(&error.to_string())))
+}
+
+/// The same for a member that may be left out.
+///
+/// # Errors
+/// As [`object`].
+pub fn optional_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let members: Option<Map<String, Value>> = Option::deserialize(deserializer)?;
+    members
+        .map(|members| T::deserialize(Value::Object(members)))
+        .transpose()
+        .map_err(|error| D::Error::custom(without_value(&error.to_string())))
 }
 
 /// Reads a field of the request, naming it when it is not allowed.

@@ -147,7 +147,13 @@ impl Problem {
 
     /// A field of the request that is not allowed.
     pub fn field(field: &'static str, fault: impl std::fmt::Display) -> Self {
-        let detail = format!("{field} {fault}");
+        let fault = fault.to_string();
+        // Either what must hold of the field, or a sentence of its own.
+        let detail = if fault.starts_with("a ") || fault.starts_with("an ") {
+            format!("{field}: {fault}")
+        } else {
+            format!("{field} {fault}")
+        };
         Self { field: Some(field), ..Self::new(ProblemType::InvalidRequest, detail) }
     }
 
@@ -430,9 +436,10 @@ impl From<EnrollError> for Problem {
             EnrollError::AuthorizationFormat(fault) => Self::field("authorization_code", fault),
             EnrollError::WrongAuthorization { left } => Self::new(
                 ProblemType::InvalidCode,
-                format!(
-                    "The authorization code is not right. After {left} more wrong ones the link is dead."
-                ),
+                match left {
+                    1 => "The authorization code is not right. One more may be wrong.".to_owned(),
+                    _ => format!("The authorization code is not right. {left} more may be wrong."),
+                },
             ),
             EnrollError::Format(fault) => Self::field("code", fault),
             EnrollError::WrongCode => Self::new(

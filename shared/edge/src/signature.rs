@@ -158,6 +158,16 @@ fn described(input: &InnerList, now: Timestamp) -> Result<Signer, &'static str> 
     if now > created.plus(SKEW) || created > now.plus(SKEW) {
         return Err("The signature's created is more than five minutes from our clock.");
     }
+    let expired = match input.params.get("expires") {
+        None => false,
+        Some(BareItem::Integer(seconds)) => {
+            u64::try_from(i64::from(*seconds)).map_or(true, |end| now > Timestamp::from_seconds(end))
+        }
+        Some(_) => true,
+    };
+    if expired {
+        return Err("The signature's expires has passed.");
+    }
     Ok(Signer { key, created, nonce })
 }
 
@@ -290,6 +300,10 @@ mod tests {
         ] {
             let headers = sign(&bad, &COMPONENTS);
             assert!(check(&signed(&headers), NOW).is_err(), "{bad}");
+        }
+        for (expires, good) in [(1_800_000_000_u64, true), (1_799_999_999, false)] {
+            let headers = sign(&format!("{};expires={expires}", usual()), &COMPONENTS);
+            assert_eq!(check(&signed(&headers), NOW).is_ok(), good, "{expires}");
         }
         let named = sign(&format!("{};alg=\"ed25519\"", usual()), &COMPONENTS);
         assert!(check(&signed(&named), NOW).is_ok());

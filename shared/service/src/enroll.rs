@@ -321,6 +321,31 @@ pub async fn activate(
     Err(EnrollError::Busy)
 }
 
+/// The same for an app on the device of `key`. Whose answer was lost asks again: the device that holds the token is told
+/// that it is active.
+///
+/// # Errors
+/// When the link or the session is over, the code is wrong, or a port fails.
+pub async fn activate_app(
+    ports: &impl Ports,
+    link: &str,
+    key: &DeviceKey,
+    code: &str,
+) -> Result<Activated, EnrollError> {
+    let activated = activate(ports, link, &app_session(key), code).await;
+    let Err(EnrollError::Dead(DeadLink::Used)) = &activated else { return activated };
+    let enrolment = load(ports, link).await?;
+    let tenant = ports.store().tenant(&enrolment.tenant).await?.filter(|tenant| tenant.deleted_at.is_none());
+    let token = ports.store().token(&enrolment.tenant, &enrolment.serial).await?;
+    let holds = |token: &Token| token.device.as_ref().is_some_and(|device| device.key.as_ref() == Some(key));
+    match (tenant, token) {
+        (Some(tenant), Some(token)) if token.live_seed().is_some() && holds(&token) => {
+            Ok(Activated { token, tenant_name: tenant.name.as_str().to_owned() })
+        }
+        _ => activated,
+    }
+}
+
 async fn load(ports: &impl Ports, link: &str) -> Result<Enrolment, EnrollError> {
     let code = BearerCode::try_from(link).map_err(|_| DeadLink::Unknown)?;
     Ok(ports.store().enrolment(&code.hash()).await?.ok_or(DeadLink::Unknown)?)
@@ -578,6 +603,10 @@ mod tests {
             (held.key, held.enrolled.push, held.now.os),
             (Some(device(1).key), PushOtp::Enabled, Os::Ios)
         );
+        let again = activate_app(&ports, &link, &device(1).key, "000000").await.unwrap();
+        assert_eq!(again.token.serial, mine.serial, "its answer was lost");
+        let other = activate_app(&ports, &link, &device(2).key, "000000").await;
+        assert!(matches!(other, Err(EnrollError::Dead(DeadLink::Used))), "{other:?}");
         let after = start_app(&ports, &link, &device(1), None).await;
         assert!(matches!(after, Err(EnrollError::Dead(DeadLink::Used))), "{after:?}");
     }

@@ -8,7 +8,9 @@ use otpost_domain::token::{IllegalTransition, Token};
 
 use crate::caller::Caller;
 use crate::once::Once;
-use crate::ports::{Clock as _, PortError, Ports, TokenStore as _, VerificationStore as _, Write};
+use crate::ports::{
+    Clock as _, PortError, Ports, TenantStore as _, TokenStore as _, VerificationStore as _, Write,
+};
 
 /// How often a change begins again that was overtaken.
 const TRIES: usize = 3;
@@ -146,6 +148,11 @@ pub async fn device_says(
     details: DeviceDetails,
 ) -> Result<Token, LifecycleError> {
     let caller = Caller { tenant: tenant.clone(), actor: Actor::Device };
+    // A deleted tenant has no tokens any more, whatever still lies in the table.
+    let lives = ports.store().tenant(tenant).await?.is_some_and(|tenant| tenant.deleted_at.is_none());
+    if !lives {
+        return Err(LifecycleError::OtherDevice);
+    }
     for _ in 0..TRIES {
         // Whoever signs learns nothing of tokens that are not theirs.
         let token = found(ports, tenant, serial).await.map_err(|error| match error {
