@@ -12,6 +12,10 @@ static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// # Panics
 /// When a test has panicked while it held the list.
 pub fn remember(secret: &str) {
+    // What is shorter than a code is none, and stands in every line.
+    if secret.len() < 6 {
+        return;
+    }
     KNOWN.lock().expect("not poisoned").insert(secret.to_owned());
 }
 
