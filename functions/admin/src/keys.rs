@@ -7,15 +7,15 @@ use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::KeyId;
 use otpost_domain::time::Timestamp;
 use otpost_edge::auth::Authenticated;
-use otpost_edge::http::{Answer, Call, field, json};
-use otpost_edge::idempotency::{once, reply};
+use otpost_edge::http::{Answer, Call, field, json, reply};
+use otpost_edge::idempotency::once;
 use otpost_edge::openapi::Document;
 use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::admin::{self, CreateKeyError};
+use otpost_service::admin;
 use otpost_service::caller::Caller;
 use otpost_service::once::Reply;
-use otpost_service::ports::{Clock as _, KeyStore as _, PortResult, Ports, TenantStore as _};
+use otpost_service::ports::{Clock as _, KeyStore as _, PortResult, Ports};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,9 +127,6 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
     }
     let key = admin::NewKey { role, name, expires_at, after_first_factor: new.after_first_factor };
     let caller = call.caller_in(new.tenant.as_deref())?;
-    if ports.store().tenant(&caller.tenant).await?.is_none_or(|tenant| tenant.deleted_at.is_some()) {
-        return Err(CreateKeyError::NoSuchTenant.into());
-    }
     once(ports, call, &caller.tenant, &shown, async |once| {
         admin::create_key(ports, &caller, &key, once).await
     })
@@ -149,9 +146,6 @@ pub(crate) async fn rotate(ports: &impl Ports, call: &Call) -> Answer {
         return Err(Problem::field("overlap_seconds", "must be 0 to 604800, which is a week"));
     }
     let caller = in_tenant_of(call, &id)?;
-    if ports.store().key(&id).await?.is_none_or(|key| key.tenant() != caller.tenant) {
-        return Err(Problem::new(ProblemType::NotFound, MISSING));
-    }
     once(ports, call, &caller.tenant, &shown, async |once| {
         admin::rotate_key(ports, &caller, &id, overlap, once).await
     })

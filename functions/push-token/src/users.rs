@@ -5,8 +5,8 @@
 use otpost_domain::contact::{DisplayName, EmailAddress, InvalidContact, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
 use otpost_domain::tenant::User;
-use otpost_edge::http::{Answer, Call, field, json_versioned, no_content};
-use otpost_edge::idempotency::{once, reply};
+use otpost_edge::http::{Answer, Call, field, json_versioned, no_content, reply};
+use otpost_edge::idempotency::once;
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::ports::Ports;

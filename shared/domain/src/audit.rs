@@ -4,6 +4,7 @@
 //! and when the last one was refused, so that accepting a code stays one write.
 
 use crate::ids::{AuditId, KeyId, MessageId, Serial, TenantId, UserId};
+use crate::plain::plain;
 use crate::time::Timestamp;
 
 /// Who did it.
@@ -163,8 +164,6 @@ impl TryFrom<&str> for Reason {
     type Error = InvalidReason;
 
     fn try_from(text: &str) -> Result<Self, InvalidReason> {
-        let text = text.trim();
-        let good = (1..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if good { Ok(Self(text.to_owned())) } else { Err(InvalidReason) }
+        plain(text, 256).map(Self).ok_or(InvalidReason)
     }
 }

@@ -10,46 +10,28 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::named::named;
 use crate::secret::SecretText;
 
-/// Wrong authorization codes that end a link.
+/// Wrong authorization codes after which a link opens no more sessions.
 pub const MAX_WRONG_AUTHORIZATIONS: u8 = 5;
 
 /// Digits and capitals without those that are taken for one another.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const LENGTH: usize = 8;
 
-/// How the authorization code gets to the user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AuthorizationMode {
-    /// By the user's other channel if there is one, else by the operator or app that pushed: the code stands in its
-    /// answer.
-    #[default]
-    OtherChannelOrOperator,
-    /// In the message with the link. A reader of the mailbox has both.
-    SameMessage,
-    /// There is none: the link alone enrols.
-    None,
-}
-
-impl AuthorizationMode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::OtherChannelOrOperator, Self::SameMessage, Self::None];
-
-    /// As written in requests.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OtherChannelOrOperator => "other_channel_or_operator",
-            Self::SameMessage => "same_message",
-            Self::None => "none",
-        }
-    }
-
-    /// Reads [`AuthorizationMode::as_str`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+named! {
+    /// How the authorization code gets to the user.
+    #[derive(Default)]
+    pub enum AuthorizationMode {
+        /// By the user's other channel if there is one, else by the operator or app that pushed: the code stands in its
+        /// answer.
+        #[default]
+        OtherChannelOrOperator = "other_channel_or_operator",
+        /// In the message with the link. A reader of the mailbox has both.
+        SameMessage = "same_message",
+        /// There is none: the link alone enrols.
+        None = "none",
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plain::plain;
+
 /// Why an address was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContact {
@@ -160,9 +162,7 @@ impl TryFrom<&str> for DisplayName {
     type Error = InvalidContact;
 
     fn try_from(text: &str) -> Result<Self, InvalidContact> {
-        let text = text.trim();
-        let good = (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if good { Ok(Self(text.to_owned())) } else { Err(InvalidContact::Name) }
+        plain(text, 128).map(Self).ok_or(InvalidContact::Name)
     }
 }
 

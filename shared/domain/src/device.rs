@@ -8,6 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 use crate::ids::BearerHash;
+use crate::named::named;
+use crate::plain::plain;
 use crate::time::Timestamp;
 
 /// A device's public key: Ed25519 (RFC 8032), 32 bytes.
@@ -38,7 +40,7 @@ impl DeviceKey {
         Self(bytes)
     }
 
-    /// SHA-256 of the key, base64url: names it in signatures and sessions.
+    /// SHA-256 of the key, base64url: names its enrolment session and the nonces of its signatures.
     #[must_use]
     pub fn thumbprint(&self) -> BearerHash {
         BearerHash::stored(&BASE64URL_NOPAD.encode(&Sha256::digest(self.0)))
@@ -76,42 +78,13 @@ impl TryFrom<&str> for DeviceText {
     type Error = InvalidDevice;
 
     fn try_from(text: &str) -> Result<Self, InvalidDevice> {
-        let text = text.trim();
-        let good = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if good { Ok(Self(text.to_owned())) } else { Err(InvalidDevice::Text) }
+        plain(text, 64).map(Self).ok_or(InvalidDevice::Text)
     }
-}
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// As written in requests, answers and rows.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            /// Reads what `as_str` writes.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == text)
-            }
-        }
-    };
 }
 
 named! {
     /// A device's operating system: the token's target.
-    Os {
+    pub enum Os {
         /// Apple iOS and iPadOS.
         Ios = "ios",
         /// Android.
@@ -131,7 +104,7 @@ named! {
 
 named! {
     /// What kind of thing a device is.
-    DeviceKind {
+    pub enum DeviceKind {
         /// A phone.
         Phone = "phone",
         /// A tablet.
@@ -147,7 +120,7 @@ named! {
 
 named! {
     /// Whether a token's app shows push messages.
-    PushOtp {
+    pub enum PushOtp {
         /// It can, and its user allows it.
         Enabled = "enabled",
         /// It can, but its user has declined.

@@ -117,8 +117,8 @@ pub enum DeadLink {
     /// A newer one was sent.
     #[error("a newer link has taken this one's place")]
     Superseded,
-    /// Its token was revoked.
-    #[error("this link's token was revoked")]
+    /// Its token was revoked, or its user switched off.
+    #[error("this link was withdrawn")]
     Withdrawn,
     /// Too many wrong authorization codes were given with it.
     #[error("too many wrong authorization codes were given with this link")]

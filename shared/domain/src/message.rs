@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ids::{MessageId, Serial, TenantId, UserId};
+use crate::named::named;
 use crate::time::Timestamp;
 
 /// A sender's lease on a hop; longer than its one overall deadline.
@@ -21,54 +22,25 @@ pub const MAX_TRIES: u8 = 8;
 /// How long a message stays in the log, from its making.
 pub const RETENTION: Duration = Duration::from_hours(90 * 24);
 
-/// By which medium a message travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// E-mail.
-    Email,
-    /// Text message.
-    Sms,
-}
-
-impl Channel {
-    /// As written in requests and rows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-        }
-    }
-
-    /// Reads [`Channel::as_str`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Email, Self::Sms].into_iter().find(|channel| channel.as_str() == text)
+named! {
+    /// By which medium a message travels.
+    pub enum Channel {
+        /// E-mail.
+        Email = "email",
+        /// Text message.
+        Sms = "sms",
     }
 }
 
-/// A configured provider account through which a hop goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Gateway {
-    /// The deployment's own Amazon SES.
-    Ses,
+named! {
+    /// A configured provider account through which a hop goes.
+    pub enum Gateway {
+        /// The deployment's own Amazon SES.
+        Ses = "ses",
+    }
 }
 
 impl Gateway {
-    /// As written in answers and rows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ses => "ses",
-        }
-    }
-
-    /// Reads [`Gateway::as_str`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Ses].into_iter().find(|gateway| gateway.as_str() == text)
-    }
-
     /// The gateways that a message on `channel` may take, in order.
     #[must_use]
     pub const fn routes(channel: Channel) -> &'static [Self] {
@@ -79,60 +51,29 @@ impl Gateway {
     }
 }
 
-/// Where a message is. Moves up in [`MessageStatus::rank`], never down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MessageStatus {
-    /// In the outbox.
-    Queued,
-    /// Handed to a gateway's sender.
-    Sending,
-    /// A provider has accepted it.
-    Sent,
-    /// Its time ran out before any provider took it.
-    Expired,
-    /// No route took it.
-    Failed,
-    /// What it told of was undone before it left.
-    Cancelled,
-    /// A provider says that it did not arrive.
-    Undelivered,
-    /// A provider says that it arrived.
-    Delivered,
+named! {
+    /// Where a message is. Moves up in [`MessageStatus::rank`], never down.
+    pub enum MessageStatus {
+        /// In the outbox.
+        Queued = "queued",
+        /// Handed to a gateway's sender.
+        Sending = "sending",
+        /// A provider has accepted it.
+        Sent = "sent",
+        /// Its time ran out before any provider took it.
+        Expired = "expired",
+        /// No route took it.
+        Failed = "failed",
+        /// What it told of was undone before it left.
+        Cancelled = "cancelled",
+        /// A provider says that it did not arrive.
+        Undelivered = "undelivered",
+        /// A provider says that it arrived.
+        Delivered = "delivered",
+    }
 }
 
 impl MessageStatus {
-    const ALL: [Self; 8] = [
-        Self::Queued,
-        Self::Sending,
-        Self::Sent,
-        Self::Expired,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Undelivered,
-        Self::Delivered,
-    ];
-
-    /// As written in answers and rows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Expired => "expired",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Undelivered => "undelivered",
-            Self::Delivered => "delivered",
-        }
-    }
-
-    /// Reads [`MessageStatus::as_str`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
     /// Its place on the way; only a higher rank replaces a lower one.
     #[must_use]
     pub const fn rank(self) -> u8 {
@@ -153,26 +94,11 @@ impl MessageStatus {
     }
 }
 
-/// What the message is for; chooses its template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// The "Push Token" message with the enrolment link.
-    PushToken,
-}
-
-impl Purpose {
-    /// As written in answers and rows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PushToken => "push_token",
-        }
-    }
-
-    /// Reads [`Purpose::as_str`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::PushToken].into_iter().find(|purpose| purpose.as_str() == text)
+named! {
+    /// What the message is for; chooses its template.
+    pub enum Purpose {
+        /// The "Push Token" message with the enrolment link.
+        PushToken = "push_token",
     }
 }
 

@@ -11,7 +11,8 @@ use lambda_http::{Body, Request, RequestExt as _, Response};
 use otpost_domain::audit::Actor;
 use otpost_domain::ids::TenantId;
 use otpost_service::caller::Caller;
-use otpost_service::ports::{PlatformKey, Ports};
+use otpost_service::once::Reply;
+use otpost_service::ports::{Fault, PlatformKey, PortError, PortResult, Ports};
 use percent_encoding::percent_decode_str;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize as _, Deserializer, Serialize};
@@ -288,16 +289,30 @@ where
     })
 }
 
+/// What is told in JSON, as it is sent and, for repeated requests, kept; about something versioned with its version.
+///
+/// # Errors
+/// When the body cannot be written.
+pub fn reply(status: u16, version: Option<u64>, body: &impl Serialize) -> PortResult<Reply> {
+    let body = serde_json::to_string(body).map_err(|error| PortError::new(Fault::Corrupt, error))?;
+    Ok(Reply { status, etag: version.map(|version| format!("\"{version}\"")), body })
+}
+
+/// A reply as an answer.
+#[must_use]
+pub fn answered(reply: &Reply) -> Response<Body> {
+    let mut headers =
+        vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
+    headers.extend(reply.etag.iter().map(|etag| (ETAG, etag.clone())));
+    response(reply.status, headers, Body::Text(reply.body.clone()))
+}
+
 /// An answer in JSON.
 ///
 /// # Errors
 /// Internal when the body cannot be written.
 pub fn json(status: u16, body: &impl Serialize) -> Answer {
-    let text = serde_json::to_string(body).map_err(|error| {
-        Problem::new(ProblemType::Internal, format!("The answer could not be written: {error}"))
-    })?;
-    let headers = vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
-    Ok(response(status, headers, Body::Text(text)))
+    Ok(answered(&reply(status, None, body)?))
 }
 
 /// An answer in JSON about something versioned.
@@ -305,11 +320,7 @@ pub fn json(status: u16, body: &impl Serialize) -> Answer {
 /// # Errors
 /// Internal when the body cannot be written.
 pub fn json_versioned(status: u16, version: u64, body: &impl Serialize) -> Answer {
-    let mut response = json(status, body)?;
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        response.headers_mut().insert(ETAG, etag);
-    }
-    Ok(response)
+    Ok(answered(&reply(status, Some(version), body)?))
 }
 
 /// An answer without a body.

@@ -4,15 +4,13 @@
 //! answer that is no success is not kept: nothing was changed, and the next try is looked at anew.
 
 use data_encoding::BASE64URL_NOPAD;
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
-use lambda_http::{Body, Response};
+use lambda_http::http::header::{HeaderName, HeaderValue, IF_MATCH};
 use otpost_domain::ids::{BearerHash, TenantId};
 use otpost_service::once::{Earlier, Once, Reply, release, reserve};
-use otpost_service::ports::{Clock as _, Entropy as _, Fault, PortError, PortResult, Ports, Slot};
-use serde::Serialize;
+use otpost_service::ports::{Clock as _, Entropy as _, PortResult, Ports, Slot};
 
 use crate::auth::Authenticated;
-use crate::http::{Answer, Call, response};
+use crate::http::{Answer, Call, answered};
 use crate::problem::{Problem, ProblemType};
 
 /// The header.
@@ -21,15 +19,6 @@ const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The longest key.
 const LONGEST: usize = 128;
-
-/// An answer in JSON, as it is kept and sent.
-///
-/// # Errors
-/// When the body cannot be written.
-pub fn reply(status: u16, etag: Option<u64>, body: &impl Serialize) -> PortResult<Reply> {
-    let body = serde_json::to_string(body).map_err(|error| PortError::new(Fault::Corrupt, error))?;
-    Ok(Reply { status, etag: etag.map(|version| format!("\"{version}\"")), body })
-}
 
 /// Works a request off at most once for each `Idempotency-Key`; without one, as often as it comes.
 ///
@@ -48,11 +37,15 @@ where
 {
     let Some(slot) = slot(ports, call, tenant)? else {
         let result = work(Once::not_kept()).await?;
-        return Ok(answer(&told(&result)?, false));
+        return Ok(answered(&told(&result)?));
     };
     match reserve(ports, &slot).await? {
         Earlier::Nothing => {}
-        Earlier::Answered(reply) => return Ok(answer(&reply, true)),
+        Earlier::Answered(reply) => {
+            let mut again = answered(&reply);
+            again.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            return Ok(again);
+        }
         Earlier::Running { until } => {
             let wait = ports.clock().now().until(until);
             let detail = "An earlier request with this Idempotency-Key has not been answered yet.";
@@ -64,7 +57,7 @@ where
         }
     }
     match work(Once::kept(&slot, told)).await {
-        Ok(result) => Ok(answer(&told(&result)?, false)),
+        Ok(result) => Ok(answered(&told(&result)?)),
         Err(fault) => {
             let problem = Problem::from(fault);
             // After a 5xx it is not known what was written: the lease shall end by itself.
@@ -125,14 +118,4 @@ fn key(call: &Call) -> Result<Option<String>, Problem> {
         let detail = format!("must be 1 to {LONGEST} visible ASCII characters, quoted or not");
         Err(Problem::field("Idempotency-Key", detail))
     }
-}
-
-fn answer(reply: &Reply, replayed: bool) -> Response<Body> {
-    let mut headers =
-        vec![(CONTENT_TYPE, "application/json".to_owned()), (CACHE_CONTROL, "no-store".to_owned())];
-    headers.extend(reply.etag.iter().map(|etag| (ETAG, etag.clone())));
-    if replayed {
-        headers.push((REPLAYED, "true".to_owned()));
-    }
-    response(reply.status, headers, Body::Text(reply.body.clone()))
 }

@@ -180,12 +180,6 @@ pub async fn start(
     Err(EnrollError::Busy)
 }
 
-/// The session of an app is named after its device's key.
-#[must_use]
-pub fn app_session(key: &DeviceKey) -> BearerHash {
-    BearerHash::of(&[b"app", key.bytes()])
-}
-
 /// Opens an app's session with a seed of its own. The same device gets the same answer until the token is active;
 /// another device gets a session of its own.
 ///
@@ -197,7 +191,8 @@ pub async fn start_app(
     device: &SessionDevice,
     authorization: Option<&str>,
 ) -> Result<Started, EnrollError> {
-    let id = app_session(&device.key);
+    // The session of an app is named after its device's key.
+    let id = device.key.thumbprint();
     for _ in 0..TRIES {
         let enrolment = load(ports, link).await?;
         let (token, tenant) = enrolling(ports, &enrolment).await?;
@@ -332,7 +327,7 @@ pub async fn activate_app(
     key: &DeviceKey,
     code: &str,
 ) -> Result<Activated, EnrollError> {
-    let activated = activate(ports, link, &app_session(key), code).await;
+    let activated = activate(ports, link, &key.thumbprint(), code).await;
     let Err(EnrollError::Dead(DeadLink::Used)) = &activated else { return activated };
     let enrolment = load(ports, link).await?;
     let tenant = ports.store().tenant(&enrolment.tenant).await?.filter(|tenant| tenant.deleted_at.is_none());
@@ -593,7 +588,7 @@ mod tests {
             assert_eq!(mine.secret.expose(), again.secret.expose());
             ports.clock().advance(SESSION_LIFE);
         }
-        let id = app_session(&device(1).key);
+        let id = device(1).key.thumbprint();
         let late = activate(&ports, &link, &id, &app_code(&ports, &mine)).await;
         assert!(matches!(late, Err(EnrollError::SessionOver)), "{late:?}");
         start_app(&ports, &link, &device(1), None).await.unwrap();
@@ -630,7 +625,7 @@ mod tests {
     async fn an_app_that_gave_too_many_wrong_codes_starts_anew_after_a_while() {
         let (ports, link) = invited().await;
         let first = start_app(&ports, &link, &device(1), None).await.unwrap();
-        let id = app_session(&device(1).key);
+        let id = device(1).key.thumbprint();
         let wrong = crate::memory::wrong_code(&app_code(&ports, &first));
         for _ in 0..MAX_WRONG_CODES {
             let refused = activate(&ports, &link, &id, wrong.expose()).await;

@@ -274,8 +274,7 @@ pub async fn resync(
     let Some(user) = ports.store().owner(tenant, serial).await? else {
         return Err(ResyncError::NoSuchToken);
     };
-    let subject = Subject::User(user);
-    let Subject::User(user) = &subject else { return Err(ResyncError::NoSuchToken) };
+    let subject = Subject::User(user.clone());
     let Standing { mut auth, is_user, tokens } = ports.store().standing(tenant, &subject).await?;
     let Some(token) = tokens.into_iter().find(|token| &token.serial == serial) else {
         return match ports.store().token(tenant, serial).await? {
@@ -298,7 +297,7 @@ pub async fn resync(
                 journal.audit.serial = Some(serial.clone());
                 journal.audit.reason.clone_from(&reason);
                 let journal = once.record(ports, &token, journal).await?;
-                if ports.store().resync(tenant, user, &acceptance, &journal).await? == Write::Done {
+                if ports.store().resync(tenant, &user, &acceptance, &journal).await? == Write::Done {
                     return Ok(token);
                 }
                 auth = ports.store().standing(tenant, &subject).await?.auth;
