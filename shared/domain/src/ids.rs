@@ -113,6 +113,22 @@ text_id!(
 );
 
 text_id!(
+    /// A policy of a tenant, named by its operators.
+    PolicyId,
+    "policy",
+    "must be 1 to 32 lower-case letters, digits or hyphens, with no hyphen at either end",
+    |text| slug(text, 32)
+);
+
+text_id!(
+    /// A gateway of a tenant or of the platform, named by its operators.
+    GatewayId,
+    "gateway",
+    "must be 1 to 32 lower-case letters, digits or hyphens, with no hyphen at either end",
+    |text| slug(text, 32)
+);
+
+text_id!(
     /// A message to a user: `msg_` and 26 characters that sort by time.
     MessageId,
     "message",
@@ -267,6 +283,15 @@ impl BearerHash {
 
 fn is_base32_lower(byte: u8) -> bool {
     byte.is_ascii_digit() || (b'a'..=b'v').contains(&byte)
+}
+
+/// A name that people choose for a thing of theirs: it stands in paths, keys and logs.
+fn slug(text: &str, most: usize) -> Option<String> {
+    let good = (1..=most).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    good.then(|| text.to_owned())
 }
 
 fn prefixed(text: &str, prefix: &str) -> Option<String> {

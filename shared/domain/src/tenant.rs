@@ -2,6 +2,7 @@
 
 use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use crate::ids::{TenantId, UserId};
+use crate::plain::plain;
 use crate::time::Timestamp;
 
 /// An organisation whose users, keys and messages stand apart from all others'.
@@ -17,6 +18,31 @@ pub struct Tenant {
     pub key_version: u8,
     /// When it was deleted, its data keys with it; its id is not given again.
     pub deleted_at: Option<Timestamp>,
+}
+
+/// A group of the company's directory, by its name: 1 to 128 characters, none of them a control character.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+/// What was given is no group's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 128 characters without control characters")]
+pub struct InvalidGroupName;
+
+impl GroupName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for GroupName {
+    type Error = InvalidGroupName;
+
+    fn try_from(text: &str) -> Result<Self, InvalidGroupName> {
+        plain(text, 128).map(Self).ok_or(InvalidGroupName)
+    }
 }
 
 /// A person who has, or is to have, tokens.

@@ -1,0 +1,227 @@
+//! Every setting that a policy may have: its name, its values, its default, and what it means. This is the one place;
+//! requests, answers, explanations and `docs/policies.md` follow from it.
+
+use super::Policy;
+use super::values::{Channels, Chosen, QrContent, Routes, Setting, TokenKind};
+use crate::authorization::AuthorizationMode;
+use crate::contact::Locale;
+use crate::document::{Faults, Member as _, Members, Value, Whole};
+use crate::otp::{Algorithm, Digits, Kind, LookAhead, OtpParameters, Period, Tolerance, Window};
+
+/// A setting as it is documented.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Its name in documents.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What it may be.
+    pub range: String,
+    /// What holds where no policy sets it.
+    pub default: Value,
+}
+
+/// What holds for a user, and which policy says so.
+#[derive(Clone, Debug)]
+pub struct Explained<'p> {
+    /// The setting.
+    pub name: &'static str,
+    /// What holds.
+    pub value: Value,
+    /// The policy that says so; none for the default.
+    pub policy: Option<&'p Policy>,
+    /// Policies that would say otherwise, or the same, and are outranked; the next in rank first.
+    pub outranked: Vec<(&'p Policy, Value)>,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr;)*) => {
+        /// What holds for a user: every setting has a value.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $name: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        /// What one policy sets; the rest is left to others.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Rules {
+            $($(#[doc = $doc])+ pub $name: Option<$type>,)*
+        }
+
+        impl Rules {
+            /// Reads the members of `settings`.
+            pub(super) fn read(mut members: Members<'_>, faults: &mut Faults) -> Self {
+                let rules = Self { $($name: members.optional(stringify!($name), faults),)* };
+                members.done(faults);
+                rules
+            }
+
+            /// The settings that it sets, as they are written.
+            #[must_use]
+            pub fn write(&self) -> Value {
+                let mut members = Vec::new();
+                $(members.extend(self.$name.as_ref().map(|value| (stringify!($name), value.write())));)*
+                Value::object(members)
+            }
+        }
+
+        impl Settings {
+            /// All settings, in the order in which they are documented.
+            #[must_use]
+            pub fn catalogue() -> Vec<Described> {
+                let default = Self::default();
+                vec![$(Described {
+                    name: stringify!($name),
+                    meaning: concat!($($doc),+).trim_ascii(),
+                    range: <$type>::range(),
+                    default: default.$name.write(),
+                },)*]
+            }
+
+            /// What holds under these policies, of which the first to set something is the one that counts.
+            #[must_use]
+            pub fn under(ranked: &[&Policy]) -> Self {
+                let default = Self::default();
+                Self { $($name: ranked.iter().find_map(|policy| policy.rules.$name.clone()).unwrap_or(default.$name),)* }
+            }
+
+            /// The same, telling for each setting which policy says so.
+            #[must_use]
+            pub fn explained<'p>(ranked: &[&'p Policy]) -> Vec<Explained<'p>> {
+                let default = Self::default();
+                vec![$({
+                    let mut said = ranked.iter().filter_map(|policy| {
+                        policy.rules.$name.as_ref().map(|value| (*policy, value.write()))
+                    });
+                    let (policy, value) = match said.next() {
+                        Some((policy, value)) => (Some(policy), value),
+                        None => (None, default.$name.write()),
+                    };
+                    Explained { name: stringify!($name), value, policy, outranked: said.collect() }
+                },)*]
+            }
+        }
+    };
+}
+
+settings! {
+    /// Whether a user who is covered gets a token by themselves, and loses it when they leave.
+    provision_tokens: bool = false;
+    /// Whether a token that was made so is pushed to the user by itself.
+    provision_clients: bool = false;
+    /// The channels by which users are written to, in the order in which they are tried.
+    channels: Channels = Channels::email();
+    /// Whether new tokens count time or codes.
+    token_kind: TokenKind = TokenKind::Totp;
+    /// The hash of new tokens. Several apps know SHA1 only.
+    token_algorithm: Algorithm = Algorithm::Sha1;
+    /// The length of new tokens' codes. Several apps show 6 digits only.
+    token_digits: Whole<6, 8> = Whole::clamped(6);
+    /// How long a code of a new time-based token lasts, in seconds. Several apps know 30 only.
+    token_period_seconds: Whole<15, 120> = Whole::clamped(30);
+    /// How many codes before and after the expected one of a time-based token are accepted.
+    window_steps: Whole<0, 5> = Whole::clamped(1);
+    /// How many codes of a counter-based token may have been skipped, plus one.
+    look_ahead: Whole<1, 100> = Whole::clamped(10);
+    /// How the authorization code, without which a link enrols nothing, gets to the user.
+    authorization_code: AuthorizationMode = AuthorizationMode::OtherChannelOrOperator;
+    /// How long an enrolment link lives after it was sent, in minutes.
+    link_life_minutes: Whole<10, 10080> = Whole::clamped(1440);
+    /// How long an enrolment link lives at most after its button was first pressed, in minutes.
+    link_life_after_visit_minutes: Whole<10, 10080> = Whole::clamped(1440);
+    /// What the QR code in a Push Token mail holds.
+    qr_content: QrContent = QrContent::Link;
+    /// The length of codes sent by e-mail or text.
+    challenge_digits: Whole<6, 10> = Whole::clamped(6);
+    /// How long a sent code is good, in seconds.
+    challenge_life_seconds: Whole<60, 600> = Whole::clamped(300);
+    /// How many wrong codes a challenge takes.
+    challenge_attempts: Whole<1, 10> = Whole::clamped(5);
+    /// How long a user waits before a code is sent again, in seconds.
+    challenge_cool_down_seconds: Whole<10, 600> = Whole::clamped(30);
+    /// How often a code is sent again.
+    challenge_resends: Whole<0, 10> = Whole::clamped(3);
+    /// The gateway for mobile codes, where it is not to be the first of `sms_routes`.
+    mobile_code_gateway: Chosen = Chosen::default();
+    /// The gateways for e-mail in order, each with the seconds after which the next is tried. None: the deployment's own.
+    email_routes: Routes = Routes::default();
+    /// The gateways for texts in order, each with the seconds after which the next is tried.
+    sms_routes: Routes = Routes::default();
+    /// The language of messages to users who have none of their own.
+    locale: Locale = Locale::default();
+    /// Whether a code sent by e-mail counts as authentication. NIST SP 800-63B-4 section 3.1.3.1 says that it does not.
+    email_codes_authenticate: bool = false;
+}
+
+impl Settings {
+    /// How new tokens make their codes.
+    #[must_use]
+    pub fn token(&self) -> OtpParameters {
+        let period = Period::new(self.token_period_seconds.get().into()).unwrap_or_default();
+        let kind = match self.token_kind {
+            TokenKind::Totp => Kind::Totp(period),
+            TokenKind::Hotp => Kind::Hotp,
+        };
+        let digits =
+            u8::try_from(self.token_digits.get()).ok().and_then(|count| Digits::try_from(count).ok());
+        OtpParameters { kind, algorithm: self.token_algorithm, digits: digits.unwrap_or_default() }
+    }
+
+    /// How much is forgiven when a code is checked.
+    #[must_use]
+    pub fn tolerance(&self) -> Tolerance {
+        let byte = |number: u32| u8::try_from(number).ok();
+        Tolerance {
+            window: byte(self.window_steps.get())
+                .and_then(|steps| Window::new(steps).ok())
+                .unwrap_or_default(),
+            look_ahead: byte(self.look_ahead.get())
+                .and_then(|counters| LookAhead::new(counters).ok())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Place;
+
+    #[test]
+    fn every_setting_is_documented_and_takes_its_default_back() {
+        for described in Settings::catalogue() {
+            assert!(described.meaning.ends_with('.'), "{}", described.name);
+            assert!(!described.range.is_empty(), "{}", described.name);
+            let document = Value::object([(described.name, described.default.clone())]);
+            let mut faults = Faults::default();
+            let members = Members::of(&document, &Place::root(), &mut faults).unwrap();
+            let rules = Rules::read(members, &mut faults);
+            assert_eq!(faults.all(), [], "{}", described.name);
+            if described.default != Value::Null {
+                assert_eq!(rules.write(), document, "{}", described.name);
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_and_tolerance_follow() {
+        let settings = Settings {
+            token_kind: TokenKind::Hotp,
+            token_digits: Whole::clamped(8),
+            window_steps: Whole::clamped(0),
+            look_ahead: Whole::clamped(100),
+            ..Settings::default()
+        };
+        assert_eq!((settings.token().kind, settings.token().digits), (Kind::Hotp, Digits::Eight));
+        let Tolerance { window, look_ahead } = settings.tolerance();
+        assert_eq!((window.steps(), look_ahead.counters()), (0, 100));
+        assert_eq!(Settings::default().token(), OtpParameters::default());
+        assert_eq!(Settings::default().tolerance(), Tolerance::default());
+    }
+}

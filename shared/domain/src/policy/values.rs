@@ -1,0 +1,240 @@
+//! The values that settings take.
+
+use crate::authorization::AuthorizationMode;
+use crate::contact::Locale;
+use crate::document::{Faults, Member, Members, Place, Value, Whole, one_of, parsed, word};
+use crate::ids::GatewayId;
+use crate::message::Channel;
+use crate::named::named;
+use crate::otp::Algorithm;
+
+/// Routes that a message may take at most.
+pub const MOST_ROUTES: usize = 5;
+
+/// A value that a policy may set.
+pub trait Setting: Member + Clone + PartialEq {
+    /// What it may be, for people.
+    fn range() -> String;
+}
+
+impl Setting for bool {
+    fn range() -> String {
+        "true or false".to_owned()
+    }
+}
+
+impl<const LEAST: u32, const MOST: u32> Setting for Whole<LEAST, MOST> {
+    fn range() -> String {
+        format!("{LEAST} to {MOST}")
+    }
+}
+
+named! {
+    /// What moves a token on to its next code.
+    pub enum TokenKind {
+        /// Time (RFC 6238).
+        Totp = "totp",
+        /// A counter (RFC 4226).
+        Hotp = "hotp",
+    }
+}
+
+named! {
+    /// What the QR code in a Push Token mail holds.
+    pub enum QrContent {
+        /// The enrolment link: the seed is made when it is used.
+        Link = "link",
+        /// The seed itself, as an `otpauth` link: whoever reads the mail has it for ever.
+        Seed = "seed",
+    }
+}
+
+macro_rules! words {
+    ($($name:ty),*) => { $(
+        impl Member for $name {
+            fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+                word(Self::ALL, Self::as_str, value, at, faults)
+            }
+
+            fn write(&self) -> Value {
+                Value::text(self.as_str())
+            }
+        }
+
+        impl Setting for $name {
+            fn range() -> String {
+                let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
+                one_of(&words)
+            }
+        }
+    )* };
+}
+words!(TokenKind, QrContent, AuthorizationMode, Channel);
+
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
+
+impl Member for Algorithm {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        word(&ALGORITHMS, Self::as_str, value, at, faults)
+    }
+
+    fn write(&self) -> Value {
+        Value::text(self.as_str())
+    }
+}
+
+impl Setting for Algorithm {
+    fn range() -> String {
+        one_of(&ALGORITHMS.map(Self::as_str))
+    }
+}
+
+impl Member for Locale {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+
+    fn write(&self) -> Value {
+        Value::text(self.as_str())
+    }
+}
+
+impl Setting for Locale {
+    fn range() -> String {
+        "a language tag (BCP 47)".to_owned()
+    }
+}
+
+/// Channels in the order in which they are tried; at least one, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channels(Vec<Channel>);
+
+impl Channels {
+    /// E-mail alone.
+    #[must_use]
+    pub fn email() -> Self {
+        Self(vec![Channel::Email])
+    }
+
+    /// The channels in order.
+    #[must_use]
+    pub fn all(&self) -> &[Channel] {
+        &self.0
+    }
+}
+
+impl Member for Channels {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        let channels = Vec::<Channel>::read(value, at, faults)?;
+        let twice =
+            channels.iter().enumerate().any(|(i, channel)| channels.iter().take(i).any(|c| c == channel));
+        if channels.is_empty() || twice {
+            faults.add(at, "must name at least one channel, and each only once");
+            return None;
+        }
+        Some(Self(channels))
+    }
+
+    fn write(&self) -> Value {
+        self.0.write()
+    }
+}
+
+impl Setting for Channels {
+    fn range() -> String {
+        format!("a list of {}, in order", Channel::range())
+    }
+}
+
+/// A gateway on the way of a message, and how long it gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The gateway.
+    pub gateway: GatewayId,
+    /// After how many seconds without good news the next route is tried.
+    pub wait_seconds: Whole<5, 3600>,
+}
+
+impl Member for Route {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        let mut members = Members::of(value, at, faults)?;
+        let gateway = members.needed("gateway", faults);
+        let wait_seconds = members.optional("wait_seconds", faults).unwrap_or(Whole::clamped(60));
+        members.done(faults);
+        Some(Self { gateway: gateway?, wait_seconds })
+    }
+
+    fn write(&self) -> Value {
+        Value::object([("gateway", self.gateway.write()), ("wait_seconds", self.wait_seconds.write())])
+    }
+}
+
+/// Routes in the order in which they are tried; none for the gateways that the deployment has of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes(Vec<Route>);
+
+impl Routes {
+    /// The routes in order.
+    #[must_use]
+    pub fn all(&self) -> &[Route] {
+        &self.0
+    }
+}
+
+impl Member for Routes {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        if matches!(value, Value::List(items) if items.len() > MOST_ROUTES) {
+            faults.add(at, format!("must have at most {MOST_ROUTES} routes"));
+            return None;
+        }
+        let routes = Vec::<Route>::read(value, at, faults)?;
+        for (index, route) in routes.iter().enumerate() {
+            if routes.iter().take(index).any(|earlier| earlier.gateway == route.gateway) {
+                faults.add(&at.item(index).member("gateway"), "must not be the gateway of an earlier route");
+                return None;
+            }
+        }
+        Some(Self(routes))
+    }
+
+    fn write(&self) -> Value {
+        self.0.write()
+    }
+}
+
+impl Setting for Routes {
+    fn range() -> String {
+        let wait = Whole::<5, 3600>::range();
+        format!("a list of at most {MOST_ROUTES} of `{{\"gateway\": id, \"wait_seconds\": {wait}}}`")
+    }
+}
+
+impl Member for GatewayId {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        parsed(value, at, faults)
+    }
+
+    fn write(&self) -> Value {
+        Value::text(self.as_str())
+    }
+}
+
+/// A gateway, or whichever the routes begin with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen(pub Option<GatewayId>);
+
+impl Member for Chosen {
+    fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+        GatewayId::read(value, at, faults).map(|id| Self(Some(id)))
+    }
+
+    fn write(&self) -> Value {
+        self.0.as_ref().map_or(Value::Null, Member::write)
+    }
+}
+
+impl Setting for Chosen {
+    fn range() -> String {
+        "a gateway's id".to_owned()
+    }
+}
