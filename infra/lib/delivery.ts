@@ -15,15 +15,16 @@ import { WorkerQueue } from "./worker-queue.ts";
  */
 export const WORKER_TIMEOUT = Duration.seconds(35);
 
-/** What the sweep sends to `deliver`. */
+/** What a sweep sends to its function. */
 export const SWEEP_INPUT = { otpost: "sweep" };
 
 const CONCURRENT_BATCHES = 4;
 
-/** The way of a message: queues, the SES configuration set, and the sweep that finds what a queue has lost. */
+/** The ways of messages and of jobs: queues, the SES configuration set, and the sweeps that find what a queue has lost. */
 export class Delivery extends Construct {
   readonly deliveries: WorkerQueue;
   readonly sendSes: WorkerQueue;
+  readonly jobs: WorkerQueue;
   readonly configurationSet: ses.ConfigurationSet;
 
   constructor(scope: Construct, id: string, settings: Settings, encryptionKey: IKey) {
@@ -31,6 +32,7 @@ export class Delivery extends Construct {
     const common = { settings, encryptionKey, consumerTimeout: WORKER_TIMEOUT, maxConcurrency: CONCURRENT_BATCHES };
     this.deliveries = new WorkerQueue(this, "Deliveries", { ...common, maxAge: Duration.minutes(20) });
     this.sendSes = new WorkerQueue(this, "SendSes", { ...common, maxAge: Duration.minutes(5) });
+    this.jobs = new WorkerQueue(this, "Jobs", { ...common, maxAge: Duration.minutes(20) });
     this.configurationSet = new ses.ConfigurationSet(this, "Ses", {
       tlsPolicy: ses.ConfigurationSetTlsPolicy.REQUIRE,
       reputationMetrics: true,
@@ -39,27 +41,27 @@ export class Delivery extends Construct {
 
   /** The queues, for what looks at all of them. */
   get queues(): readonly WorkerQueue[] {
-    return [this.deliveries, this.sendSes];
+    return [this.deliveries, this.sendSes, this.jobs];
   }
 
   /** Wakes `target` every minute. Nothing is retried: the next minute does the same work. */
-  sweepWith(target: OtpFunction): void {
+  sweepWith(id: string, what: string, target: OtpFunction): void {
     target.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    new CfnSchedule(this, "Sweep", {
-      description: "Otpost: finds messages that no queue carries any more",
+    new CfnSchedule(this, id, {
+      description: `Otpost: finds ${what} that no queue carries any more`,
       scheduleExpression: "rate(1 minute)",
       flexibleTimeWindow: { mode: "OFF" },
       target: {
         arn: target.function.functionArn,
-        roleArn: this.sweepRole(target).roleArn,
+        roleArn: this.sweepRole(`${id}Role`, target).roleArn,
         input: JSON.stringify(SWEEP_INPUT),
         retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 },
       },
     });
   }
 
-  private sweepRole(target: OtpFunction): iam.Role {
-    const role = new iam.Role(this, "SweepRole", {
+  private sweepRole(id: string, target: OtpFunction): iam.Role {
+    const role = new iam.Role(this, id, {
       assumedBy: new iam.ServicePrincipal("scheduler.amazonaws.com", {
         conditions: { StringEquals: { "aws:SourceAccount": Stack.of(this).account } },
       }),

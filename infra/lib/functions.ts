@@ -4,7 +4,7 @@ import { Construct } from "constructs";
 import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
 import { type Binary, OtpFunction, type OtpFunctionProps } from "./otp-function.ts";
 import type { Settings } from "./settings.ts";
-import { FLOW_INDEXES, type State } from "./stateful.ts";
+import { CORE_INDEXES, FLOW_INDEXES, type State } from "./stateful.ts";
 import type { WorkerQueue } from "./worker-queue.ts";
 
 export interface FunctionsProps {
@@ -52,6 +52,7 @@ export class Functions extends Construct {
       admin: this.admin(),
       deliver: this.deliver(),
       enroll: this.enroll(),
+      jobs: this.jobs(),
       "push-token": this.pushToken(),
       "send-ses": this.sendSes(),
       verify: this.verify(),
@@ -107,7 +108,8 @@ export class Functions extends Construct {
         publicUrl: this.props.publicUrl,
       },
     });
-    this.allowTable(made, state.core, ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
     this.allowTable(made, state.flow, KEPT_ANSWERS);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
@@ -134,6 +136,28 @@ export class Functions extends Construct {
     this.allowStorage(made);
     this.allowSend(made, delivery.deliveries, delivery.sendSes);
     delivery.deliveries.consumedBy(made);
+    return made;
+  }
+
+  private jobs(): OtpFunction {
+    const { state, delivery } = this.props;
+    const made = this.make("Jobs", {
+      binary: "jobs",
+      description: "Does long work in steps",
+      timeout: WORKER_TIMEOUT,
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        jobsQueueUrl: delivery.jobs.queue.queueUrl,
+      },
+    });
+    this.allowTable(made, state.core, ["BatchGetItem", "Query", "UpdateItem"]);
+    this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
+    this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
+    this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
+    this.allowStorage(made);
+    this.allowSend(made, delivery.jobs);
+    delivery.jobs.consumedBy(made);
     return made;
   }
 
@@ -164,22 +188,25 @@ export class Functions extends Construct {
   }
 
   private admin(): OtpFunction {
-    const { state } = this.props;
+    const { state, delivery } = this.props;
     const made = this.make("Admin", {
       binary: "admin",
-      description: "Keeps tenants and API keys; shows messages",
+      description: "Keeps tenants, API keys and policies; shows messages",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
+        jobsQueueUrl: delivery.jobs.queue.queueUrl,
         platformKeySecret: state.platformKey.secretArn,
       },
     });
-    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
     this.allowTable(made, state.flow, ["BatchGetItem", "GetItem", ...KEPT_ANSWERS]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
+    this.allowSend(made, delivery.jobs);
     made.allow(["secretsmanager:GetSecretValue"], [state.platformKey.secretArn]);
     this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
     return made;

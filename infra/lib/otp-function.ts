@@ -15,6 +15,7 @@ export const ENVIRONMENT = {
   flowTable: "OTPOST_FLOW_TABLE",
   dataKey: "OTPOST_DATA_KEY",
   deliveriesQueueUrl: "OTPOST_DELIVERIES_QUEUE_URL",
+  jobsQueueUrl: "OTPOST_JOBS_QUEUE_URL",
   sesQueueUrl: "OTPOST_SES_QUEUE_URL",
   publicUrl: "OTPOST_PUBLIC_URL",
   platformKeySecret: "OTPOST_PLATFORM_KEY_SECRET",
@@ -23,7 +24,7 @@ export const ENVIRONMENT = {
 } as const;
 
 /** The functions, each named as its binary. */
-export type Binary = "admin" | "deliver" | "enroll" | "push-token" | "send-ses" | "verify";
+export type Binary = "admin" | "deliver" | "enroll" | "jobs" | "push-token" | "send-ses" | "verify";
 
 /** Values of the contract's variables. */
 export type FunctionEnvironment = Partial<Record<keyof typeof ENVIRONMENT, string>>;

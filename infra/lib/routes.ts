@@ -19,7 +19,7 @@ const SEND: Throttle = { rateLimit: 50, burstLimit: 100 };
 const MANAGE: Throttle = { rateLimit: 100, burstLimit: 200 };
 const RARE: Throttle = { rateLimit: 5, burstLimit: 10 };
 
-const { DELETE, GET, HEAD, PATCH, POST } = HttpMethod;
+const { DELETE, GET, HEAD, PATCH, POST, PUT } = HttpMethod;
 
 /** Every route of the API. A path that is missing here answers 404 before any function runs. */
 export const ROUTES: readonly Route[] = [
@@ -32,10 +32,19 @@ export const ROUTES: readonly Route[] = [
   route(GET, "/v1/keys", "admin", RARE),
   route(POST, "/v1/keys/{key}/rotate", "admin", RARE),
   route(DELETE, "/v1/keys/{key}", "admin", RARE),
+  route(PUT, "/v1/policies/{policy}", "admin", RARE),
+  route(GET, "/v1/policies", "admin", RARE),
+  route(GET, "/v1/policies/{policy}", "admin", RARE),
+  route(DELETE, "/v1/policies/{policy}", "admin", RARE),
+  route(POST, "/v1/policies/{policy}/preview", "admin", RARE),
+  route(GET, "/v1/users/{user}/explain", "admin", MANAGE),
+  route(GET, "/v1/jobs", "admin", RARE),
+  route(GET, "/v1/jobs/{job}", "admin", RARE),
   route(GET, "/v1/messages", "admin", MANAGE),
   route(GET, "/v1/messages/{message}", "admin", MANAGE),
 
   route(POST, "/v1/users", "push-token", MANAGE),
+  route(GET, "/v1/users", "push-token", MANAGE),
   route(GET, "/v1/users/{user}", "push-token", MANAGE),
   route(PATCH, "/v1/users/{user}", "push-token", MANAGE),
   route(DELETE, "/v1/users/{user}", "push-token", MANAGE),

@@ -19,7 +19,8 @@ export class ServiceStack extends Stack {
     const delivery = new Delivery(this, "Delivery", settings, state.storageKey);
     const functions = new Functions(this, "Functions", { settings, state, delivery, publicUrl });
     api.serve(functions.all);
-    delivery.sweepWith(functions.all.deliver);
+    delivery.sweepWith("Sweep", "messages", functions.all.deliver);
+    delivery.sweepWith("JobsSweep", "jobs", functions.all.jobs);
     this.output("ApiUrl", "Where the API answers", api.url);
     this.output("ApiId", "The API's id", api.api.apiId);
     this.output("PublicUrl", "Base of the links in mails", publicUrl);
@@ -39,8 +40,9 @@ export class ServiceStack extends Stack {
     );
   }
 
-  private outputQueues({ deliveries, sendSes, queues }: Delivery): void {
+  private outputQueues({ deliveries, jobs, sendSes, queues }: Delivery): void {
     this.output("DeliveriesQueueUrl", "Messages that look for a route", deliveries.queue.queueUrl);
+    this.output("JobsQueueUrl", "Jobs that have a step to do", jobs.queue.queueUrl);
     this.output("SesQueueUrl", "Messages that SES will carry", sendSes.queue.queueUrl);
     this.output("DlqUrls", "Dead-letter queues, a comma between them", queues.map((each) => each.deadLetters.queueUrl).join(","));
   }

@@ -5,6 +5,9 @@ import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
 import { type Settings, stackTags } from "./settings.ts";
 
+/** Indexes of the core table. */
+export const CORE_INDEXES = { usersByTenant: "users-by-tenant" } as const;
+
 /** Indexes of the flow table. */
 export const FLOW_INDEXES = { messagesByUser: "messages-by-user", openMessages: "open-messages" } as const;
 
@@ -77,6 +80,14 @@ export class StatefulStack extends Stack implements State {
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: this.settings.retain,
       removalPolicy: this.removalPolicy,
+      globalSecondaryIndexes: [
+        {
+          indexName: CORE_INDEXES.usersByTenant,
+          partitionKey: { name: "users_of", type: dynamodb.AttributeType.STRING },
+          sortKey: { name: "id", type: dynamodb.AttributeType.STRING },
+          projectionType: dynamodb.ProjectionType.KEYS_ONLY,
+        },
+      ],
     });
   }
 

@@ -39,6 +39,8 @@ async fn every_route_with_every_role() {
             .replace("{serial}", "OTP000000000000")
             .replace("{tenant}", "nobody")
             .replace("{key}", "nobody")
+            .replace("{policy}", "nobody")
+            .replace("{job}", "nobody")
             .replace("{message}", "nobody");
         let method = Method::from_bytes(route.method.as_bytes()).expect("a method");
         let roles = [(Role::Platform, platform.as_str())];

@@ -142,7 +142,7 @@ async fn nothing_secret_is_logged() {
     let keys = tenant.keys.values().map(|key| key.split('_').nth(2).expect("a secret"));
     let address = tenant.address("jane");
     let secrets: Vec<&str> = keys.chain([link, address.as_str()]).collect();
-    for function in ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"] {
+    for function in ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"] {
         let lines = tenant.world.function_log(function).await.expect("a log");
         assert!(!lines.is_empty(), "{function} logs");
         for line in lines {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lambda_http::{Body, Response};
 use libtest_mimic::Trial;
 use otpost_domain::apikey::Role;
-use otpost_domain::ids::MessageId;
+use otpost_domain::ids::{JobId, MessageId};
 use otpost_domain::message::{Gateway, LEASE, Outcome, ROUTE_TIME};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_local::device::Device;
@@ -29,13 +29,20 @@ const NOW: u64 = 1_800_000_000;
 /// No request makes as many external calls.
 const MOST_CALLS: usize = 60;
 
+fn scenario(name: &str, scenario: fn() -> Scenario) -> Trial {
+    Trial::test(format!("crash::{name}"), move || {
+        RUNTIME.block_on(drive(scenario()));
+        Ok(())
+    })
+}
+
 pub(crate) fn trials() -> Vec<Trial> {
-    let scenario = |name: &str, scenario: fn() -> Scenario| {
-        Trial::test(format!("crash::{name}"), move || {
-            RUNTIME.block_on(drive(scenario()));
-            Ok(())
-        })
-    };
+    let mut trials = of_admin();
+    trials.extend(of_users());
+    trials
+}
+
+fn of_admin() -> Vec<Trial> {
     vec![
         scenario("create_tenant", || {
             keyed("admin", "POST", "/v1/tenants", None, &json!({ "tenant": "other", "name": "O" }))
@@ -53,6 +60,19 @@ pub(crate) fn trials() -> Vec<Trial> {
             let path = format!("/v1/keys/{}", sample::key(Role::App).0.id);
             bare("admin", "DELETE", &path, Some(Role::Admin), &json!(null))
         }),
+        scenario("put_policy", || {
+            let groups = json!({ "groups": ["Staff"] });
+            let policy = json!({ "applies_to": groups, "settings": { "window_steps": 2 } });
+            bare("admin", "PUT", "/v1/policies/windows", Some(Role::Admin), &policy).or(428)
+        }),
+        scenario("delete_policy", || {
+            bare("admin", "DELETE", "/v1/policies/staff", Some(Role::Admin), &json!(null)).or(404)
+        }),
+    ]
+}
+
+fn of_users() -> Vec<Trial> {
+    vec![
         scenario("create_user", || {
             keyed("push-token", "POST", "/v1/users", OPERATOR, &json!({ "user": "joan" }))
         }),
@@ -123,6 +143,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         scenario("deliver", || consumer(Vec::new(), Entry::Deliver)),
         scenario("send", || consumer(vec![Entry::Deliver], Entry::Send)),
         scenario("sweep", || consumer(vec![Entry::Lost], Entry::Sweep)),
+        scenario("job", || consumer(Vec::new(), Entry::Job)),
+        scenario("jobs_sweep", || consumer(vec![Entry::Lost], Entry::JobsSweep)),
     ]
 }
 
@@ -189,6 +211,8 @@ enum Entry {
     Deliver,
     Send,
     Sweep,
+    Job,
+    JobsSweep,
     /// The queue has lost its entry.
     Lost,
 }
@@ -450,6 +474,8 @@ impl Run {
             Entry::Deliver => otpost_deliver::handle(ports, batch(&reference)).await,
             Entry::Send => otpost_send_ses::handle(ports, provider, batch(&with_hop)).await,
             Entry::Sweep => otpost_deliver::handle(ports, json!({ "otpost": "sweep" })).await,
+            Entry::Job => otpost_jobs::handle(ports, batch(&job_body(&sample::job()))).await,
+            Entry::JobsSweep => otpost_jobs::handle(ports, json!({ "otpost": "sweep" })).await,
             Entry::Lost => {
                 self.ports.queue().take();
                 self.ports.clock().advance(Duration::from_mins(2));
@@ -469,6 +495,8 @@ impl Run {
             self.ports.clock().advance(LEASE.max(ROUTE_TIME));
             let swept = otpost_deliver::handle(&self.ports, json!({ "otpost": "sweep" })).await;
             assert!(swept.is_ok(), "{swept:?}");
+            let swept = otpost_jobs::handle(&self.ports, json!({ "otpost": "sweep" })).await;
+            assert!(swept.is_ok(), "{swept:?}");
             for entry in self.ports.queue().take() {
                 let body = |reference: &MessageRef| json!({ "tenant": reference.tenant.as_str(), "message": reference.id.as_str() });
                 let batch =
@@ -477,6 +505,7 @@ impl Run {
                     Queued::Deliver(reference) => {
                         otpost_deliver::handle(&self.ports, batch(body(reference))).await
                     }
+                    Queued::Work(job, _) => otpost_jobs::handle(&self.ports, batch(job_body(&job.id))).await,
                     Queued::Hand(Gateway::Ses, reference, hop, _) => {
                         let mut body = body(reference);
                         body["hop"] = json!(hop);
@@ -495,6 +524,10 @@ impl Run {
         }
         mails
     }
+}
+
+fn job_body(id: &JobId) -> Value {
+    json!({ "tenant": "acme", "job": id.as_str() })
 }
 
 /// A run without mishaps in which the act is done `times` times: its last answer, its shape, its mails.

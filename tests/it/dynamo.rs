@@ -209,7 +209,9 @@ async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build();
     let client = Client::new(&config);
-    table(&client, "core", &[]).await;
+    let users_by_tenant =
+        ("users-by-tenant", ("users_of", ScalarAttributeType::S), ("id", ScalarAttributeType::S));
+    table(&client, "core", &[users_by_tenant]).await;
     let messages_by_user =
         ("messages-by-user", ("user_key", ScalarAttributeType::S), ("id", ScalarAttributeType::S));
     let open_messages =
@@ -219,6 +221,7 @@ async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
         core_table: Some("core".to_owned()),
         flow_table: Some("flow".to_owned()),
         deliveries_queue: None,
+        jobs_queue: None,
         ses_queue: None,
         data_key: None,
     };

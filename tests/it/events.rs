@@ -17,7 +17,7 @@ async fn every_file_is_answered() {
     let world = world().await;
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let mut count = 0;
-    for function in ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"] {
+    for function in ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"] {
         for file in std::fs::read_dir(folder.join(function)).expect("a folder of events") {
             let path = file.expect("a file").path();
             let event: Value =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use libtest_mimic::Trial;
-use otpost_tests::openapi;
+use otpost_tests::{openapi, policies};
 
 use crate::plain;
 
@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         plain("structure::there_is_one_tls_stack", there_is_one_tls_stack),
         plain("structure::the_api_is_described_as_it_is", the_api_is_described_as_it_is),
+        plain("structure::every_setting_is_documented", every_setting_is_documented),
         plain("structure::every_route_is_deployed_to_its_function", every_route_is_deployed_to_its_function),
     ]
 }
@@ -59,7 +60,7 @@ fn arrows_go_down_only() {
         .filter(|package| package.manifest_path.as_str().contains("/functions/"))
         .map(|package| package.name.to_string())
         .collect();
-    assert_eq!(functions.len(), 6);
+    assert_eq!(functions.len(), 7);
     for function in &functions {
         assert!(used[function].is_subset(&layers), "{function} uses {:?}", used[function]);
     }
@@ -185,6 +186,13 @@ fn the_api_is_described_as_it_is() {
     let kept = std::fs::read_to_string(path).expect("docs/openapi.json");
     let hint = "docs/openapi.json is not what the code says: cargo run --package otpost-tests --bin openapi > docs/openapi.json";
     assert!(kept == openapi::text(), "{hint}");
+}
+
+fn every_setting_is_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policies.md");
+    let kept = std::fs::read_to_string(path).expect("docs/policies.md");
+    let hint = "docs/policies.md is not what the code says: cargo run --package otpost-tests --bin policies";
+    assert!(kept == policies::page(&kept), "{hint}");
 }
 
 fn every_route_is_deployed_to_its_function() {

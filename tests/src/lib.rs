@@ -9,6 +9,7 @@
 
 pub mod fuzzing;
 pub mod openapi;
+pub mod policies;
 pub mod secrets;
 pub mod tenant;
 pub mod world;

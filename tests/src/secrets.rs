@@ -20,7 +20,7 @@ pub fn remember(secret: &str) {
 }
 
 /// Every function.
-const FUNCTIONS: [&str; 6] = ["admin", "deliver", "enroll", "push-token", "send-ses", "verify"];
+const FUNCTIONS: [&str; 7] = ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"];
 
 /// The lines of all functions' logs that hold something that no log may hold, without the secret.
 ///

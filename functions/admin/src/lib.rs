@@ -1,7 +1,9 @@
-//! Tenants, API keys, and the log of messages, over HTTP.
+//! Tenants, API keys, policies, jobs, and the log of messages, over HTTP.
 
+mod jobs;
 mod keys;
 mod messages;
+mod policies;
 mod tenants;
 
 use lambda_http::{Body, Request, Response};
@@ -15,10 +17,12 @@ use otpost_service::ports::{PlatformKey, Ports};
 
 const PLATFORM: Access = Access::Roles(&[Role::Platform]);
 const KEY_MAKERS: Access = Access::Roles(&[Role::Platform, Role::Admin]);
+const ADMIN: Access = Access::Roles(&[Role::Admin]);
+const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admin]);
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 11] = [
+pub static ROUTES: [Route; 19] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -83,6 +87,62 @@ pub static ROUTES: [Route; 11] = [
         access: KEY_MAKERS,
     },
     Route {
+        method: "PUT",
+        path: "/v1/policies/{policy}",
+        operation: "putPolicy",
+        summary: "Makes a policy, or replaces the version of it that If-Match names.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/policies",
+        operation: "listPolicies",
+        summary: "Lists the policies by id.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/policies/{policy}",
+        operation: "getPolicy",
+        summary: "Shows a policy.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/policies/{policy}",
+        operation: "deletePolicy",
+        summary: "Deletes a policy.",
+        access: ADMIN,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/policies/{policy}/preview",
+        operation: "previewPolicy",
+        summary: "Shows what a policy would change for a user, and changes nothing.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/users/{user}/explain",
+        operation: "explainUser",
+        summary: "Shows what holds for a user, and which policy says so.",
+        access: LOG_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/jobs",
+        operation: "listJobs",
+        summary: "Lists long work, newest first.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/jobs/{job}",
+        operation: "getJob",
+        summary: "Shows how far a job is.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
         method: "GET",
         path: "/v1/messages",
         operation: "listMessages",
@@ -114,6 +174,14 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "rotateKey" => keys::rotate(ports, &call).await,
         "listKeys" => keys::list(ports, &call).await,
         "revokeKey" => keys::revoke(ports, &call).await,
+        "putPolicy" => policies::put(ports, &call).await,
+        "listPolicies" => policies::list(ports, &call).await,
+        "getPolicy" => policies::get(ports, &call).await,
+        "deletePolicy" => policies::delete(ports, &call).await,
+        "previewPolicy" => policies::preview(ports, &call).await,
+        "explainUser" => policies::explain(ports, &call).await,
+        "listJobs" => jobs::list(ports, &call).await,
+        "getJob" => jobs::get(ports, &call).await,
         "listMessages" => messages::list(ports, &call).await,
         "getMessage" => messages::get(ports, &call).await,
         _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
@@ -125,6 +193,8 @@ pub async fn handle<P: Ports, K: PlatformKey>(
 pub fn describe(document: &mut Document) {
     tenants::describe(document);
     keys::describe(document);
+    policies::describe(document);
+    jobs::describe(document);
     messages::describe(document);
 }
 
@@ -145,6 +215,17 @@ mod tests {
             ("list-keys.json", StatusCode::OK),
             ("rotate-key.json", StatusCode::CREATED),
             ("revoke-key.json", StatusCode::OK),
+            ("put-policy.json", StatusCode::CREATED),
+            ("put-policy-unseen.json", StatusCode::PRECONDITION_REQUIRED),
+            ("put-policy-overtaken.json", StatusCode::PRECONDITION_FAILED),
+            ("put-wrong-policy.json", StatusCode::BAD_REQUEST),
+            ("list-policies.json", StatusCode::OK),
+            ("get-policy.json", StatusCode::OK),
+            ("delete-policy.json", StatusCode::NO_CONTENT),
+            ("preview-policy.json", StatusCode::OK),
+            ("explain-user.json", StatusCode::OK),
+            ("list-jobs.json", StatusCode::OK),
+            ("get-job.json", StatusCode::OK),
             ("list-messages.json", StatusCode::OK),
             ("get-message.json", StatusCode::OK),
             ("wrong-role.json", StatusCode::FORBIDDEN),

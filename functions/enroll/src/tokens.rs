@@ -2,7 +2,8 @@
 
 use otpost_domain::audit::Reason;
 use otpost_domain::ids::{Serial, UserId};
-use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
+use otpost_domain::otp::{Algorithm, Digits, Period};
+use otpost_domain::policy::TokenKind;
 use otpost_domain::token::{Token, TokenState};
 use otpost_edge::http::{Answer, Call, field, json, json_versioned, reply};
 use otpost_edge::idempotency::once;
@@ -12,7 +13,7 @@ use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::lifecycle::{self, Order};
 use otpost_service::once::Reply;
 use otpost_service::ports::{PortResult, Ports};
-use otpost_service::provision;
+use otpost_service::provision::{self, Wanted};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,17 +23,18 @@ use crate::devices::DeviceView;
 const NO_USER: &str = "There is no user of this id.";
 const NO_TOKEN: &str = "There is no token of this serial.";
 
-/// A token to be provisioned. All of it has a default: what every authenticator app computes correctly.
+/// A token to be provisioned. What is left out is by policy; without one, what every authenticator app computes
+/// correctly.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewToken {
-    /// totp (the default) or hotp.
+    /// totp or hotp.
     kind: Option<String>,
-    /// SHA1 (the default), SHA256 or SHA512. Some apps take everything for SHA1; the first code tells.
+    /// SHA1, SHA256 or SHA512. Some apps take everything for SHA1; the first code tells.
     algorithm: Option<String>,
-    /// 6 (the default), 7 or 8.
+    /// 6, 7 or 8.
     digits: Option<u8>,
-    /// Seconds that a time-based code lives, 15 to 120; 30 unless given.
+    /// Seconds that a time-based code lives, 15 to 120; only of a totp token.
     period: Option<u64>,
 }
 
@@ -120,39 +122,38 @@ impl From<&Token> for TokenView {
 }
 
 impl NewToken {
-    fn parameters(&self) -> Result<OtpParameters, Problem> {
-        let kind = match (self.kind.as_deref().unwrap_or("totp"), self.period) {
-            ("totp", None) => Kind::default(),
-            ("totp", Some(seconds)) => Kind::Totp(
-                Period::new(seconds).map_err(|_| Problem::field("period", "must be 15 to 120 seconds"))?,
-            ),
-            ("hotp", None) => Kind::Hotp,
-            ("hotp", Some(_)) => {
+    fn wanted(&self) -> Result<Wanted, Problem> {
+        let kind = match self.kind.as_deref() {
+            None => None,
+            Some(kind) => {
+                Some(TokenKind::parse(kind).ok_or_else(|| Problem::field("kind", "must be totp or hotp"))?)
+            }
+        };
+        let period = self.period.map(Period::new).transpose();
+        let period = period.map_err(|_| Problem::field("period", "must be 15 to 120 seconds"))?;
+        // Only a time-based token has a period.
+        let kind = match (kind, period) {
+            (Some(TokenKind::Hotp), Some(_)) => {
                 return Err(Problem::field("period", "belongs to totp; a hotp token has none"));
             }
-            _ => return Err(Problem::field("kind", "must be totp or hotp")),
+            (None, Some(_)) => Some(TokenKind::Totp),
+            (kind, _) => kind,
         };
-        let algorithm = match &self.algorithm {
-            None => Algorithm::default(),
-            Some(name) => Algorithm::try_from(name.as_str())
-                .map_err(|_| Problem::field("algorithm", "must be SHA1, SHA256 or SHA512"))?,
-        };
-        let digits = match self.digits {
-            None => Digits::default(),
-            Some(count) => {
-                Digits::try_from(count).map_err(|_| Problem::field("digits", "must be 6, 7 or 8"))?
-            }
-        };
-        Ok(OtpParameters { kind, algorithm, digits })
+        let algorithm = self.algorithm.as_deref().map(Algorithm::try_from).transpose();
+        let algorithm =
+            algorithm.map_err(|_| Problem::field("algorithm", "must be SHA1, SHA256 or SHA512"))?;
+        let digits = self.digits.map(Digits::try_from).transpose();
+        let digits = digits.map_err(|_| Problem::field("digits", "must be 6, 7 or 8"))?;
+        Ok(Wanted { kind, period, algorithm, digits })
     }
 }
 
 pub(crate) async fn provision(ports: &impl Ports, call: &Call) -> Answer {
     let user: UserId = call.named("user", NO_USER)?;
-    let parameters = call.json::<NewToken>()?.parameters()?;
+    let wanted = call.json::<NewToken>()?.wanted()?;
     let caller = call.caller()?;
     once(ports, call, &caller.tenant, &|token| told(201, token), async |once| {
-        provision::provision(ports, &caller, &user, parameters, once).await
+        provision::provision(ports, &caller, &user, wanted, once).await
     })
     .await
 }

@@ -17,13 +17,20 @@ const READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Ad
 const PUSHERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 5] = [
+pub static ROUTES: [Route; 6] = [
     Route {
         method: "POST",
         path: "/v1/users",
         operation: "createUser",
         summary: "Makes an active user.",
         access: WRITERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/users",
+        operation: "listUsers",
+        summary: "Lists users by id.",
+        access: READERS,
     },
     Route {
         method: "GET",
@@ -64,6 +71,7 @@ pub async fn handle<P: Ports, K: PlatformKey>(
 ) -> Response<Body> {
     respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
         "createUser" => users::create(ports, &call).await,
+        "listUsers" => users::list(ports, &call).await,
         "getUser" => users::get(ports, &call).await,
         "changeUser" => users::change(ports, &call).await,
         "deleteUser" => users::delete(ports, &call).await,
@@ -90,6 +98,7 @@ mod tests {
     async fn every_sample_event_is_answered_as_expected() {
         let expected = [
             ("create-user.json", StatusCode::CREATED),
+            ("list-users.json", StatusCode::OK),
             ("get-user.json", StatusCode::OK),
             ("change-user.json", StatusCode::OK),
             ("delete-user.json", StatusCode::NO_CONTENT),

@@ -20,10 +20,10 @@ use crate::ROUTES;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PushOrder {
-    /// By which channel: email or sms.
-    channel: String,
+    /// By which channel: email or sms; by policy unless given.
+    channel: Option<String>,
     /// How the authorization code gets to the user, without which the link enrols nothing.
-    /// `other_channel_or_operator` (the default): another way than the link. No second channel has a gateway yet, so it
+    /// By policy unless given. `other_channel_or_operator`: another way than the link. No second channel has a gateway yet, so it
     /// stands in this answer, to be passed on. `same_message`: in the message with the link. `none`: the link alone enrols. Only
     /// operators and admins may choose the last two.
     authorization: Option<String>,
@@ -67,16 +67,18 @@ impl From<&Pushed> for PushedView {
 
 pub(crate) async fn push(ports: &impl Ports, call: &Call, public_url: &str) -> Answer {
     let order: PushOrder = call.json()?;
-    let channel =
-        Channel::parse(&order.channel).ok_or_else(|| Problem::field("channel", "must be email or sms"))?;
+    let channel = match order.channel.as_deref().map(Channel::parse) {
+        None => None,
+        Some(channel) => Some(channel.ok_or_else(|| Problem::field("channel", "must be email or sms"))?),
+    };
     let serial: Serial = call.named("serial", "There is no token of this serial.")?;
     let authorization = match order.authorization.as_deref().map(AuthorizationMode::parse) {
-        None => AuthorizationMode::default(),
-        Some(mode) => mode.ok_or_else(|| {
+        None => None,
+        Some(mode) => Some(mode.ok_or_else(|| {
             Problem::field("authorization", "must be other_channel_or_operator, same_message or none")
-        })?,
+        })?),
     };
-    if authorization != AuthorizationMode::default() && !may_weaken(call)? {
+    if authorization.is_some_and(|mode| mode != AuthorizationMode::default()) && !may_weaken(call)? {
         let detail = "Only operators and admins may choose how the authorization code travels.";
         return Err(Problem::new(ProblemType::Forbidden, detail));
     }

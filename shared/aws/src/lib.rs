@@ -6,6 +6,7 @@
 //! Clients are made once, by a function's `main`; an emulator enters through the SDK's standard endpoint variable and
 //! in no other way.
 
+mod configuration;
 pub mod dynamodb;
 mod fault;
 pub mod kms;
@@ -21,6 +22,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use otpost_service::ports::{Clock, Entropy, Ports};
 
+pub use crate::configuration::CachedConfiguration;
 use crate::dynamodb::DynamoStore;
 use crate::kms::KmsKeyWrapper;
 use crate::sealer::{EnvelopeSealer, KeyWrapper};
@@ -37,6 +39,8 @@ pub struct Resources {
     pub data_key: Option<String>,
     /// URL of the queue `deliveries`.
     pub deliveries_queue: Option<String>,
+    /// URL of the queue `jobs`.
+    pub jobs_queue: Option<String>,
     /// URL of the queue of the SES sender.
     pub ses_queue: Option<String>,
 }
@@ -45,6 +49,7 @@ pub struct Resources {
 #[derive(Debug)]
 pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
     store: DynamoStore,
+    configuration: CachedConfiguration<C>,
     queue: SqsQueue,
     sealer: EnvelopeSealer<W, C, E>,
     clock: C,
@@ -88,7 +93,13 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
     ) -> Self {
         let store = DynamoStore::new(config, resources.core_table, resources.flow_table);
         Self {
-            queue: SqsQueue::new(config, resources.deliveries_queue, resources.ses_queue),
+            configuration: CachedConfiguration::new(store.clone(), clock.clone()),
+            queue: SqsQueue::new(
+                config,
+                resources.deliveries_queue,
+                resources.jobs_queue,
+                resources.ses_queue,
+            ),
             sealer: EnvelopeSealer::new(store.clone(), wrapper, clock.clone(), entropy.clone()),
             store,
             clock,
@@ -99,6 +110,7 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
 
 impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
     type Store = DynamoStore;
+    type Configuration = CachedConfiguration<C>;
     type Queue = SqsQueue;
     type Sealer = EnvelopeSealer<W, C, E>;
     type Clock = C;
@@ -106,6 +118,9 @@ impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
 
     fn store(&self) -> &Self::Store {
         &self.store
+    }
+    fn configuration(&self) -> &Self::Configuration {
+        &self.configuration
     }
     fn queue(&self) -> &Self::Queue {
         &self.queue

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use otpost_domain::message::Gateway;
-use otpost_service::ports::{DeliveryQueue, Fault, MessageRef, PortError, PortResult};
+use otpost_service::ports::{DeliveryQueue, Fault, JobQueue, JobRef, MessageRef, PortError, PortResult};
 use serde_json::{Value, json};
 
 use crate::fault::{corrupt, not_given, sorted};
@@ -17,17 +17,23 @@ const LONGEST_DELAY: Duration = Duration::from_mins(15);
 /// How many messages SQS takes at once.
 const LARGEST_BATCH: usize = 10;
 
-/// `deliveries` and the senders' queues.
+/// `deliveries`, `jobs`, and the senders' queues.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
     deliveries: Option<String>,
+    jobs: Option<String>,
     ses: Option<String>,
 }
 
 impl SqsQueue {
-    pub(crate) fn new(config: &SdkConfig, deliveries: Option<String>, ses: Option<String>) -> Self {
-        Self { client: Client::new(config), deliveries, ses }
+    pub(crate) fn new(
+        config: &SdkConfig,
+        deliveries: Option<String>,
+        jobs: Option<String>,
+        ses: Option<String>,
+    ) -> Self {
+        Self { client: Client::new(config), deliveries, jobs, ses }
     }
 
     async fn put(&self, url: Option<&String>, body: &Value, delay: Duration) -> PortResult<()> {
@@ -47,6 +53,13 @@ impl SqsQueue {
 
 fn due(message: &MessageRef) -> Value {
     json!({ "tenant": message.tenant.as_str(), "message": message.id.as_str() })
+}
+
+impl JobQueue for SqsQueue {
+    async fn work(&self, job: &JobRef, delay: Duration) -> PortResult<()> {
+        let body = json!({ "tenant": job.tenant.as_str(), "job": job.id.as_str() });
+        self.put(self.jobs.as_ref(), &body, delay).await
+    }
 }
 
 impl DeliveryQueue for SqsQueue {

@@ -3,7 +3,7 @@
 //! A verification's entry is the user's row itself: it holds when and with which token the last code was accepted,
 //! and when the last one was refused, so that accepting a code stays one write.
 
-use crate::ids::{AuditId, KeyId, MessageId, Serial, TenantId, UserId};
+use crate::ids::{AuditId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use crate::plain::plain;
 use crate::time::Timestamp;
 
@@ -79,6 +79,12 @@ pub enum Action {
     DeviceChanged,
     /// A user's failures were forgotten.
     UserUnlocked,
+    /// A policy was made.
+    PolicyCreated,
+    /// A policy was changed.
+    PolicyChanged,
+    /// A policy was deleted.
+    PolicyDeleted,
     /// A tenant got a new data key.
     DataKeyRotated,
     /// A tenant was deleted, its data keys with it.
@@ -110,6 +116,9 @@ impl Action {
             Self::TokensForgotten => "tokens.forgotten",
             Self::DeviceChanged => "token.device_changed",
             Self::UserUnlocked => "user.unlocked",
+            Self::PolicyCreated => "policy.created",
+            Self::PolicyChanged => "policy.changed",
+            Self::PolicyDeleted => "policy.deleted",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",
         }
@@ -137,6 +146,8 @@ pub struct AuditEntry {
     pub key: Option<KeyId>,
     /// The message that it concerns.
     pub message: Option<MessageId>,
+    /// The policy that it concerns.
+    pub policy: Option<PolicyId>,
     /// Why, in the operator's words.
     pub reason: Option<Reason>,
     /// A choice worth knowing, e.g. that no authorization code was asked for.

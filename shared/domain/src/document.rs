@@ -283,7 +283,7 @@ pub fn one_of(words: &[&str]) -> String {
 /// The members of an object, taken one by one; [`Members::done`] tells of those that nobody has asked for.
 #[derive(Debug)]
 pub struct Members<'v> {
-    members: &'v BTreeMap<String, Value>,
+    given: &'v BTreeMap<String, Value>,
     at: Place,
     known: BTreeSet<&'static str>,
 }
@@ -292,7 +292,7 @@ impl<'v> Members<'v> {
     /// The members of `value`, if it is an object.
     pub fn of(value: &'v Value, at: &Place, faults: &mut Faults) -> Option<Self> {
         match value {
-            Value::Object(members) => Some(Self { members, at: at.clone(), known: BTreeSet::new() }),
+            Value::Object(members) => Some(Self { given: members, at: at.clone(), known: BTreeSet::new() }),
             other => wrong_kind("an object", other, at, faults),
         }
     }
@@ -300,7 +300,7 @@ impl<'v> Members<'v> {
     /// A member as it stands; `None` when it is left out or null.
     pub fn value(&mut self, name: &'static str) -> Option<&'v Value> {
         self.known.insert(name);
-        self.members.get(name).filter(|value| **value != Value::Null)
+        self.given.get(name).filter(|value| **value != Value::Null)
     }
 
     /// Where a member stands.
@@ -337,7 +337,7 @@ impl<'v> Members<'v> {
 
     /// Tells of members that are not known here.
     pub fn done(self, faults: &mut Faults) {
-        for name in self.members.keys().filter(|name| !self.known.contains(name.as_str())) {
+        for name in self.given.keys().filter(|name| !self.known.contains(name.as_str())) {
             faults.add(&self.at.member(name), "is not known here");
         }
     }

@@ -21,6 +21,21 @@ pub const MAX_SESSIONS: usize = 5;
 /// Wrong codes that one session may give.
 pub const MAX_WRONG_CODES: u8 = 10;
 
+/// How long a link lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkLife {
+    /// After it was sent.
+    pub after_sending: Duration,
+    /// At most, after its button was first pressed.
+    pub after_visit: Duration,
+}
+
+impl Default for LinkLife {
+    fn default() -> Self {
+        Self { after_sending: LINK_LIFE, after_visit: LINK_LIFE }
+    }
+}
+
 /// An enrolment link and what has become of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrolment {
@@ -36,6 +51,10 @@ pub struct Enrolment {
     pub created_at: Timestamp,
     /// When it dies.
     pub expires_at: Timestamp,
+    /// How long it lives at most after its button was first pressed.
+    pub life_after_visit: Duration,
+    /// When its button was first pressed.
+    pub visited_at: Option<Timestamp>,
     /// Whether it was used up.
     pub state: EnrolmentState,
     /// What must be shown before a session is opened; `None` when the link alone suffices.
@@ -162,7 +181,7 @@ impl Enrolment {
         user: UserId,
         serial: Serial,
         now: Timestamp,
-        life: Duration,
+        life: LinkLife,
         authorization: Option<Authorization>,
     ) -> Self {
         Self {
@@ -171,7 +190,9 @@ impl Enrolment {
             user,
             serial,
             created_at: now,
-            expires_at: now.plus(life),
+            expires_at: now.plus(life.after_sending),
+            life_after_visit: life.after_visit,
+            visited_at: None,
             state: EnrolmentState::Open,
             authorization,
             sessions: Vec::new(),
@@ -205,6 +226,10 @@ impl Enrolment {
     ) -> Result<Self, CannotOpen> {
         self.admits(now)?;
         self.make_room(&id, now)?;
+        if self.visited_at.is_none() {
+            self.visited_at = Some(now);
+            self.expires_at = self.expires_at.min(now.plus(self.life_after_visit));
+        }
         let expires_at = now.plus(SESSION_LIFE).min(self.expires_at);
         self.sessions.push(EnrolmentSession { id, seed, expires_at, wrong_codes: 0, device });
         Ok(self.changed())
@@ -328,7 +353,7 @@ mod tests {
             UserId::try_from("jane").unwrap(),
             Serial::new([1; 8]),
             NOW,
-            LINK_LIFE,
+            LinkLife::default(),
             Some(Authorization { sealed_hash: vec![1], wrong_codes: 0 }),
         )
     }

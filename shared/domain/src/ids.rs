@@ -137,6 +137,14 @@ text_id!(
 );
 
 text_id!(
+    /// A long job: `job_` and 26 characters that sort by time.
+    JobId,
+    "job",
+    "must be `job_` and 26 lower-case letters or digits",
+    |text| prefixed(text, "job_")
+);
+
+text_id!(
     /// An audit entry: `aud_` and 26 characters that sort by time.
     AuditId,
     "audit entry",
@@ -189,6 +197,14 @@ impl MessageId {
 
 /// How many shards the index of open messages has.
 pub const OPEN_SHARDS: u8 = 16;
+
+impl JobId {
+    /// A new id: 48 bits of time, 80 random bits.
+    #[must_use]
+    pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
+        Self(format!("job_{}", time_ordered(now, random)))
+    }
+}
 
 impl AuditId {
     /// A new id: 48 bits of time, 80 random bits.

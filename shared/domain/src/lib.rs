@@ -20,6 +20,7 @@ pub mod device;
 pub mod document;
 pub mod enrolment;
 pub mod ids;
+pub mod job;
 pub mod message;
 mod named;
 pub mod otp;

@@ -1,5 +1,7 @@
 //! Tenants, and the users in them.
 
+use std::collections::BTreeSet;
+
 use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use crate::ids::{TenantId, UserId};
 use crate::plain::plain;
@@ -19,6 +21,9 @@ pub struct Tenant {
     /// When it was deleted, its data keys with it; its id is not given again.
     pub deleted_at: Option<Timestamp>,
 }
+
+/// Groups that one user may be in.
+pub const MOST_GROUPS: usize = 200;
 
 /// A group of the company's directory, by its name: 1 to 128 characters, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,8 +63,10 @@ pub struct User {
     pub email: Option<EmailAddress>,
     /// Where texts go.
     pub phone: Option<PhoneNumber>,
-    /// The language of their messages.
-    pub locale: Locale,
+    /// The language of their messages; by policy where none is known.
+    pub locale: Option<Locale>,
+    /// The groups that they are in; policies may cover these.
+    pub groups: BTreeSet<GroupName>,
     /// An inactive user's codes are refused like wrong ones.
     pub active: bool,
     /// Counts changes; a write names the version that it replaces.

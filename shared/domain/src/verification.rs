@@ -12,7 +12,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ids::{BearerHash, Serial};
+use crate::ids::{BearerHash, PolicyId, Serial};
 use crate::otp::window::{Match, Tolerance, burn, find_match, resync};
 use crate::otp::{Code, OtpParameters};
 use crate::secret::Seed;
@@ -51,6 +51,8 @@ pub struct AuthRow {
     pub last_accepted: Option<Accepted>,
     /// The last failure that was counted, so that one try is never counted twice.
     pub last_refused: Option<BearerHash>,
+    /// The policies that cover the user besides those that cover everyone; see [`crate::policy::stamped`].
+    pub policies: Vec<PolicyId>,
 }
 
 /// The last code that was accepted.
@@ -109,11 +111,11 @@ pub struct OpenToken {
 }
 
 impl OpenToken {
-    fn shows(&self, shown: Shown<'_>, live: &LiveToken, now: Timestamp) -> Option<Match> {
-        let (seed, parameters, seconds) = (&self.seed, &self.parameters, now.seconds());
-        match shown {
+    fn shows(&self, attempt: &Try<'_>, live: &LiveToken) -> Option<Match> {
+        let (seed, parameters, seconds) = (&self.seed, &self.parameters, attempt.at.seconds());
+        match attempt.shown {
             Shown::Code(code) => {
-                find_match(seed, parameters, code, seconds, live.last_step, live.drift, Tolerance::default())
+                find_match(seed, parameters, code, seconds, live.last_step, live.drift, attempt.tolerance)
             }
             Shown::Pair(codes) => resync(seed, parameters, codes, seconds, live.last_step),
         }
@@ -134,6 +136,8 @@ pub enum Shown<'a> {
 pub struct Try<'a> {
     /// What is shown.
     pub shown: Shown<'a>,
+    /// How much is forgiven.
+    pub tolerance: Tolerance,
     /// Hash of the device id that an earlier success issued, if one is given.
     pub source: Option<BearerHash>,
     /// A new device id, to be issued if the code is right.
@@ -287,12 +291,12 @@ impl AuthRow {
             let live = self.live.iter().find(|live| live.serial == token.serial && !live.suspended);
             let Some(live) = live else { continue };
             looked = true;
-            if let (Some(hit), None) = (token.shows(attempt.shown, live, now), &found) {
+            if let (Some(hit), None) = (token.shows(attempt, live), &found) {
                 found = Some((&token.serial, hit));
             }
         }
         if !looked {
-            burn(&OtpParameters::default(), now.seconds(), Tolerance::default());
+            burn(&OtpParameters::default(), now.seconds(), attempt.tolerance);
         }
         let request = attempt.request.clone();
         match found {
@@ -484,7 +488,8 @@ mod tests {
 
     fn attempt(code: &Code, from: Option<BearerHash>, at: Timestamp) -> Try<'_> {
         let (request, id) = (BearerHash::stored("request"), BearerHash::stored("try"));
-        Try { shown: Shown::Code(code), source: from, issue: None, request, id, at }
+        let (shown, tolerance) = (Shown::Code(code), Tolerance::default());
+        Try { shown, tolerance, source: from, issue: None, request, id, at }
     }
 
     fn fail(row: AuthRow, from: Option<BearerHash>, now: Timestamp) -> Result<AuthRow, Duration> {

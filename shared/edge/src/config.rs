@@ -12,6 +12,8 @@ pub const FLOW_TABLE: &str = "OTPOST_FLOW_TABLE";
 pub const DATA_KEY: &str = "OTPOST_DATA_KEY";
 /// URL of the queue `deliveries`.
 pub const DELIVERIES_QUEUE_URL: &str = "OTPOST_DELIVERIES_QUEUE_URL";
+/// URL of the queue `jobs`.
+pub const JOBS_QUEUE_URL: &str = "OTPOST_JOBS_QUEUE_URL";
 /// URL of the SES sender's queue.
 pub const SES_QUEUE_URL: &str = "OTPOST_SES_QUEUE_URL";
 /// What enrolment links begin with; no slash at its end.

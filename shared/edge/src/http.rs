@@ -11,8 +11,10 @@ use lambda_http::{Body, Request, RequestExt as _, Response};
 use otpost_domain::audit::Actor;
 use otpost_domain::ids::TenantId;
 use otpost_service::caller::Caller;
+use otpost_service::document::value_of;
 use otpost_service::once::Reply;
 use otpost_service::ports::{Fault, PlatformKey, PortError, PortResult, Ports};
+use otpost_service::seen::Seen;
 use percent_encoding::percent_decode_str;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize as _, Deserializer, Serialize};
@@ -211,19 +213,40 @@ impl Call {
         self.parameters.values().map(String::as_str).collect()
     }
 
+    /// The body as a document of an operator's.
+    ///
+    /// # Errors
+    /// When it is too long, not declared as JSON, or none.
+    pub fn document(&self) -> Result<otpost_domain::document::Value, Problem> {
+        Ok(value_of(&self.json::<Value>()?))
+    }
+
     /// The version that `If-Match` names; `None` without one, or for any (`*`).
     ///
     /// # Errors
     /// When it is not an `ETag` that an answer has given.
     pub fn if_match(&self) -> Result<Option<u64>, Problem> {
-        let Some(header) = self.request.headers().get(IF_MATCH) else { return Ok(None) };
+        Ok(match self.seen()? {
+            Seen::Unsaid | Seen::Any => None,
+            Seen::Version(version) => Some(version),
+        })
+    }
+
+    /// What `If-Match` says.
+    ///
+    /// # Errors
+    /// When it is not an `ETag` that an answer has given.
+    pub fn seen(&self) -> Result<Seen, Problem> {
+        let Some(header) = self.request.headers().get(IF_MATCH) else { return Ok(Seen::Unsaid) };
         let text = header.to_str().unwrap_or_default().trim();
         if text == "*" {
-            return Ok(None);
+            return Ok(Seen::Any);
         }
         let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         let version = version.and_then(|version| version.parse().ok());
-        version.map(Some).ok_or_else(|| Problem::field("If-Match", "must be the ETag of an answer, or *"))
+        version
+            .map(Seen::Version)
+            .ok_or_else(|| Problem::field("If-Match", "must be the ETag of an answer, or *"))
     }
 
     /// The body's bytes.

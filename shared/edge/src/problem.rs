@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
+use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
 use otpost_service::enroll::EnrollError;
 use otpost_service::lifecycle::LifecycleError;
+use otpost_service::policies::{ExplainError, PolicyError};
 use otpost_service::ports::{Fault, PortError};
 use otpost_service::provision::{LookUpError, ProvisionError};
 use otpost_service::push::PushError;
@@ -82,6 +84,8 @@ problem_types! {
     DeadLink = "dead-link", 410, "The link does not work any more";
     /// The thing is not in the version that the request names.
     PreconditionFailed = "precondition-failed", 412, "It has changed since you read it";
+    /// The thing is there, and the request does not say which version of it is meant.
+    PreconditionRequired = "precondition-required", 428, "Say which version you have read";
     /// The body is too long.
     TooLarge = "too-large", 413, "The request is too large";
     /// The body is not JSON.
@@ -115,8 +119,19 @@ pub struct Problem {
     pub detail: String,
     /// The field of the request that it is about.
     pub field: Option<&'static str>,
+    /// All that is wrong with a document, each fault at its place.
+    pub errors: Vec<DocumentFault>,
     /// How long to wait before trying again.
     pub retry_after: Option<Duration>,
+}
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+pub struct DocumentFault {
+    /// Where: a JSON Pointer (RFC 6901) into the body; empty for all of it.
+    pub pointer: String,
+    /// What must hold there.
+    pub detail: String,
 }
 
 /// A problem document (RFC 9457).
@@ -137,12 +152,15 @@ pub struct ProblemDocument {
     /// The field of the request that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// All that is wrong with the document, each fault at its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<DocumentFault>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, retry_after: None }
+        Self { kind, detail: detail.into(), field: None, errors: Vec::new(), retry_after: None }
     }
 
     /// A field of the request that is not allowed.
@@ -173,6 +191,7 @@ impl Problem {
             detail: self.detail.clone(),
             instance: format!("urn:otpost:request:{request_id}"),
             field: self.field.map(str::to_owned),
+            errors: self.errors.clone(),
         };
         let body = serde_json::to_string(&document).unwrap_or_default();
         let mut headers: Vec<(HeaderName, String)> = vec![
@@ -215,6 +234,44 @@ impl From<PortError> for Problem {
             Fault::Misconfigured | Fault::Corrupt | Fault::Gone => {
                 Self::new(ProblemType::Internal, "The operators can find this in the log by its instance.")
             }
+        }
+    }
+}
+
+impl From<Faults> for Problem {
+    fn from(faults: Faults) -> Self {
+        let fault =
+            |fault: &Flaw| DocumentFault { pointer: fault.pointer.clone(), detail: fault.told.clone() };
+        let errors: Vec<_> = faults.all().iter().map(fault).collect();
+        let detail = match errors.as_slice() {
+            [only] if only.pointer.is_empty() => format!("The document {}.", only.detail),
+            [only] => format!("{} {}.", only.pointer, only.detail),
+            all => format!("{} things in the document are wrong; see errors.", all.len()),
+        };
+        Self { errors, ..Self::new(ProblemType::InvalidRequest, detail) }
+    }
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::NoSuchPolicy => Self::new(ProblemType::NotFound, "There is no policy of this id."),
+            PolicyError::Unseen => unseen("policy"),
+            PolicyError::Changed => changed("policy"),
+            PolicyError::TooMany => Self::new(
+                ProblemType::NotAllowedNow,
+                "The tenant has 64 policies already; no more are allowed.",
+            ),
+            PolicyError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExplainError> for Problem {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::NoSuchUser => no_such_user(),
+            ExplainError::Port(error) => error.into(),
         }
     }
 }
@@ -295,6 +352,12 @@ impl From<ResyncError> for Problem {
 fn not_allowed(fault: IllegalTransition) -> Problem {
     let detail = format!("The token is {}; it cannot be {}.", fault.state, fault.action);
     Problem::new(ProblemType::NotAllowedNow, detail)
+}
+
+fn unseen(what: &str) -> Problem {
+    let detail =
+        format!("There is a {what} of this id. Read it, and send its ETag as If-Match to replace it.");
+    Problem::new(ProblemType::PreconditionRequired, detail)
 }
 
 fn changed(what: &str) -> Problem {

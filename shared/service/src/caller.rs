@@ -28,6 +28,7 @@ impl Caller {
             serial: None,
             key: None,
             message: None,
+            policy: None,
             reason: None,
             detail: None,
         })

@@ -212,7 +212,11 @@ mod tests {
                 _ => {
                     let authorization = otpost_domain::authorization::AuthorizationMode::None;
                     let channel = otpost_domain::message::Channel::Email;
-                    let order = crate::push::Order { serial, channel, authorization };
+                    let order = crate::push::Order {
+                        serial,
+                        channel: Some(channel),
+                        authorization: Some(authorization),
+                    };
                     crate::push::push(&ports, &caller, &order, "https://x", Once::not_kept()).await.unwrap();
                 }
             }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerHash, KeyId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, KeyId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::job::Job;
 use otpost_domain::message::{Gateway, Message, Outcome};
+use otpost_domain::policy::Policy;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
@@ -17,10 +19,10 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, DeliveryQueue, Due, EnrolmentStore, Fault, Journal, KeyStore,
-    MessageRef, MessageStore, NonceStore, Page, PageRequest, PortError, PortResult, Ports, Provisioning,
-    Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TenantStore, TokenStore, UserStore,
-    VerificationStore, WrappedKey, Write,
+    Activation, AnswerStore, AuthWrite, Configuration, DeliveryQueue, Due, EnrolmentStore, Fault, JobQueue,
+    JobRef, JobStore, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page, PageRequest,
+    PolicyStore, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot,
+    Standing, Subject, TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::send::{EmailProvider, OutgoingEmail};
 
@@ -149,12 +151,16 @@ impl<'a, P: Ports> Faulty<'a, P> {
 
 impl<'a, P: Ports> Ports for Faulty<'a, P> {
     type Store = Parts<'a, P>;
+    type Configuration = Parts<'a, P>;
     type Queue = Parts<'a, P>;
     type Sealer = Parts<'a, P>;
     type Clock = P::Clock;
     type Entropy = P::Entropy;
 
     fn store(&self) -> &Self::Store {
+        &self.parts
+    }
+    fn configuration(&self) -> &Self::Configuration {
         &self.parts
     }
     fn queue(&self) -> &Self::Queue {
@@ -199,10 +205,18 @@ under_plan!(KeyStore, store {
 });
 
 under_plan!(UserStore, store {
-    fn create_user(user: &User, journal: &Journal) -> Write;
+    fn save_user(change: &UserChange<'_>) -> Write;
+    fn users(tenant: &TenantId, start: &str, page: &PageRequest) -> Page<User>;
+    fn restamp(tenant: &TenantId, user: &UserId, stamp: &[PolicyId]) -> Write;
     fn user(tenant: &TenantId, id: &UserId) -> Option<User>;
-    fn update_user(user: &User, journal: &Journal) -> Write;
     fn delete_user(user: &User, tokens: &[Token], journal: &Journal) -> Write;
+});
+
+under_plan!(PolicyStore, store {
+    fn policies(tenant: &TenantId, page: &PageRequest) -> Page<Policy>;
+    fn policy(tenant: &TenantId, id: &PolicyId) -> Option<Policy>;
+    fn save_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
+    fn delete_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
 });
 
 under_plan!(TokenStore, store {
@@ -249,11 +263,32 @@ under_plan!(NonceStore, store {
     fn take_nonce(device: &BearerHash, nonce: &str, holder: &str, until: Timestamp) -> Write;
 });
 
+under_plan!(JobStore, store {
+    fn job(job: &JobRef) -> Option<Job>;
+    fn jobs(tenant: &TenantId, page: &PageRequest) -> Page<Job>;
+    fn save_job(job: &Job) -> Write;
+    fn jobs_due(now: Timestamp, limit: usize) -> Vec<JobRef>;
+});
+
+under_plan!(JobQueue, queue {
+    fn work(job: &JobRef, delay: Duration) -> ();
+});
+
 under_plan!(DeliveryQueue, queue {
     fn deliver(message: &MessageRef) -> ();
     fn deliver_all(messages: &[MessageRef]) -> ();
     fn hand(gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> ();
 });
+
+impl<P: Ports> Configuration for Parts<'_, P> {
+    async fn policies(&self, tenant: &TenantId) -> PortResult<Arc<[Policy]>> {
+        self.plan.through("configuration", self.ports.configuration().policies(tenant)).await
+    }
+
+    fn forget(&self, tenant: &TenantId) {
+        Configuration::forget(self.ports.configuration(), tenant);
+    }
+}
 
 impl<P: Ports> Sealer for Parts<'_, P> {
     async fn new_tenant_key(&self, tenant: &TenantId) -> PortResult<WrappedKey> {

@@ -12,18 +12,22 @@ mod content;
 #[cfg(feature = "testing")]
 pub mod contract;
 pub mod deliver;
+pub mod document;
 pub mod enroll;
 #[cfg(feature = "testing")]
 pub mod faults;
+pub mod jobs;
 pub mod lifecycle;
 #[cfg(feature = "testing")]
 pub mod memory;
 pub mod once;
+pub mod policies;
 pub mod ports;
 pub mod provision;
 pub mod push;
 #[cfg(feature = "testing")]
 pub mod sample;
+pub mod seen;
 pub mod send;
 pub mod users;
 #[cfg(test)]

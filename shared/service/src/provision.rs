@@ -2,11 +2,13 @@
 
 use otpost_domain::audit::Action;
 use otpost_domain::ids::{Serial, UserId};
-use otpost_domain::otp::OtpParameters;
+use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
+use otpost_domain::policy::TokenKind;
 use otpost_domain::token::Token;
 
 use crate::caller::Caller;
 use crate::once::Once;
+use crate::policies::held;
 use crate::ports::{
     Clock as _, Entropy as _, Page, PageRequest, PortError, Ports, Provisioning, TokenStore as _,
     UserStore as _,
@@ -34,6 +36,42 @@ pub enum ProvisionError {
     Port(#[from] PortError),
 }
 
+/// How a new token is to make its codes; what is left open is by policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Time-based or counter-based.
+    pub kind: Option<TokenKind>,
+    /// The period of a time-based one.
+    pub period: Option<Period>,
+    /// The hash below the HMAC.
+    pub algorithm: Option<Algorithm>,
+    /// The length of a code.
+    pub digits: Option<Digits>,
+}
+
+impl From<OtpParameters> for Wanted {
+    fn from(parameters: OtpParameters) -> Self {
+        let OtpParameters { kind, algorithm, digits } = parameters;
+        let (of_kind, period) = match kind {
+            Kind::Totp(period) => (TokenKind::Totp, Some(period)),
+            Kind::Hotp => (TokenKind::Hotp, None),
+        };
+        Self { kind: Some(of_kind), period, algorithm: Some(algorithm), digits: Some(digits) }
+    }
+}
+
+impl Wanted {
+    fn over(self, usual: OtpParameters) -> OtpParameters {
+        let period = self.period.or(usual.kind.period()).unwrap_or_default();
+        let kind = match (self.kind, usual.kind) {
+            (Some(TokenKind::Hotp), _) | (None, Kind::Hotp) => Kind::Hotp,
+            (Some(TokenKind::Totp), _) | (None, Kind::Totp(_)) => Kind::Totp(period),
+        };
+        let algorithm = self.algorithm.unwrap_or(usual.algorithm);
+        OtpParameters { kind, algorithm, digits: self.digits.unwrap_or(usual.digits) }
+    }
+}
+
 /// Provisions a token for a user of the caller's tenant.
 ///
 /// # Errors
@@ -42,18 +80,20 @@ pub async fn provision(
     ports: &impl Ports,
     caller: &Caller,
     user: &UserId,
-    parameters: OtpParameters,
+    wanted: impl Into<Wanted>,
     once: Once<'_, Token>,
 ) -> Result<Token, ProvisionError> {
+    let wanted = wanted.into();
     for _ in 0..TRIES {
         // The user first: the tokens seen are at least as new as the version that the write names.
         let seen = ports.store().user(&caller.tenant, user).await?.ok_or(ProvisionError::NoSuchUser)?;
         if ports.store().tokens(&caller.tenant, user).await?.len() >= MAX_TOKENS {
             return Err(ProvisionError::TooManyTokens);
         }
+        let usual = held(ports, &caller.tenant, user, &seen.groups).await?.settings.token();
         let serial = Serial::new(ports.entropy().array());
         let now = ports.clock().now();
-        let token = Token::assigned(caller.tenant.clone(), user.clone(), serial, parameters, now);
+        let token = Token::assigned(caller.tenant.clone(), user.clone(), serial, wanted.over(usual), now);
         let mut journal = caller.journal(ports, Action::TokenProvisioned);
         journal.audit.user = Some(user.clone());
         journal.audit.serial = Some(token.serial.clone());

@@ -2,9 +2,11 @@
 
 use otpost_domain::audit::Action;
 use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
-use otpost_domain::enrolment::{Enrolment, LINK_LIFE};
+use otpost_domain::contact::Locale;
+use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerHash, MessageId, Serial};
 use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
+use otpost_domain::policy::Settings;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{IllegalTransition, Token};
@@ -13,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::caller::Caller;
 use crate::content::PushContent;
 use crate::once::Once;
+use crate::policies::held;
 use crate::ports::{
     Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, PortError, Ports, Push, RecordKind,
     Sealer as _, TenantStore as _, TokenStore as _, UserStore as _, Write,
@@ -23,10 +26,10 @@ use crate::ports::{
 pub struct Order {
     /// The token.
     pub serial: Serial,
-    /// By which channel.
-    pub channel: Channel,
-    /// How the authorization code gets to the user.
-    pub authorization: AuthorizationMode,
+    /// By which channel; by policy unless given.
+    pub channel: Option<Channel>,
+    /// How the authorization code gets to the user; by policy unless given.
+    pub authorization: Option<AuthorizationMode>,
 }
 
 /// A message on its way.
@@ -79,8 +82,7 @@ pub async fn push(
     once: Once<'_, Pushed>,
 ) -> Result<Pushed, PushError> {
     let Order { serial, channel, authorization: mode } = order;
-    let channel = *channel;
-    if Gateway::routes(channel).is_empty() {
+    if let Some(channel) = channel.filter(|channel| Gateway::routes(*channel).is_empty()) {
         return Err(PushError::NoGateway(channel));
     }
     for _ in 0..3 {
@@ -91,9 +93,12 @@ pub async fn push(
             return Err(PushError::InactiveUser);
         }
 
+        let settings = held(ports, &caller.tenant, &user.id, &user.groups).await?.settings;
+        let mode = mode.unwrap_or(settings.authorization_code);
+        let channel = channel.unwrap_or_else(|| usual_channel(&settings, &user));
         let now = ports.clock().now();
         let code = ports.entropy().bearer_code();
-        let authorization = new_authorization(ports, *mode);
+        let authorization = new_authorization(ports, mode);
         let superseded = token.link().cloned();
         let token = token.pushed(code.hash(), now)?;
         let enrolment = Enrolment::new(
@@ -102,17 +107,18 @@ pub async fn push(
             token.user.clone(),
             token.serial.clone(),
             now,
-            LINK_LIFE,
+            settings.link_life(),
             kept(ports, &token, &code.hash(), authorization.as_ref()).await?,
         );
-        let told = authorization.as_ref().filter(|_| *mode == AuthorizationMode::SameMessage);
+        let told = authorization.as_ref().filter(|_| mode == AuthorizationMode::SameMessage);
         let link = Link {
             url: format!("{public_url}/e/{}", code.expose()),
             authorization: told.map(|code| code.for_people().expose().to_owned()),
             made_at: now,
             expires_at: enrolment.expires_at,
         };
-        let message = outgoing(ports, &tenant, &user, serial, channel, link).await?;
+        let locale = user.locale.clone().unwrap_or(settings.locale);
+        let message = outgoing(ports, &tenant, &user, &locale, serial, channel, link).await?;
 
         let mut journal = caller.journal(ports, Action::TokenPushed);
         journal.audit.user = Some(user.id);
@@ -124,7 +130,7 @@ pub async fn push(
             AuthorizationMode::None => Some("no authorization code"),
         };
         // No gateway serves a second channel yet, so the caller passes the code on.
-        let authorization = authorization.filter(|_| *mode == AuthorizationMode::OtherChannelOrOperator);
+        let authorization = authorization.filter(|_| mode == AuthorizationMode::OtherChannelOrOperator);
         let pushed = Pushed { message, authorization };
         let journal = once.record(ports, &pushed, journal).await?;
         let push = Push {
@@ -140,6 +146,20 @@ pub async fn push(
         }
     }
     Err(PushError::Busy)
+}
+
+/// The first channel that policy names, that has a gateway, and by which the user can be reached; else the first that
+/// it names, which then says what is wrong.
+fn usual_channel(settings: &Settings, user: &User) -> Channel {
+    let named = settings.channels.all();
+    let usable = named.iter().find(|channel| {
+        let reached = match channel {
+            Channel::Email => user.email.is_some(),
+            Channel::Sms => user.phone.is_some(),
+        };
+        reached && !Gateway::routes(**channel).is_empty()
+    });
+    usable.or(named.first()).copied().unwrap_or(Channel::Email)
 }
 
 /// The record is the outbox: when the queue fails, the sweep finds the message, so the caller has his success.
@@ -180,6 +200,7 @@ async fn outgoing(
     ports: &impl Ports,
     tenant: &Tenant,
     user: &User,
+    locale: &Locale,
     serial: &Serial,
     channel: Channel,
     link: Link,
@@ -197,8 +218,8 @@ async fn outgoing(
         username: user.id.to_string(),
         display_name: user.name().to_owned(),
         tenant_name: tenant.name.as_str().to_owned(),
-        locale: user.locale.as_str().to_owned(),
-        expires: expires_at.for_people(user.locale.as_str()),
+        locale: locale.as_str().to_owned(),
+        expires: expires_at.for_people(locale.as_str()),
         authz_code: authorization,
     };
     let sealed =
@@ -241,7 +262,7 @@ mod tests {
     const URL: &str = "https://otp.example.org";
 
     fn by(serial: &Serial, channel: Channel) -> Order {
-        Order { serial: serial.clone(), channel, authorization: AuthorizationMode::None }
+        Order { serial: serial.clone(), channel: Some(channel), authorization: Some(AuthorizationMode::None) }
     }
 
     async fn assigned(ports: &MemoryPorts, email: Option<&str>) -> Serial {

@@ -14,11 +14,17 @@ use otpost_domain::audit::{Action, Actor};
 use otpost_domain::authorization::{Authorization, AuthorizationCode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::device::Device;
-use otpost_domain::enrolment::{Enrolment, LINK_LIFE};
-use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::document::Value;
+use otpost_domain::enrolment::{Enrolment, LinkLife};
+use otpost_domain::ids::{
+    BearerCode, BearerHash, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
+};
+use otpost_domain::job::{Job, JobKind};
 use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
 use otpost_domain::otp::OtpParameters;
+use otpost_domain::policy::{Policy, PolicyDocument};
 use otpost_domain::secret::SecretText;
+use otpost_domain::tenant::GroupName;
 use otpost_domain::token::{SealedSeed, Token};
 
 use crate::caller::Caller;
@@ -26,8 +32,8 @@ use crate::content::PushContent;
 use crate::memory::MemoryPorts;
 use crate::once::Once;
 use crate::ports::{
-    Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PortResult, Ports as _, Push,
-    RecordKind, Sealer as _, TokenStore as _, Write,
+    Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PolicyStore as _, PortResult,
+    Ports as _, Push, RecordKind, Sealer as _, TokenStore as _, Write,
 };
 use crate::users::{Profile, create_user};
 
@@ -112,7 +118,26 @@ pub fn message() -> MessageId {
     MessageId::new(MemoryPorts::new().clock().now(), [1; 10])
 }
 
-/// Tenant `acme` with a key of each role; `jane` with an active token; `joe` with a token whose link is on its way
+/// The job that the sample policy called for.
+#[must_use]
+pub fn job() -> JobId {
+    JobId::new(MemoryPorts::new().clock().now(), [1; 10])
+}
+
+/// Policy `staff` for the group Staff, with the job that it called for.
+async fn staff(ports: &MemoryPorts, caller: &Caller) {
+    let now = ports.clock().now();
+    let groups = Value::object([("groups", Value::List(vec![Value::text("Staff")]))]);
+    let settings = Value::object([("window_steps", Value::Whole(2))]);
+    let document = PolicyDocument::read(&Value::object([("applies_to", groups), ("settings", settings)]));
+    let id = PolicyId::try_from("staff").expect("a policy's id");
+    let policy = Policy::new(id, document.expect("a document"), now);
+    let job = Job::new(job(), tenant(), JobKind::Restamp, now);
+    let journal = caller.journal(ports, Action::PolicyCreated);
+    done(ports.store().save_policy(&tenant(), &policy, Some(&job), &journal).await);
+}
+
+/// Tenant `acme` with a key of each role, and the policy `staff`; `jane` with an active token; `joe` with a token whose link is on its way
 /// and has been handed to SES's sender.
 ///
 /// # Panics
@@ -125,10 +150,12 @@ pub async fn sample_world() -> MemoryPorts {
         let journal = caller.journal(&ports, Action::KeyCreated);
         done(ports.store().create_key(&key(role).0, &journal).await);
     }
+    staff(&ports, &caller).await;
     let [janes, joes] = serials();
     for user in ["jane", "joe"] {
         let email = EmailAddress::try_from(format!("{user}@example.org").as_str()).ok();
-        let profile = Profile { email, ..Profile::default() };
+        let groups = [GroupName::try_from("Staff").expect("a name")].into();
+        let profile = Profile { email, groups, ..Profile::default() };
         create_user(&ports, &caller, UserId::try_from(user).expect("an id"), profile, Once::not_kept())
             .await
             .expect("a user");
@@ -159,7 +186,7 @@ async fn enrolling(
     let sealed = ports.sealer().seal(&tenant(), kind, link_hash.as_str(), hash.as_slice()).await;
     let authorization = Some(Authorization { sealed_hash: sealed.expect("seals"), wrong_codes: 0 });
     let (to, of) = (user.clone(), serial.clone());
-    let enrolment = Enrolment::new(link_hash, tenant(), to, of, now, LINK_LIFE, authorization);
+    let enrolment = Enrolment::new(link_hash, tenant(), to, of, now, LinkLife::default(), authorization);
     let message = Message {
         id: MessageId::new(now, random),
         tenant: tenant(),

@@ -1,13 +1,19 @@
 //! Users, as the API keeps them. (A directory will use the same.)
 
+use std::collections::BTreeSet;
+
 use otpost_domain::audit::Action;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
-use otpost_domain::tenant::User;
+use otpost_domain::tenant::{GroupName, User};
 
 use crate::caller::Caller;
 use crate::once::Once;
-use crate::ports::{Clock as _, PageRequest, PortError, Ports, TokenStore as _, UserStore as _, Write};
+use crate::policies::held;
+use crate::ports::{
+    Clock as _, Page, PageRequest, PortError, PortResult, Ports, TokenStore as _, UserChange, UserStore as _,
+    Write,
+};
 
 /// What is known of a user besides their id.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +24,10 @@ pub struct Profile {
     pub email: Option<EmailAddress>,
     /// Where texts go.
     pub phone: Option<PhoneNumber>,
-    /// The language of their messages.
-    pub locale: Locale,
+    /// The language of their messages; by policy unless given.
+    pub locale: Option<Locale>,
+    /// The groups that they are in.
+    pub groups: BTreeSet<GroupName>,
 }
 
 /// A change: what is `None` stays, what is `Some(None)` goes.
@@ -32,7 +40,9 @@ pub struct Change {
     /// Where texts go.
     pub phone: Option<Option<PhoneNumber>>,
     /// The language of their messages.
-    pub locale: Option<Locale>,
+    pub locale: Option<Option<Locale>>,
+    /// The groups that they are in, all of them.
+    pub groups: Option<BTreeSet<GroupName>>,
     /// Whether their codes are accepted.
     pub active: Option<bool>,
 }
@@ -69,7 +79,8 @@ pub async fn create_user(
     once: Once<'_, User>,
 ) -> Result<User, UserError> {
     let now = ports.clock().now();
-    let Profile { display_name, email, phone, locale } = profile;
+    let Profile { display_name, email, phone, locale, groups } = profile;
+    let stamp = held(ports, &caller.tenant, &id, &groups).await?.stamp;
     let user = User {
         tenant: caller.tenant.clone(),
         id,
@@ -77,6 +88,7 @@ pub async fn create_user(
         email,
         phone,
         locale,
+        groups,
         active: true,
         version: 1,
         created_at: now,
@@ -85,7 +97,8 @@ pub async fn create_user(
     let mut journal = caller.journal(ports, Action::UserCreated);
     journal.audit.user = Some(user.id.clone());
     let journal = once.record(ports, &user, journal).await?;
-    match ports.store().create_user(&user, &journal).await? {
+    let change = UserChange { user: &user, stamp: &stamp, journal: &journal };
+    match ports.store().save_user(&change).await? {
         Write::Done => Ok(user),
         Write::Stale => Err(UserError::Exists),
     }
@@ -97,6 +110,19 @@ pub async fn create_user(
 /// When the tenant has no such user, or a port fails.
 pub async fn user(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result<User, UserError> {
     ports.store().user(&caller.tenant, id).await?.ok_or(UserError::NoSuchUser)
+}
+
+/// Lists the users of the caller's tenant whose ids begin with `start`, by id.
+///
+/// # Errors
+/// When a port fails.
+pub async fn users(
+    ports: &impl Ports,
+    caller: &Caller,
+    start: &str,
+    page: &PageRequest,
+) -> PortResult<Page<User>> {
+    ports.store().users(&caller.tenant, start, page).await
 }
 
 /// Changes a user, if they are still in the version `seen` where one is given.
@@ -115,17 +141,20 @@ pub async fn change_user(
         if seen.is_some_and(|seen| seen != user.version) {
             return Err(UserError::Changed);
         }
-        let Change { display_name, email, phone, locale, active } = change.clone();
+        let Change { display_name, email, phone, locale, groups, active } = change.clone();
         user.display_name = display_name.unwrap_or(user.display_name);
         user.email = email.unwrap_or(user.email);
         user.phone = phone.unwrap_or(user.phone);
         user.locale = locale.unwrap_or(user.locale);
+        user.groups = groups.unwrap_or(user.groups);
         user.active = active.unwrap_or(user.active);
         user.updated_at = ports.clock().now();
         user.version += 1;
         let mut journal = caller.journal(ports, Action::UserChanged);
         journal.audit.user = Some(user.id.clone());
-        if ports.store().update_user(&user, &journal).await? == Write::Done {
+        let stamp = held(ports, &caller.tenant, id, &user.groups).await?.stamp;
+        let change = UserChange { user: &user, stamp: &stamp, journal: &journal };
+        if ports.store().save_user(&change).await? == Write::Done {
             return Ok(user);
         }
     }

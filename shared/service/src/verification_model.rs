@@ -11,7 +11,7 @@ use data_encoding::BASE32_NOPAD;
 use otpost_domain::authorization::AuthorizationMode;
 use otpost_domain::ids::{BearerCode, BearerHash, Serial, TenantId, UserId};
 use otpost_domain::message::Channel;
-use otpost_domain::otp::{Algorithm, Code, Kind, OtpParameters, Period, hotp};
+use otpost_domain::otp::{Algorithm, Code, Kind, OtpParameters, Period, Tolerance, hotp};
 use otpost_domain::secret::Seed;
 use otpost_domain::time::Timestamp;
 use otpost_domain::verification::{
@@ -311,6 +311,7 @@ struct SlowPorts(MemoryPorts);
 
 impl Ports for SlowPorts {
     type Store = MemoryStore;
+    type Configuration = MemoryStore;
     type Queue = MemoryQueue;
     type Sealer = Self;
     type Clock = ManualClock;
@@ -318,6 +319,9 @@ impl Ports for SlowPorts {
 
     fn store(&self) -> &MemoryStore {
         self.0.store()
+    }
+    fn configuration(&self) -> &MemoryStore {
+        self.0.configuration()
     }
     fn queue(&self) -> &MemoryQueue {
         self.0.queue()
@@ -500,7 +504,11 @@ impl World {
                 let once = Once::not_kept();
                 let token = provision::provision(&ports, &caller, &jane(), parameters, once).await.unwrap();
                 let authorization = AuthorizationMode::None;
-                let order = push::Order { serial: token.serial, channel: Channel::Email, authorization };
+                let order = push::Order {
+                    serial: token.serial,
+                    channel: Some(Channel::Email),
+                    authorization: Some(authorization),
+                };
                 let url = "https://otp.example.org";
                 let pushed = push::push(&ports, &caller, &order, url, Once::not_kept()).await.unwrap();
                 devices.push(enrols(&ports, &MessageRef::from(&pushed.message)).await);
@@ -734,7 +742,8 @@ impl World {
         let (request, id) = (BearerHash::stored("request"), BearerHash::stored("try"));
         let at = self.ports.clock().now();
         let source = self.issued[source].as_ref().map(BearerCode::hash);
-        let attempt = Try { shown: Shown::Code(&code), source, issue: None, request, id, at };
+        let (shown, tolerance) = (Shown::Code(&code), Tolerance::default());
+        let attempt = Try { shown, tolerance, source, issue: None, request, id, at };
         matches!(self.row().decide(&open, &attempt), Decision::Accept(_))
     }
 
@@ -942,6 +951,7 @@ impl Bare {
             guess.issue.map(|number| Issue { hash: Self::id(number), sealed: SealedSource(Vec::new()) });
         let attempt = Try {
             shown: Shown::Code(&code),
+            tolerance: Tolerance::default(),
             source: guess.source.map(Self::id),
             issue,
             request: each.clone(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use otpost_domain::audit::{Action, Reason};
 use otpost_domain::ids::{BearerCode, BearerHash, Serial, TenantId, UserId};
-use otpost_domain::otp::Code;
+use otpost_domain::otp::{Code, Tolerance};
+use otpost_domain::policy::{Settings, stamped};
 use otpost_domain::secret::Seed;
 use otpost_domain::token::{IllegalTransition, SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Accepted, AuthRow, Decision, Issue, OpenToken, SealedSource, Shown, Try};
@@ -12,8 +13,8 @@ use otpost_domain::verification::{Accepted, AuthRow, Decision, Issue, OpenToken,
 use crate::caller::Caller;
 use crate::once::Once;
 use crate::ports::{
-    AuthWrite, Clock as _, Entropy as _, Fault, PortError, PortResult, Ports, RecordKind, Sealer as _,
-    Standing, Subject, TokenStore as _, VerificationStore as _, Write,
+    AuthWrite, Clock as _, Configuration as _, Entropy as _, Fault, PortError, PortResult, Ports, RecordKind,
+    Sealer as _, Standing, Subject, TokenStore as _, VerificationStore as _, Write,
 };
 
 /// A code to check.
@@ -99,11 +100,14 @@ pub async fn verify(
     if let (Subject::User(user), Some(accepted)) = (&subject, auth.answered(&request, ports.clock().now())) {
         return Ok(told_before(ports, tenant, user, accepted).await?);
     }
+    let policies = ports.configuration().policies(tenant).await?;
+    let tolerance = Settings::under(&stamped(&policies, &auth.policies)).tolerance();
     let open = opened(ports, tenant, &tokens).await?;
     let issued = if remember { Some(issue(ports, tenant, &request).await?) } else { None };
     for _ in 0..TRIES {
         let attempt = Try {
             shown: Shown::Code(&code),
+            tolerance,
             source: source.as_ref().map(BearerCode::hash),
             issue: issued.as_ref().map(|(_, issue)| issue.clone()),
             request: request.clone(),
@@ -288,7 +292,8 @@ pub async fn resync(
     for _ in 0..TRIES {
         let at = ports.clock().now();
         let (request, id) = (id.clone(), id.clone());
-        let attempt = Try { shown: Shown::Pair(codes), source: None, issue: None, request, id, at };
+        let (shown, tolerance) = (Shown::Pair(codes), Tolerance::default());
+        let attempt = Try { shown, tolerance, source: None, issue: None, request, id, at };
         match auth.decide(&open, &attempt) {
             Decision::Locked { retry_after } => return Err(ResyncError::Locked { retry_after }),
             Decision::Accept(acceptance) => {

@@ -1,6 +1,5 @@
 //! Answers that are kept for repeated requests, and signatures' nonces.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use otpost_domain::ids::BearerHash;
@@ -11,7 +10,7 @@ use otpost_service::ports::{
 
 use super::rows::AnswerRow;
 use super::transaction::item;
-use super::{DynamoStore, keys, number, row, text};
+use super::{DynamoStore, keys, number, row, text, written};
 use crate::fault::sorted;
 
 impl AnswerStore for DynamoStore {
@@ -66,13 +65,8 @@ impl AnswerStore for DynamoStore {
             .expression_attribute_values(":holder", text(slot.holder.clone()))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(sorted("DeleteItem", &error)),
-            },
-        }
+        // Stale: it is somebody else's, or filled.
+        written("DeleteItem", sent).map(|_| ())
     }
 }
 
@@ -97,12 +91,6 @@ impl NonceStore for DynamoStore {
             .expression_attribute_values(":holder", text(holder))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(Write::Done),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Write::Stale),
-                _ => Err(sorted("PutItem", &error)),
-            },
-        }
+        written("PutItem", sent)
     }
 }

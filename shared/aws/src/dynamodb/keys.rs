@@ -1,13 +1,14 @@
 //! Partition and sort keys.
 
-use otpost_domain::ids::{BearerHash, MessageId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{Token, TokenState};
-use otpost_service::ports::{MessageRef, Slot, Subject};
+use otpost_service::ports::{JobRef, MessageRef, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const META: &str = "META";
 pub(super) const KEY: &str = "KEY#";
+pub(super) const POLICY: &str = "POL#";
 pub(super) const USER: &str = "U";
 pub(super) const AUTH: &str = "A";
 pub(super) const TOKEN: &str = "A#T#";
@@ -17,9 +18,16 @@ pub(super) const NONCE: &str = "N";
 pub(super) const POINTER: &str = "S";
 pub(super) const LINK: &str = "L";
 pub(super) const MESSAGE: &str = "M";
+pub(super) const JOB: &str = "J";
+/// The shard of jobs in the index of open messages.
+pub(super) const JOBS: &str = "J";
 
 pub(super) fn tenant(tenant: &TenantId) -> String {
     format!("T#{tenant}")
+}
+
+pub(super) fn policy(id: &PolicyId) -> String {
+    format!("{POLICY}{id}")
 }
 
 pub(super) fn user(tenant: &TenantId, user: &UserId) -> String {
@@ -82,6 +90,21 @@ pub(super) fn message(message: &MessageRef) -> String {
 pub(super) fn parse_message(pk: &str) -> Option<MessageRef> {
     let (tenant, id) = pk.strip_prefix("T#")?.split_once("#M#")?;
     Some(MessageRef { tenant: TenantId::try_from(tenant).ok()?, id: MessageId::try_from(id).ok()? })
+}
+
+pub(super) fn job(job: &JobRef) -> String {
+    format!("T#{}#J#{}", job.tenant, job.id)
+}
+
+/// Reads [`job`] back.
+pub(super) fn parse_job(pk: &str) -> Option<JobRef> {
+    let (tenant, id) = pk.strip_prefix("T#")?.split_once("#J#")?;
+    Some(JobRef { tenant: TenantId::try_from(tenant).ok()?, id: JobId::try_from(id).ok()? })
+}
+
+/// Under what the jobs of a tenant stand in the index `messages-by-user`.
+pub(super) fn jobs(tenant: &TenantId) -> String {
+    format!("T#{tenant}#JOBS")
 }
 
 pub(super) fn shard(shard: u8) -> String {

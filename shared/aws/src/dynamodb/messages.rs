@@ -2,25 +2,17 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use otpost_domain::ids::{MessageId, TenantId, UserId};
 use otpost_domain::message::{LEASE, MAX_TRIES, Message, MessageStatus, ROUTE_TIME};
 use otpost_domain::time::Timestamp;
-use otpost_service::ports::{
-    Due, Fault, MessageRef, MessageStore, Page, PageRequest, PortError, PortResult, Write,
-};
+use otpost_service::ports::{Due, MessageRef, MessageStore, Page, PageRequest, PortResult, Write};
 
 use super::rows::MessageRow;
 use super::transaction::item;
-use super::{
-    DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, cut, keys, number, one_more_than, row, text,
-};
+use super::{DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, keys, number, row, string, text, written};
 use crate::fault::{corrupt, sorted};
-
-/// How often a batch is asked for what it has left out.
-const ROUNDS: usize = 4;
 
 impl MessageStore for DynamoStore {
     async fn message(&self, message: &MessageRef) -> PortResult<Option<Message>> {
@@ -34,36 +26,15 @@ impl MessageStore for DynamoStore {
         user: &UserId,
         request: &PageRequest,
     ) -> PortResult<Page<Message>> {
-        let user_key = keys::user(tenant, user);
-        let start = match request.after.as_deref().map(MessageId::try_from).transpose().map_err(corrupt)? {
-            Some(id) => {
-                let mut start = key(&MessageRef { tenant: tenant.clone(), id: id.clone() });
-                start.insert("user_key".to_owned(), text(user_key.clone()));
-                start.insert("id".to_owned(), text(id.as_str()));
-                Some(start)
-            }
-            None => None,
-        };
-        let found = self
-            .client
-            .query()
-            .table_name(self.flow()?)
-            .index_name(MESSAGES_BY_USER)
-            .key_condition_expression("user_key = :user")
-            .expression_attribute_values(":user", text(user_key))
-            .scan_index_forward(false)
-            .set_exclusive_start_key(start)
-            .limit(one_more_than(request.limit))
-            .send()
-            .await
-            .map_err(|error| sorted("Query", &error))?;
-        let mut found = found.items.unwrap_or_default();
-        let next = cut(&mut found, request.limit).and_then(|last| string(last, "id")).map(str::to_owned);
-        let ids = found.iter().filter_map(|item| string(item, "id"));
-        let ids = ids.map(MessageId::try_from).collect::<Result<Vec<_>, _>>().map_err(corrupt)?;
-        let references: Vec<MessageRef> =
-            ids.into_iter().map(|id| MessageRef { tenant: tenant.clone(), id }).collect();
-        Ok(Page { items: self.messages(&references).await?, next })
+        let after = request.after.as_deref().map(MessageId::try_from).transpose().map_err(corrupt)?;
+        let place = |id: &MessageId| key(&MessageRef { tenant: tenant.clone(), id: id.clone() });
+        let start = after.map(|id| (place(&id), id.to_string()));
+        let (ids, next) =
+            self.listed_in_flow(MESSAGES_BY_USER, keys::user(tenant, user), start, request.limit).await?;
+        let ids = ids.iter().map(|id| MessageId::try_from(id.as_str())).collect::<Result<Vec<_>, _>>();
+        let wanted = ids.map_err(corrupt)?.iter().map(place).collect();
+        let rows: Vec<MessageRow> = self.rows(self.flow()?, wanted).await?;
+        Ok(Page { items: rows.into_iter().map(Message::try_from).collect::<PortResult<_>>()?, next })
     }
 
     async fn claim(&self, message: &MessageRef, number_: u8, now: Timestamp) -> PortResult<Option<Message>> {
@@ -119,13 +90,7 @@ impl MessageStore for DynamoStore {
             .expression_attribute_values(":old", number(message.version.saturating_sub(1)))
             .send()
             .await;
-        match saved {
-            Ok(_) => Ok(Write::Done),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Write::Stale),
-                _ => Err(sorted("PutItem", &error)),
-            },
-        }
+        written("PutItem", saved)
     }
 
     async fn put_aside(&self, message: &MessageRef) -> PortResult<()> {
@@ -138,13 +103,8 @@ impl MessageStore for DynamoStore {
             .condition_expression("attribute_exists(PK)")
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(sorted("UpdateItem", &error)),
-            },
-        }
+        // Stale: it is gone.
+        written("UpdateItem", sent).map(|_| ())
     }
 
     async fn due(
@@ -182,37 +142,6 @@ impl MessageStore for DynamoStore {
     }
 }
 
-impl DynamoStore {
-    /// At most 100 messages, in the order given; one that is gone meanwhile is left out.
-    async fn messages(&self, references: &[MessageRef]) -> PortResult<Vec<Message>> {
-        let mut rows: HashMap<String, MessageRow> = HashMap::new();
-        let mut wanted: Vec<Item> = references.iter().map(key).collect();
-        for _ in 0..ROUNDS {
-            if wanted.is_empty() {
-                break;
-            }
-            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(corrupt)?;
-            let table = self.flow()?;
-            let sent = self.client.batch_get_item().request_items(table, keys).send().await;
-            let got = sent.map_err(|error| sorted("BatchGetItem", &error))?;
-            for item in got.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                let pk = string(&item, "PK").unwrap_or_default().to_owned();
-                rows.insert(pk, row(item)?);
-            }
-            let rest = got.unprocessed_keys.unwrap_or_default().remove(table);
-            wanted = rest.map(|keys| keys.keys).unwrap_or_default();
-        }
-        if !wanted.is_empty() {
-            return Err(PortError::new(Fault::Throttled, "BatchGetItem leaves keys unprocessed"));
-        }
-        references.iter().filter_map(|id| rows.remove(&keys::message(id))).map(Message::try_from).collect()
-    }
-}
-
 fn key(message: &MessageRef) -> Item {
     HashMap::from([("PK".to_owned(), text(keys::message(message))), ("SK".to_owned(), text(keys::MESSAGE))])
-}
-
-fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
 }

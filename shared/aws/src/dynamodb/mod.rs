@@ -7,7 +7,8 @@
 //! | core | `TENANTS` | tenant | the list of tenants |
 //! | core | `T#<t>` | `META` | a tenant and its wrapped data key |
 //! | core | `T#<t>` | `KEY#<id>` | an API key |
-//! | core | `T#<t>#U#<u>` | `U` | a user |
+//! | core | `T#<t>` | `POL#<id>` | a policy |
+//! | core | `T#<t>#U#<u>` | `U` | a user; in index `users-by-tenant` |
 //! | core | `T#<t>#U#<u>` | `A` | the user's auth row; a decoy's has `decoy` and a TTL |
 //! | core | `T#<t>#U#<u>` | `A#T#<serial>` | a token |
 //! | core | `T#<t>#U#<u>` | `R#T#<serial>` | a revoked token |
@@ -17,6 +18,7 @@
 //! | flow | `L#<link hash>` | `L` | an enrolment |
 //! | flow | `T#<t>#I#<digest>` | `I` | the answer to a request, for its repetitions |
 //! | flow | `N#<device>#<nonce>` | `N` | a signature's nonce |
+//! | flow | `T#<t>#J#<id>` | `J` | a job; in index `messages-by-user` under its tenant, and in `open-messages` until it is done |
 //! | flow | `T#<t>#M#<id>` | `M` | a message; in index `messages-by-user`, and in `open-messages` while it is open |
 //!
 //! The auth row and the tokens share a partition and the prefix `A`, so that one strongly consistent Query reads all
@@ -25,8 +27,10 @@
 mod answers;
 mod auth;
 mod enrolments;
+mod jobs;
 mod keys;
 mod messages;
+mod policies;
 mod rows;
 mod tenants;
 mod tokens;
@@ -38,8 +42,10 @@ use std::fmt::Display;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
-use otpost_service::ports::{Page, PageRequest, PortResult};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use otpost_service::ports::{Fault, Page, PageRequest, PortError, PortResult, Write};
 use serde::de::DeserializeOwned;
 
 use crate::fault::{corrupt, not_given, sorted};
@@ -51,6 +57,11 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 const MESSAGES_BY_USER: &str = "messages-by-user";
 /// The sparse index of open messages in 16 shards, ordered by when they are due.
 const OPEN_MESSAGES: &str = "open-messages";
+
+/// The index of a tenant's users by id.
+const USERS_BY_TENANT: &str = "users-by-tenant";
+/// How often a batch is asked for what it has left out.
+const ROUNDS: usize = 4;
 
 /// The stores on DynamoDB.
 #[derive(Clone, Debug)]
@@ -127,6 +138,95 @@ impl DynamoStore {
             .map(|sk| sk.strip_prefix(prefix).unwrap_or(&sk).to_owned());
         Ok(Page { items: items.into_iter().map(row).collect::<PortResult<_>>()?, next })
     }
+}
+
+impl DynamoStore {
+    /// At most 100 rows of one table, in the order given; one that is gone is left out.
+    async fn rows<R: DeserializeOwned>(&self, table: &str, wanted: Vec<Item>) -> PortResult<Vec<R>> {
+        let order: Vec<String> =
+            wanted.iter().filter_map(|key| string(key, "PK")).map(str::to_owned).collect();
+        let mut rows: HashMap<String, R> = HashMap::new();
+        let mut wanted = wanted;
+        for _ in 0..ROUNDS {
+            if wanted.is_empty() {
+                break;
+            }
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(corrupt)?;
+            let sent = self.client.batch_get_item().request_items(table, keys).send().await;
+            let got = sent.map_err(|error| sorted("BatchGetItem", &error))?;
+            for item in got.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                let pk = string(&item, "PK").unwrap_or_default().to_owned();
+                rows.insert(pk, row(item)?);
+            }
+            let rest = got.unprocessed_keys.unwrap_or_default().remove(table);
+            wanted = rest.map(|keys| keys.keys).unwrap_or_default();
+        }
+        if !wanted.is_empty() {
+            return Err(PortError::new(Fault::Throttled, "BatchGetItem leaves keys unprocessed"));
+        }
+        Ok(order.iter().filter_map(|pk| rows.remove(pk)).collect())
+    }
+
+    /// A page of the ids that an index of table `flow` lists, the newest first, and the last of them when there are
+    /// more. `start` is the place and the id of the one before.
+    async fn listed_in_flow(
+        &self,
+        index: &str,
+        key: String,
+        start: Option<(Item, String)>,
+        limit: usize,
+    ) -> PortResult<(Vec<String>, Option<String>)> {
+        let start = start.map(|(mut place, id)| {
+            place.insert("user_key".to_owned(), text(key.clone()));
+            place.insert("id".to_owned(), text(id));
+            place
+        });
+        let found = self
+            .client
+            .query()
+            .table_name(self.flow()?)
+            .index_name(index)
+            .key_condition_expression("user_key = :key")
+            .expression_attribute_values(":key", text(key))
+            .scan_index_forward(false)
+            .set_exclusive_start_key(start)
+            .limit(one_more_than(limit))
+            .send()
+            .await
+            .map_err(|error| sorted("Query", &error))?;
+        let mut found = found.items.unwrap_or_default();
+        let next = cut(&mut found, limit).and_then(|last| string(last, "id")).map(str::to_owned);
+        Ok((found.iter().filter_map(|item| string(item, "id")).map(str::to_owned).collect(), next))
+    }
+}
+
+/// A page of rows as a page of values.
+fn read<R, T: TryFrom<R, Error = PortError>>(page: Page<R>) -> PortResult<Page<T>> {
+    let items = page.items.into_iter().map(T::try_from).collect::<PortResult<_>>()?;
+    Ok(Page { items, next: page.next })
+}
+
+/// The code of a write whose condition did not hold.
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
+
+/// What became of a conditional write.
+fn written<T, E: ProvideErrorMetadata>(
+    operation: &str,
+    sent: Result<T, SdkError<E, HttpResponse>>,
+) -> PortResult<Write> {
+    match sent {
+        Ok(_) => Ok(Write::Done),
+        Err(error)
+            if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some(CONDITION_FAILED) =>
+        {
+            Ok(Write::Stale)
+        }
+        Err(error) => Err(sorted(operation, &error)),
+    }
+}
+
+fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
 }
 
 /// Cuts a list that was asked for one item more than wanted; gives the last item when there is more behind it.

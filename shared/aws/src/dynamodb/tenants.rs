@@ -1,5 +1,7 @@
 //! Tenants and API keys.
 
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::ids::{KeyId, TenantId};
 use otpost_domain::tenant::Tenant;
@@ -10,9 +12,7 @@ use otpost_service::ports::{
 
 use super::rows::{KeyRow, TenantKeys, TenantRow};
 use super::transaction::{Transaction, absent};
-use super::{DynamoStore, keys, number};
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
+use super::{DynamoStore, keys, number, read};
 
 impl DynamoStore {
     /// The wrapped data keys of a tenant; one request.
@@ -20,12 +20,6 @@ impl DynamoStore {
         let row: Option<TenantRow> = self.get(self.core()?, keys::tenant(tenant), keys::META).await?;
         row.map(TenantRow::keys).transpose()
     }
-}
-
-/// A page of rows as a page of values.
-fn read<R, T: TryFrom<R, Error = otpost_service::ports::PortError>>(page: Page<R>) -> PortResult<Page<T>> {
-    let items = page.items.into_iter().map(T::try_from).collect::<PortResult<_>>()?;
-    Ok(Page { items, next: page.next })
 }
 
 impl TenantStore for DynamoStore {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use otpost_domain::ids::{Serial, TenantId, UserId};
@@ -14,8 +13,7 @@ use otpost_service::ports::{
 
 use super::rows::{EnrolmentRow, MessageRow, PointerRow, TokenRow};
 use super::transaction::{Committed, Transaction, absent, replaces};
-use super::{DynamoStore, keys, number, text};
-use crate::fault::sorted;
+use super::{DynamoStore, keys, number, text, written};
 
 impl DynamoStore {
     pub(super) async fn pointer(&self, tenant: &TenantId, serial: &Serial) -> PortResult<Option<PointerRow>> {
@@ -148,13 +146,7 @@ impl TokenStore for DynamoStore {
             .expression_attribute_values(":old", bytes(old))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(Write::Done),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Write::Stale),
-                _ => Err(sorted("UpdateItem", &error)),
-            },
-        }
+        written("UpdateItem", sent)
     }
 
     async fn push(&self, push: &Push<'_>) -> PortResult<Write> {

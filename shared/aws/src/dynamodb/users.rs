@@ -1,45 +1,74 @@
 //! Users, each with the auth row beside it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use otpost_domain::ids::{TenantId, UserId};
+use otpost_domain::ids::{PolicyId, TenantId, UserId};
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
-use otpost_service::ports::{Journal, PortResult, UserStore, Write};
+use otpost_service::ports::{Journal, Page, PageRequest, PortResult, UserChange, UserStore, Write};
 
 use super::rows::{AuthItem, UserRow};
 use super::transaction::{Transaction, absent, replaces, unchanged};
-use super::{DynamoStore, keys};
+use super::{DynamoStore, Item, USERS_BY_TENANT, cut, keys, one_more_than, string, text, written};
+use crate::fault::{corrupt, sorted};
 
 impl UserStore for DynamoStore {
-    async fn create_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
-        let core = self.core()?;
-        let decoy_may_go =
-            ("attribute_not_exists(PK) OR decoy = :true", vec![(":true", AttributeValue::Bool(true))]);
-        let made = Transaction::default().put(core, &UserRow::from(user), absent())?.put(
-            core,
-            &AuthItem::of_new_user(user),
-            decoy_may_go,
-        )?;
-        Ok(made.commit(self, journal).await?.into())
+    async fn save_user(&self, change: &UserChange<'_>) -> PortResult<Write> {
+        if change.user.version == 1 { self.make_user(change).await } else { self.change_user(change).await }
+    }
+
+    async fn users(&self, tenant: &TenantId, start: &str, request: &PageRequest) -> PortResult<Page<User>> {
+        let after = request.after.as_deref().map(UserId::try_from).transpose().map_err(corrupt)?;
+        let after = after.map(|id| {
+            let mut place = key(tenant, &id);
+            place.insert("users_of".to_owned(), text(tenant.as_str()));
+            place.insert("id".to_owned(), text(id.as_str()));
+            place
+        });
+        // No key may be empty, not even one to begin with.
+        let (condition, start) = if start.is_empty() {
+            ("users_of = :tenant", None)
+        } else {
+            ("users_of = :tenant AND begins_with(id, :start)", Some(text(start)))
+        };
+        let query = self.client.query().table_name(self.core()?).index_name(USERS_BY_TENANT);
+        let query = query.key_condition_expression(condition);
+        let query = query.expression_attribute_values(":tenant", text(tenant.as_str()));
+        let query =
+            start.into_iter().fold(query, |query, start| query.expression_attribute_values(":start", start));
+        let found = query.set_exclusive_start_key(after).limit(one_more_than(request.limit)).send().await;
+        let mut found = found.map_err(|error| sorted("Query", &error))?.items.unwrap_or_default();
+        let next = cut(&mut found, request.limit).and_then(|last| string(last, "id")).map(str::to_owned);
+        let ids = found.iter().filter_map(|item| string(item, "id")).map(UserId::try_from);
+        let ids = ids.collect::<Result<Vec<_>, _>>().map_err(corrupt)?;
+        let wanted = ids.iter().map(|id| key(tenant, id)).collect();
+        let rows: Vec<UserRow> = self.rows(self.core()?, wanted).await?;
+        Ok(Page { items: rows.into_iter().map(User::try_from).collect::<PortResult<_>>()?, next })
+    }
+
+    async fn restamp(&self, tenant: &TenantId, user: &UserId, stamp: &[PolicyId]) -> PortResult<Write> {
+        const A_USERS: &str = "attribute_exists(PK) AND attribute_not_exists(decoy)";
+        let update = self
+            .client
+            .update_item()
+            .table_name(self.core()?)
+            .key("PK", text(keys::user(tenant, user)))
+            .key("SK", text(keys::AUTH));
+        let update = if stamp.is_empty() {
+            update
+                .update_expression("REMOVE pol")
+                .condition_expression(format!("{A_USERS} AND attribute_exists(pol)"))
+        } else {
+            update
+                .update_expression("SET pol = :pol")
+                .condition_expression(format!("{A_USERS} AND (attribute_not_exists(pol) OR pol <> :pol)"))
+                .expression_attribute_values(":pol", list(stamp))
+        };
+        written("UpdateItem", update.send().await)
     }
 
     async fn user(&self, tenant: &TenantId, id: &UserId) -> PortResult<Option<User>> {
         let row: Option<UserRow> = self.get(self.core()?, keys::user(tenant, id), keys::USER).await?;
         row.map(User::try_from).transpose()
-    }
-
-    async fn update_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
-        let core = self.core()?;
-        let changed =
-            Transaction::default().put(core, &UserRow::from(user), replaces(user.version))?.update(
-                core,
-                (keys::user(&user.tenant, &user.id), keys::AUTH),
-                "SET active = :active",
-                "attribute_exists(PK)",
-                &[],
-                vec![(":active", AttributeValue::Bool(user.active))],
-            )?;
-        Ok(changed.commit(self, journal).await?.into())
     }
 
     async fn delete_user(&self, user: &User, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
@@ -55,4 +84,48 @@ impl UserStore for DynamoStore {
         }
         Ok(gone.commit(self, journal).await?.into())
     }
+}
+
+impl DynamoStore {
+    async fn make_user(&self, change: &UserChange<'_>) -> PortResult<Write> {
+        let core = self.core()?;
+        let decoy_may_go =
+            ("attribute_not_exists(PK) OR decoy = :true", vec![(":true", AttributeValue::Bool(true))]);
+        let made = Transaction::default().put(core, &UserRow::from(change.user), absent())?.put(
+            core,
+            &AuthItem::of_new_user(change.user, change.stamp),
+            decoy_may_go,
+        )?;
+        Ok(made.commit(self, change.journal).await?.into())
+    }
+
+    async fn change_user(&self, change: &UserChange<'_>) -> PortResult<Write> {
+        let core = self.core()?;
+        let user = change.user;
+        let mut values = vec![(":active", AttributeValue::Bool(user.active))];
+        let update = if change.stamp.is_empty() {
+            "SET active = :active REMOVE pol"
+        } else {
+            values.push((":pol", list(change.stamp)));
+            "SET active = :active, pol = :pol"
+        };
+        let changed =
+            Transaction::default().put(core, &UserRow::from(user), replaces(user.version))?.update(
+                core,
+                (keys::user(&user.tenant, &user.id), keys::AUTH),
+                update,
+                "attribute_exists(PK)",
+                &[],
+                values,
+            )?;
+        Ok(changed.commit(self, change.journal).await?.into())
+    }
+}
+
+fn list(stamp: &[PolicyId]) -> AttributeValue {
+    AttributeValue::L(stamp.iter().map(|id| text(id.as_str())).collect())
+}
+
+fn key(tenant: &TenantId, user: &UserId) -> Item {
+    Item::from([("PK".to_owned(), text(keys::user(tenant, user))), ("SK".to_owned(), text(keys::USER))])
 }

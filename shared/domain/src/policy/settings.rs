@@ -1,11 +1,14 @@
 //! Every setting that a policy may have: its name, its values, its default, and what it means. This is the one place;
 //! requests, answers, explanations and `docs/policies.md` follow from it.
 
+use std::time::Duration;
+
 use super::Policy;
 use super::values::{Channels, Chosen, QrContent, Routes, Setting, TokenKind};
 use crate::authorization::AuthorizationMode;
 use crate::contact::Locale;
 use crate::document::{Faults, Member as _, Members, Value, Whole};
+use crate::enrolment::LinkLife;
 use crate::otp::{Algorithm, Digits, Kind, LookAhead, OtpParameters, Period, Tolerance, Window};
 
 /// A setting as it is documented.
@@ -17,6 +20,8 @@ pub struct Described {
     pub meaning: &'static str,
     /// What it may be.
     pub range: String,
+    /// The same as a JSON Schema.
+    pub schema: Value,
     /// What holds where no policy sets it.
     pub default: Value,
 }
@@ -80,6 +85,7 @@ macro_rules! settings {
                     name: stringify!($name),
                     meaning: concat!($($doc),+).trim_ascii(),
                     range: <$type>::range(),
+                    schema: <$type>::schema(),
                     default: default.$name.write(),
                 },)*]
             }
@@ -173,6 +179,16 @@ impl Settings {
         OtpParameters { kind, algorithm: self.token_algorithm, digits: digits.unwrap_or_default() }
     }
 
+    /// How long new links live.
+    #[must_use]
+    pub fn link_life(&self) -> LinkLife {
+        let minutes = |number: u32| Duration::from_mins(number.into());
+        LinkLife {
+            after_sending: minutes(self.link_life_minutes.get()),
+            after_visit: minutes(self.link_life_after_visit_minutes.get()),
+        }
+    }
+
     /// How much is forgiven when a code is checked.
     #[must_use]
     pub fn tolerance(&self) -> Tolerance {
@@ -221,6 +237,7 @@ mod tests {
         assert_eq!((settings.token().kind, settings.token().digits), (Kind::Hotp, Digits::Eight));
         let Tolerance { window, look_ahead } = settings.tolerance();
         assert_eq!((window.steps(), look_ahead.counters()), (0, 100));
+        assert_eq!(Settings::default().link_life(), LinkLife::default());
         assert_eq!(Settings::default().token(), OtpParameters::default());
         assert_eq!(Settings::default().tolerance(), Tolerance::default());
     }

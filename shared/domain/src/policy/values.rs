@@ -15,17 +15,46 @@ pub const MOST_ROUTES: usize = 5;
 pub trait Setting: Member + Clone + PartialEq {
     /// What it may be, for people.
     fn range() -> String;
+    /// The same as a JSON Schema (draft 2020-12).
+    fn schema() -> Value;
+}
+
+fn of_type(name: &str) -> Value {
+    Value::object([("type", Value::text(name))])
+}
+
+fn one_of_words(words: &[&str]) -> Value {
+    Value::object([("enum", Value::List(words.iter().copied().map(Value::text).collect()))])
+}
+
+fn id_schema() -> Value {
+    Value::object([
+        ("type", Value::text("string")),
+        ("pattern", Value::text("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")),
+    ])
 }
 
 impl Setting for bool {
     fn range() -> String {
         "true or false".to_owned()
     }
+
+    fn schema() -> Value {
+        of_type("boolean")
+    }
 }
 
 impl<const LEAST: u32, const MOST: u32> Setting for Whole<LEAST, MOST> {
     fn range() -> String {
         format!("{LEAST} to {MOST}")
+    }
+
+    fn schema() -> Value {
+        Value::object([
+            ("type", Value::text("integer")),
+            ("minimum", Value::Whole(LEAST.into())),
+            ("maximum", Value::Whole(MOST.into())),
+        ])
     }
 }
 
@@ -66,6 +95,11 @@ macro_rules! words {
                 let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
                 one_of(&words)
             }
+
+            fn schema() -> Value {
+                let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
+                one_of_words(&words)
+            }
         }
     )* };
 }
@@ -87,6 +121,10 @@ impl Setting for Algorithm {
     fn range() -> String {
         one_of(&ALGORITHMS.map(Self::as_str))
     }
+
+    fn schema() -> Value {
+        one_of_words(&ALGORITHMS.map(Self::as_str))
+    }
 }
 
 impl Member for Locale {
@@ -102,6 +140,10 @@ impl Member for Locale {
 impl Setting for Locale {
     fn range() -> String {
         "a language tag (BCP 47)".to_owned()
+    }
+
+    fn schema() -> Value {
+        Value::object([("type", Value::text("string")), ("maxLength", Value::Whole(35))])
     }
 }
 
@@ -143,6 +185,15 @@ impl Member for Channels {
 impl Setting for Channels {
     fn range() -> String {
         format!("a list of {}, in order", Channel::range())
+    }
+
+    fn schema() -> Value {
+        Value::object([
+            ("type", Value::text("array")),
+            ("items", Channel::schema()),
+            ("minItems", Value::Whole(1)),
+            ("uniqueItems", Value::Flag(true)),
+        ])
     }
 }
 
@@ -207,6 +258,18 @@ impl Setting for Routes {
         let wait = Whole::<5, 3600>::range();
         format!("a list of at most {MOST_ROUTES} of `{{\"gateway\": id, \"wait_seconds\": {wait}}}`")
     }
+
+    fn schema() -> Value {
+        let members = Value::object([("gateway", id_schema()), ("wait_seconds", Whole::<5, 3600>::schema())]);
+        let route = Value::object([
+            ("type", Value::text("object")),
+            ("properties", members),
+            ("required", Value::List(vec![Value::text("gateway")])),
+            ("additionalProperties", Value::Flag(false)),
+        ]);
+        let most = i64::try_from(MOST_ROUTES).unwrap_or_default();
+        Value::object([("type", Value::text("array")), ("items", route), ("maxItems", Value::Whole(most))])
+    }
 }
 
 impl Member for GatewayId {
@@ -236,5 +299,9 @@ impl Member for Chosen {
 impl Setting for Chosen {
     fn range() -> String {
         "a gateway's id".to_owned()
+    }
+
+    fn schema() -> Value {
+        id_schema()
     }
 }

@@ -7,6 +7,9 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod configuration;
+mod jobs;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,12 +20,14 @@ use otpost_domain::audit::{Actor, AuditEntry};
 use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::enrolment::{Enrolment, EnrolmentState};
-use otpost_domain::ids::{BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::job::Job;
 use otpost_domain::message::{Channel, Gateway, Message};
 use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, totp};
+use otpost_domain::policy::Policy;
 use otpost_domain::sealing::{self, Binding, DataKey};
 use otpost_domain::secret::Seed;
-use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::tenant::{GroupName, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Acceptance, AuthRow, LiveToken, Refusal};
@@ -33,9 +38,10 @@ use crate::content::PushContent;
 use crate::once::Once;
 use crate::ports::{
     ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeliveryQueue, Due,
-    EnrolmentStore, Entropy, Fault, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page,
+    EnrolmentStore, Entropy, Fault, JobRef, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page,
     PageRequest, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, SLOT_LEASE, Sealer,
-    Slot, Standing, Subject, TenantStore, TokenStore, UserStore, VerificationStore, WrappedKey, Write,
+    Slot, Standing, Subject, TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey,
+    Write,
 };
 
 /// All ports in memory.
@@ -94,8 +100,12 @@ impl MemoryPorts {
         }));
         lines.extend(state.users.values().map(|user| {
             let name = user.display_name.as_ref().map_or("", DisplayName::as_str);
-            format!("user {} {name} active {}", user.id, user.active)
+            let groups: Vec<_> = user.groups.iter().map(GroupName::as_str).collect();
+            format!("user {} {name} active {} in {groups:?}", user.id, user.active)
         }));
+        lines.extend(
+            state.policies.values().map(|policy| format!("policy {} version {}", policy.id, policy.version)),
+        );
         lines.extend(state.tokens.values().map(|token| {
             let push = token.device.as_ref().map(|device| device.now.push.as_str());
             format!("token of {} {} {push:?}", token.user, token.state.as_str())
@@ -103,7 +113,11 @@ impl MemoryPorts {
         let row = |auth: &AuthRow| {
             let live: Vec<_> = auth.live.iter().map(|live| (live.last_step, live.suspended)).collect();
             let (known, strangers) = (auth.known_failures, auth.stranger_failures);
-            format!("{live:?} failures {known} {strangers} sources {}", auth.sources.len())
+            let policies: Vec<_> = auth.policies.iter().map(PolicyId::as_str).collect();
+            format!(
+                "{live:?} failures {known} {strangers} sources {} policies {policies:?}",
+                auth.sources.len()
+            )
         };
         lines.extend(state.auth.iter().map(|((_, user), auth)| format!("auth {user} {}", row(auth))));
         lines.extend(state.decoys.values().map(|auth| format!("decoy {}", row(auth))));
@@ -120,6 +134,9 @@ impl MemoryPorts {
             let sealed = message.content.is_some();
             format!("message to {} {} content {sealed}", message.user, message.status.as_str())
         }));
+        lines.extend(
+            state.jobs.values().map(|job| format!("job {} {}", job.kind.as_str(), job.state.as_str())),
+        );
         lines.extend(state.audit.iter().map(|entry| format!("audit {}", entry.action.as_str())));
         lines.sort();
         lines.join("\n")
@@ -140,12 +157,16 @@ impl MemoryPorts {
 
 impl Ports for MemoryPorts {
     type Store = MemoryStore;
+    type Configuration = MemoryStore;
     type Queue = MemoryQueue;
     type Sealer = MemorySealer;
     type Clock = ManualClock;
     type Entropy = CountingEntropy;
 
     fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+    fn configuration(&self) -> &MemoryStore {
         &self.store
     }
     fn queue(&self) -> &MemoryQueue {
@@ -206,6 +227,8 @@ impl Entropy for CountingEntropy {
 pub enum Queued {
     /// For `deliver`.
     Deliver(MessageRef),
+    /// For what works off jobs.
+    Work(JobRef, Duration),
     /// For a sender.
     Hand(Gateway, MessageRef, u8, Duration),
 }
@@ -322,6 +345,7 @@ type UserKey = (TenantId, UserId);
 struct State {
     tenants: BTreeMap<TenantId, Tenant>,
     keys: BTreeMap<KeyId, ApiKey>,
+    policies: BTreeMap<(TenantId, PolicyId), Policy>,
     users: BTreeMap<UserKey, User>,
     data_keys: BTreeMap<TenantId, BTreeMap<u8, WrappedKey>>,
     auth: BTreeMap<UserKey, AuthRow>,
@@ -330,6 +354,7 @@ struct State {
     enrolments: BTreeMap<BearerHash, Enrolment>,
     messages: BTreeMap<(TenantId, MessageId), Message>,
     answers: BTreeMap<(TenantId, BearerHash), (Slot, Option<AnswerContent>)>,
+    jobs: BTreeMap<(TenantId, JobId), Job>,
     nonces: BTreeMap<(BearerHash, String), (String, Timestamp)>,
     audit: Vec<AuditEntry>,
 }
@@ -503,41 +528,39 @@ impl KeyStore for MemoryStore {
 }
 
 impl UserStore for MemoryStore {
-    async fn create_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
+    async fn save_user(&self, change: &UserChange<'_>) -> PortResult<Write> {
         let mut state = self.lock();
-        if !state.admits(journal) {
-            return Ok(Write::Stale);
-        }
+        let user = change.user;
         let key = (user.tenant.clone(), user.id.clone());
-        if state.users.contains_key(&key) {
+        let stored = state.users.get(&key).map_or(0, |stored| stored.version);
+        if !state.admits(change.journal) || stored + 1 != user.version {
             return Ok(Write::Stale);
         }
         state.decoys.remove(&(user.tenant.clone(), Subject::User(user.id.clone())));
-        state.auth.insert(key.clone(), AuthRow::of_new_user(user.active));
+        let auth = state.auth.entry(key.clone()).or_default();
+        auth.active = user.active;
+        auth.policies = change.stamp.to_vec();
         state.users.insert(key, user.clone());
-        state.write(journal);
+        state.write(change.journal);
+        Ok(Write::Done)
+    }
+
+    async fn users(&self, tenant: &TenantId, start: &str, request: &PageRequest) -> PortResult<Page<User>> {
+        let state = self.lock();
+        let own = state.users.values().filter(|u| &u.tenant == tenant && u.id.as_str().starts_with(start));
+        Ok(page(own.map(|user| (user.id.to_string(), user.clone())).collect(), request))
+    }
+
+    async fn restamp(&self, tenant: &TenantId, user: &UserId, stamp: &[PolicyId]) -> PortResult<Write> {
+        match self.lock().auth.get_mut(&(tenant.clone(), user.clone())) {
+            Some(auth) if auth.policies != stamp => auth.policies = stamp.to_vec(),
+            _ => return Ok(Write::Stale),
+        }
         Ok(Write::Done)
     }
 
     async fn user(&self, tenant: &TenantId, id: &UserId) -> PortResult<Option<User>> {
         Ok(self.lock().users.get(&(tenant.clone(), id.clone())).cloned())
-    }
-
-    async fn update_user(&self, user: &User, journal: &Journal) -> PortResult<Write> {
-        let mut state = self.lock();
-        if !state.admits(journal) {
-            return Ok(Write::Stale);
-        }
-        let key = (user.tenant.clone(), user.id.clone());
-        match state.users.get_mut(&key) {
-            Some(stored) if stored.version + 1 == user.version => *stored = user.clone(),
-            _ => return Ok(Write::Stale),
-        }
-        if let Some(auth) = state.auth.get_mut(&key) {
-            auth.active = user.active;
-        }
-        state.write(journal);
-        Ok(Write::Done)
     }
 
     async fn delete_user(&self, user: &User, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
@@ -939,7 +962,8 @@ pub async fn pushed_as<P: Ports>(
     crate::users::create_user(ports, &caller, jane.clone(), profile, Once::not_kept()).await.expect("a user");
     let token = crate::provision::provision(ports, &caller, &jane, parameters, Once::not_kept()).await;
     let serial = token.expect("a token").serial;
-    let order = crate::push::Order { serial, channel: Channel::Email, authorization };
+    let order =
+        crate::push::Order { serial, channel: Some(Channel::Email), authorization: Some(authorization) };
     let url = "https://otp.example.org";
     let pushed = crate::push::push(ports, &caller, &order, url, Once::not_kept()).await.expect("a push");
     (MessageRef::from(&pushed.message), pushed.authorization)

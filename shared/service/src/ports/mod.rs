@@ -5,6 +5,9 @@
 //! something versioned is refused as [`Write::Stale`] when the stored version is not the one that it replaces, so a
 //! use case reads, decides, writes, and begins again when it was overtaken.
 
+mod configuration;
+mod jobs;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -13,7 +16,7 @@ use std::time::Duration;
 use otpost_domain::apikey::{ApiKey, SecretHash};
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{Gateway, Message};
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
@@ -21,12 +24,17 @@ use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
 use zeroize::Zeroizing;
 
+pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
+pub use jobs::{JobQueue, JobRef, JobStore};
+
 /// The ports together, as a function's `main` composes them.
 pub trait Ports: Send + Sync {
     /// All state.
     type Store: Store;
-    /// The way to `deliver` and the senders.
-    type Queue: DeliveryQueue;
+    /// What operators have configured.
+    type Configuration: Configuration;
+    /// The way to `deliver`, to the senders, and to what works off jobs.
+    type Queue: DeliveryQueue + JobQueue;
     /// What seals and opens secrets.
     type Sealer: Sealer;
     /// The time.
@@ -36,7 +44,9 @@ pub trait Ports: Send + Sync {
 
     /// All state.
     fn store(&self) -> &Self::Store;
-    /// The way to `deliver` and the senders.
+    /// What operators have configured.
+    fn configuration(&self) -> &Self::Configuration;
+    /// The way to `deliver`, to the senders, and to what works off jobs.
     fn queue(&self) -> &Self::Queue;
     /// What seals and opens secrets.
     fn sealer(&self) -> &Self::Sealer;
@@ -273,6 +283,7 @@ pub struct Page<T> {
 pub trait Store:
     TenantStore
     + KeyStore
+    + PolicyStore
     + UserStore
     + TokenStore
     + EnrolmentStore
@@ -280,12 +291,14 @@ pub trait Store:
     + MessageStore
     + AnswerStore
     + NonceStore
+    + JobStore
 {
 }
 
 impl<S> Store for S where
     S: TenantStore
         + KeyStore
+        + PolicyStore
         + UserStore
         + TokenStore
         + EnrolmentStore
@@ -293,6 +306,7 @@ impl<S> Store for S where
         + MessageStore
         + AnswerStore
         + NonceStore
+        + JobStore
 {
 }
 
@@ -368,14 +382,39 @@ pub trait PlatformKey: Send + Sync {
     fn secret_hash(&self) -> impl Future<Output = PortResult<Option<SecretHash>>> + Send;
 }
 
+/// A user's new state, with what follows from it.
+#[derive(Debug)]
+pub struct UserChange<'a> {
+    /// The user: of version 1 to be made, else to replace the version before.
+    pub user: &'a User,
+    /// The policies that their auth row is to name.
+    pub stamp: &'a [PolicyId],
+    /// What is written with it.
+    pub journal: &'a Journal,
+}
+
 /// Users.
 pub trait UserStore: Send + Sync {
-    /// Makes a user and their auth row (a decoy makes room); stale when the id is taken.
-    fn create_user(&self, user: &User, journal: &Journal) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Makes a user and their auth row (a decoy makes room), or changes both; stale when the id is taken, or the user
+    /// has changed.
+    fn save_user(&self, change: &UserChange<'_>) -> impl Future<Output = PortResult<Write>> + Send;
+    /// A tenant's users whose ids begin with `start`, by id. One who was made or deleted a moment ago may be missed, or
+    /// still listed.
+    fn users(
+        &self,
+        tenant: &TenantId,
+        start: &str,
+        page: &PageRequest,
+    ) -> impl Future<Output = PortResult<Page<User>>> + Send;
+    /// Makes a user's auth row name these policies; stale when it does already, or there is no such user. One request.
+    fn restamp(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        stamp: &[PolicyId],
+    ) -> impl Future<Output = PortResult<Write>> + Send;
     /// One user.
     fn user(&self, tenant: &TenantId, id: &UserId) -> impl Future<Output = PortResult<Option<User>>> + Send;
-    /// Replaces the version before `user.version`; the auth row's active flag follows.
-    fn update_user(&self, user: &User, journal: &Journal) -> impl Future<Output = PortResult<Write>> + Send;
     /// Deletes this version of a user, their auth row, and these tokens with their serials' pointers; stale when
     /// the user or one of the tokens has changed. Revoked tokens go before: see [`TokenStore::forget_revoked`].
     fn delete_user(

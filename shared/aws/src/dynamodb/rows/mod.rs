@@ -2,6 +2,9 @@
 //!
 //! A row that does not read is an error of kind corrupt: nothing is guessed.
 
+mod jobs;
+mod policies;
+
 use std::collections::BTreeMap;
 
 use otpost_domain::apikey::{ApiKey, Role, SecretHash};
@@ -10,12 +13,12 @@ use otpost_domain::authorization::Authorization;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::device::{Device, DeviceDetails, DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState, SessionDevice};
-use otpost_domain::ids::{BearerHash, KeyId, MessageId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{
     Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
 };
 use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
-use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::tenant::{GroupName, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Accepted, AuthRow, LiveToken, SealedSource};
@@ -27,6 +30,8 @@ use serde_bytes::ByteBuf;
 
 use super::keys;
 use crate::fault::corrupt;
+pub(super) use jobs::JobRow;
+pub(super) use policies::PolicyRow;
 
 /// How long a dead link can still say what became of it.
 const DEAD_LINK_KEPT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
@@ -175,11 +180,16 @@ pub(super) struct UserRow {
     email: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
-    locale: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    locale: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
     active: bool,
     ver: u64,
     created: u64,
     updated: u64,
+    /// The tenant, as the key of the index of users.
+    users_of: String,
 }
 
 impl From<&User> for UserRow {
@@ -192,11 +202,13 @@ impl From<&User> for UserRow {
             display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
             email: user.email.as_ref().map(|email| email.expose().to_owned()),
             phone: user.phone.as_ref().map(|phone| phone.expose().to_owned()),
-            locale: user.locale.as_str().to_owned(),
+            locale: user.locale.as_ref().map(|locale| locale.as_str().to_owned()),
+            groups: user.groups.iter().map(|group| group.as_str().to_owned()).collect(),
             active: user.active,
             ver: user.version,
             created: user.created_at.millis(),
             updated: user.updated_at.millis(),
+            users_of: user.tenant.to_string(),
         }
     }
 }
@@ -206,13 +218,15 @@ impl TryFrom<UserRow> for User {
 
     fn try_from(row: UserRow) -> PortResult<Self> {
         let display_name = row.display_name.as_deref().map(DisplayName::try_from).transpose();
+        let groups = row.groups.iter().map(|group| GroupName::try_from(group.as_str()));
         Ok(Self {
             tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
             id: UserId::try_from(row.id.as_str()).map_err(bad("user"))?,
             display_name: display_name.map_err(bad("display name"))?,
             email: row.email.as_deref().map(EmailAddress::try_from).transpose().map_err(bad("e-mail"))?,
             phone: row.phone.as_deref().map(PhoneNumber::try_from).transpose().map_err(bad("phone"))?,
-            locale: Locale::try_from(row.locale.as_str()).map_err(bad("locale"))?,
+            locale: row.locale.as_deref().map(Locale::try_from).transpose().map_err(bad("locale"))?,
+            groups: groups.collect::<Result<_, _>>().map_err(bad("group"))?,
             active: row.active,
             version: row.ver,
             created_at: Timestamp::from_millis(row.created),
@@ -253,6 +267,9 @@ pub(super) struct AuthItem {
     /// The last try that was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bad_id: Option<String>,
+    /// The policies that cover the user, besides those that cover everyone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pol: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     decoy: bool,
 }
@@ -268,9 +285,10 @@ pub(super) struct LiveItem {
 }
 
 impl AuthItem {
-    pub(super) fn of_new_user(user: &User) -> Self {
+    pub(super) fn of_new_user(user: &User, stamp: &[PolicyId]) -> Self {
         let (pk, sk) = (keys::user(&user.tenant, &user.id), keys::AUTH.to_owned());
-        Self { pk, sk, active: user.active, ..Self::default() }
+        let pol = stamp.iter().map(PolicyId::to_string).collect();
+        Self { pk, sk, active: user.active, pol, ..Self::default() }
     }
 
     pub(super) const fn is_decoy(&self) -> bool {
@@ -286,6 +304,7 @@ impl TryFrom<AuthItem> for AuthRow {
             let serial = Serial::try_from(serial.as_str()).map_err(bad("serial"))?;
             Ok(LiveToken { serial, last_step: live.s, drift: live.d, suspended: live.off })
         });
+        let policies = row.pol.iter().map(|id| PolicyId::try_from(id.as_str()));
         let last_accepted = match (row.ok_req, row.ok_serial) {
             (Some(request), Some(serial)) => Some(Accepted {
                 request: BearerHash::stored(&request),
@@ -304,6 +323,7 @@ impl TryFrom<AuthItem> for AuthRow {
             sources: row.src.iter().map(|source| BearerHash::stored(source)).collect(),
             last_accepted,
             last_refused: row.bad_id.as_deref().map(BearerHash::stored),
+            policies: policies.collect::<Result<_, _>>().map_err(bad("policy"))?,
         })
     }
 }
@@ -552,6 +572,10 @@ pub(super) struct EnrolmentRow {
     sessions: Vec<SessionItem>,
     created: u64,
     exp: u64,
+    /// Seconds that the link lives at most after its button was first pressed, and when that was.
+    visit_life: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    visited: Option<u64>,
     ttl: u64,
     ver: u64,
 }
@@ -597,6 +621,8 @@ impl From<&Enrolment> for EnrolmentRow {
             sessions: enrolment.sessions.iter().map(session).collect(),
             created: enrolment.created_at.millis(),
             exp: enrolment.expires_at.millis(),
+            visit_life: enrolment.life_after_visit.as_secs(),
+            visited: enrolment.visited_at.map(Timestamp::millis),
             ttl: enrolment.expires_at.plus(DEAD_LINK_KEPT).seconds(),
             ver: enrolment.version,
         }
@@ -639,6 +665,8 @@ impl TryFrom<EnrolmentRow> for Enrolment {
             serial: Serial::try_from(row.serial.as_str()).map_err(bad("serial"))?,
             created_at: Timestamp::from_millis(row.created),
             expires_at: Timestamp::from_millis(row.exp),
+            life_after_visit: std::time::Duration::from_secs(row.visit_life),
+            visited_at: row.visited.map(Timestamp::from_millis),
             state,
             authorization,
             sessions: row.sessions.into_iter().map(session).collect::<PortResult<_>>()?,
@@ -827,6 +855,8 @@ pub(super) struct AuditRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -845,6 +875,7 @@ impl From<&AuditEntry> for AuditRow {
             serial: entry.serial.as_ref().map(Serial::to_string),
             key: entry.key.as_ref().map(KeyId::to_string),
             message: entry.message.as_ref().map(MessageId::to_string),
+            policy: entry.policy.as_ref().map(PolicyId::to_string),
             reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             detail: entry.detail,
         }

@@ -8,6 +8,8 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod policies;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +34,8 @@ use crate::once::{Earlier, Once, Reply, release, reserve};
 use crate::ports::{
     ANSWER_LIFE, AuthWrite, Clock as _, EnrolmentStore as _, Entropy as _, KeyStore as _, MessageRef,
     MessageStore as _, NonceStore as _, PageRequest, Ports, Provisioning, RecordKind, SLOT_LEASE,
-    Sealer as _, Slot, Subject, TenantStore as _, TokenStore as _, UserStore as _, VerificationStore as _,
-    Write,
+    Sealer as _, Slot, Subject, TenantStore as _, TokenStore as _, UserChange, UserStore as _,
+    VerificationStore as _, Write,
 };
 use crate::verify::{Attempt, ResyncError, VerifyError, Whose, resync, verify};
 use crate::{admin, enroll, lifecycle, provision, push, users};
@@ -43,45 +45,48 @@ pub trait TestPorts: Ports<Clock = ManualClock> + 'static {}
 
 impl<P: Ports<Clock = ManualClock> + 'static> TestPorts for P {}
 
-/// Runs every case, each on ports of its own.
+/// Runs every case, each on ports of its own. Each is boxed, because all of them together are more than a stack holds.
 ///
 /// # Panics
 /// When a case fails.
 pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
-    tenants_are_made_once_and_listed_in_pages(&fresh().await).await;
-    keys_are_listed_and_revoked(&fresh().await).await;
-    a_key_is_replaced_once(&fresh().await).await;
-    users_are_versioned(&fresh().await).await;
-    a_deleted_user_leaves_nothing(&fresh().await).await;
-    a_deletion_sees_every_token(&fresh().await).await;
-    tokens_keep_their_parameters(&fresh().await).await;
-    a_serial_is_unique_in_its_tenant(&fresh().await).await;
-    the_limit_of_tokens_holds_in_parallel(fresh().await).await;
-    a_stale_push_writes_nothing(&fresh().await).await;
-    pushing_again_supersedes(&fresh().await).await;
-    enrolments_are_versioned(&fresh().await).await;
-    a_token_is_activated_once(fresh().await).await;
-    a_code_is_accepted_once(fresh().await, 100).await;
-    failures_are_counted_and_guarded(&fresh().await).await;
-    a_parallel_burst_of_guesses_is_bounded(fresh().await, 1000).await;
-    decoys_make_room(&fresh().await).await;
-    a_hop_is_claimed_once(fresh().await).await;
-    messages_are_found_until_closed(&fresh().await).await;
-    a_message_put_aside_is_not_swept(&fresh().await).await;
-    two_devices_remembered_at_once_are_both_known(fresh().await).await;
-    messages_are_listed_newest_first(&fresh().await).await;
-    sealed_records_open_in_their_place_only(&fresh().await).await;
-    keys_are_rotated_and_old_records_still_open(&fresh().await).await;
-    a_deleted_tenants_records_do_not_open(&fresh().await).await;
-    a_suspended_token_keeps_its_floor(&fresh().await).await;
-    a_revoked_token_makes_room(&fresh().await).await;
-    an_unlock_forgets_failures(&fresh().await).await;
-    a_resync_moves_the_floor_up_only(&fresh().await).await;
-    a_repeated_verification_has_the_same_answer(&fresh().await).await;
-    a_serial_without_a_token_locks_like_a_user(&fresh().await).await;
-    an_answer_is_kept_with_its_change(&fresh().await).await;
-    a_slot_has_one_holder(fresh().await).await;
-    a_nonce_is_taken_once(&fresh().await).await;
+    Box::pin(tenants_are_made_once_and_listed_in_pages(&fresh().await)).await;
+    Box::pin(keys_are_listed_and_revoked(&fresh().await)).await;
+    Box::pin(a_key_is_replaced_once(&fresh().await)).await;
+    Box::pin(users_are_versioned(&fresh().await)).await;
+    Box::pin(a_deleted_user_leaves_nothing(&fresh().await)).await;
+    Box::pin(a_deletion_sees_every_token(&fresh().await)).await;
+    Box::pin(tokens_keep_their_parameters(&fresh().await)).await;
+    Box::pin(a_serial_is_unique_in_its_tenant(&fresh().await)).await;
+    Box::pin(the_limit_of_tokens_holds_in_parallel(fresh().await)).await;
+    Box::pin(a_stale_push_writes_nothing(&fresh().await)).await;
+    Box::pin(pushing_again_supersedes(&fresh().await)).await;
+    Box::pin(enrolments_are_versioned(&fresh().await)).await;
+    Box::pin(a_token_is_activated_once(fresh().await)).await;
+    Box::pin(a_code_is_accepted_once(fresh().await, 100)).await;
+    Box::pin(failures_are_counted_and_guarded(&fresh().await)).await;
+    Box::pin(a_parallel_burst_of_guesses_is_bounded(fresh().await, 1000)).await;
+    Box::pin(decoys_make_room(&fresh().await)).await;
+    Box::pin(a_hop_is_claimed_once(fresh().await)).await;
+    Box::pin(messages_are_found_until_closed(&fresh().await)).await;
+    Box::pin(a_message_put_aside_is_not_swept(&fresh().await)).await;
+    Box::pin(two_devices_remembered_at_once_are_both_known(fresh().await)).await;
+    Box::pin(messages_are_listed_newest_first(&fresh().await)).await;
+    Box::pin(sealed_records_open_in_their_place_only(&fresh().await)).await;
+    Box::pin(keys_are_rotated_and_old_records_still_open(&fresh().await)).await;
+    Box::pin(a_deleted_tenants_records_do_not_open(&fresh().await)).await;
+    Box::pin(a_suspended_token_keeps_its_floor(&fresh().await)).await;
+    Box::pin(a_revoked_token_makes_room(&fresh().await)).await;
+    Box::pin(an_unlock_forgets_failures(&fresh().await)).await;
+    Box::pin(a_resync_moves_the_floor_up_only(&fresh().await)).await;
+    Box::pin(a_repeated_verification_has_the_same_answer(&fresh().await)).await;
+    Box::pin(a_serial_without_a_token_locks_like_a_user(&fresh().await)).await;
+    Box::pin(an_answer_is_kept_with_its_change(&fresh().await)).await;
+    Box::pin(a_slot_has_one_holder(fresh().await)).await;
+    Box::pin(a_nonce_is_taken_once(&fresh().await)).await;
+    Box::pin(policies::policies_are_versioned_and_listed(&fresh().await)).await;
+    Box::pin(policies::a_job_is_written_with_its_change(&fresh().await)).await;
+    Box::pin(policies::users_are_listed_and_stamped(&fresh().await)).await;
 }
 
 fn subject() -> Subject {
@@ -106,7 +111,11 @@ fn first(limit: usize) -> PageRequest {
 
 async fn push_again(ports: &impl Ports, serial: &Serial) -> Message {
     let authorization = AuthorizationMode::None;
-    let order = push::Order { serial: serial.clone(), channel: Channel::Email, authorization };
+    let order = push::Order {
+        serial: serial.clone(),
+        channel: Some(Channel::Email),
+        authorization: Some(authorization),
+    };
     let url = "https://x.example";
     let pushed = push::push(ports, &operator("acme"), &order, url, Once::not_kept()).await;
     pushed.expect("a push").message
@@ -209,10 +218,13 @@ async fn users_are_versioned(ports: &impl TestPorts) {
     change.version += 1;
     change.active = false;
     let journal = caller.journal(ports, Action::UserChanged);
-    assert_eq!(ports.store().update_user(&change, &journal).await.expect("a write"), Write::Done);
+    let change = UserChange { user: &change, stamp: &[], journal: &journal };
+    assert_eq!(ports.store().save_user(&change).await.expect("a write"), Write::Done);
+    let change = change.user.clone();
     assert_eq!(ports.store().user(&caller.tenant, &jane()).await.expect("read"), Some(change.clone()));
     let journal = caller.journal(ports, Action::UserChanged);
-    assert_eq!(ports.store().update_user(&change, &journal).await.expect("a write"), Write::Stale);
+    let again = UserChange { user: &change, stamp: &[], journal: &journal };
+    assert_eq!(ports.store().save_user(&again).await.expect("a write"), Write::Stale);
     let standing = ports.store().standing(&caller.tenant, &subject()).await.expect("read");
     assert!(standing.is_user && !standing.auth.active, "the auth row follows");
 }

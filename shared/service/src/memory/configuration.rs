@@ -1,0 +1,72 @@
+//! What operators configure, in memory.
+
+use std::sync::Arc;
+
+use otpost_domain::ids::{PolicyId, TenantId};
+use otpost_domain::job::Job;
+use otpost_domain::policy::Policy;
+
+use super::{MemoryStore, page};
+use crate::ports::{Configuration, Journal, Page, PageRequest, PolicyStore, PortResult, Write};
+
+impl PolicyStore for MemoryStore {
+    async fn policies(&self, tenant: &TenantId, request: &PageRequest) -> PortResult<Page<Policy>> {
+        let state = self.lock();
+        let own = state.policies.iter().filter(|((of, _), _)| of == tenant);
+        Ok(page(own.map(|((_, id), policy)| (id.to_string(), policy.clone())).collect(), request))
+    }
+
+    async fn policy(&self, tenant: &TenantId, id: &PolicyId) -> PortResult<Option<Policy>> {
+        Ok(self.lock().policies.get(&(tenant.clone(), id.clone())).cloned())
+    }
+
+    async fn save_policy(
+        &self,
+        tenant: &TenantId,
+        policy: &Policy,
+        job: Option<&Job>,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        let key = (tenant.clone(), policy.id.clone());
+        let stored = state.policies.get(&key).map_or(0, |stored| stored.version);
+        if !state.admits(journal) || stored + 1 != policy.version {
+            return Ok(Write::Stale);
+        }
+        state.policies.insert(key, policy.clone());
+        state.begin(job);
+        state.write(journal);
+        Ok(Write::Done)
+    }
+
+    async fn delete_policy(
+        &self,
+        tenant: &TenantId,
+        policy: &Policy,
+        job: Option<&Job>,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        let key = (tenant.clone(), policy.id.clone());
+        if !state.admits(journal)
+            || state.policies.get(&key).map(|stored| stored.version) != Some(policy.version)
+        {
+            return Ok(Write::Stale);
+        }
+        state.policies.remove(&key);
+        state.begin(job);
+        state.write(journal);
+        Ok(Write::Done)
+    }
+}
+
+/// Always what is stored.
+impl Configuration for MemoryStore {
+    async fn policies(&self, tenant: &TenantId) -> PortResult<Arc<[Policy]>> {
+        let state = self.lock();
+        let own = state.policies.iter().filter(|((of, _), _)| of == tenant);
+        Ok(own.map(|(_, policy)| policy.clone()).collect())
+    }
+
+    fn forget(&self, _: &TenantId) {}
+}

@@ -1,0 +1,229 @@
+//! Policies: kept by operators, explained to them, and followed by what makes, sends and checks.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use otpost_domain::audit::Action;
+use otpost_domain::ids::{PolicyId, TenantId, UserId};
+use otpost_domain::job::{Job, JobKind, Stepped};
+use otpost_domain::policy::{MOST_POLICIES, Policy, PolicyDocument, Settings, covering, stamp};
+use otpost_domain::tenant::{GroupName, User};
+use otpost_domain::time::Timestamp;
+
+use crate::caller::Caller;
+use crate::jobs;
+use crate::ports::{
+    Clock as _, Configuration as _, Page, PageRequest, PolicyStore as _, PortError, PortResult, Ports,
+    UserStore as _, Write,
+};
+use crate::seen::Seen;
+
+/// How many users are restamped side by side.
+const SIDE_BY_SIDE: usize = 50;
+
+/// Why a policy was not found, kept or deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The tenant has no such policy.
+    #[error("there is no policy of this id")]
+    NoSuchPolicy,
+    /// There is such a policy, and the caller does not say which version of it is to be replaced.
+    #[error("the policy exists; its version must be named to replace it")]
+    Unseen,
+    /// The policy is not in the version that the caller has seen.
+    #[error("the policy has changed since it was read")]
+    Changed,
+    /// The tenant has [`MOST_POLICIES`].
+    #[error("the tenant has {MOST_POLICIES} policies already")]
+    TooMany,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A policy that was kept, and the job that tells users' auth rows of it, where one is needed.
+#[derive(Debug)]
+pub struct Kept {
+    /// The policy as it is now.
+    pub policy: Policy,
+    /// Whether it was not there before.
+    pub made: bool,
+    /// The job.
+    pub job: Option<Job>,
+}
+
+/// Makes a policy when nothing is said of one, or replaces the one that was seen. It takes effect within a minute; where it
+/// covers others than before, once the job is done.
+///
+/// # Errors
+/// When there is one that the caller has not seen, it has changed, the tenant has enough of them, or a port fails.
+pub async fn keep_policy(
+    ports: &impl Ports,
+    caller: &Caller,
+    id: &PolicyId,
+    document: PolicyDocument,
+    seen: Seen,
+) -> Result<Kept, PolicyError> {
+    let now = ports.clock().now();
+    let current = ports.store().policy(&caller.tenant, id).await?;
+    let policy = match (&current, seen) {
+        (None, Seen::Any | Seen::Version(_)) => return Err(PolicyError::Changed),
+        (Some(_), Seen::Unsaid) => return Err(PolicyError::Unseen),
+        (Some(current), seen) if seen.differs(current.version) => return Err(PolicyError::Changed),
+        (Some(current), _) if current.document() == document => {
+            return Ok(Kept { policy: current.clone(), made: false, job: None });
+        }
+        (Some(current), _) => current.becomes(document, now),
+        (None, Seen::Unsaid) => {
+            if all(ports, &caller.tenant).await?.len() >= MOST_POLICIES {
+                return Err(PolicyError::TooMany);
+            }
+            Policy::new(id.clone(), document, now)
+        }
+    };
+    let covers_others = match &current {
+        Some(current) => current.coverage != policy.coverage,
+        None => policy.is_stamped(),
+    };
+    let job = covers_others.then(|| jobs::new(ports, caller, JobKind::Restamp));
+    let action = if current.is_some() { Action::PolicyChanged } else { Action::PolicyCreated };
+    let mut journal = caller.journal(ports, action);
+    journal.audit.policy = Some(id.clone());
+    match ports.store().save_policy(&caller.tenant, &policy, job.as_ref(), &journal).await? {
+        Write::Done => {
+            Ok(Kept { policy, made: current.is_none(), job: begun(ports, &caller.tenant, job).await })
+        }
+        Write::Stale => Err(PolicyError::Changed),
+    }
+}
+
+/// Deletes a policy, if it is still in the version that was seen, where one is said.
+///
+/// # Errors
+/// When there is none, it has changed, or a port fails.
+pub async fn delete_policy(
+    ports: &impl Ports,
+    caller: &Caller,
+    id: &PolicyId,
+    seen: Seen,
+) -> Result<(), PolicyError> {
+    let policy = policy(ports, caller, id).await?;
+    if seen.differs(policy.version) {
+        return Err(PolicyError::Changed);
+    }
+    let job = policy.is_stamped().then(|| jobs::new(ports, caller, JobKind::Restamp));
+    let mut journal = caller.journal(ports, Action::PolicyDeleted);
+    journal.audit.policy = Some(id.clone());
+    match ports.store().delete_policy(&caller.tenant, &policy, job.as_ref(), &journal).await? {
+        Write::Done => {
+            begun(ports, &caller.tenant, job).await;
+            Ok(())
+        }
+        Write::Stale => Err(PolicyError::Changed),
+    }
+}
+
+async fn begun(ports: &impl Ports, tenant: &TenantId, job: Option<Job>) -> Option<Job> {
+    ports.configuration().forget(tenant);
+    match job {
+        Some(job) => Some(jobs::begin(ports, job).await),
+        None => None,
+    }
+}
+
+/// Looks a policy up.
+///
+/// # Errors
+/// When there is none, or a port fails.
+pub async fn policy(ports: &impl Ports, caller: &Caller, id: &PolicyId) -> Result<Policy, PolicyError> {
+    ports.store().policy(&caller.tenant, id).await?.ok_or(PolicyError::NoSuchPolicy)
+}
+
+/// Lists the policies of the caller's tenant, by id.
+///
+/// # Errors
+/// When a port fails.
+pub async fn policies(ports: &impl Ports, caller: &Caller, page: &PageRequest) -> PortResult<Page<Policy>> {
+    ports.store().policies(&caller.tenant, page).await
+}
+
+/// All policies of a tenant as they are stored now.
+pub(crate) async fn all(ports: &impl Ports, tenant: &TenantId) -> PortResult<Vec<Policy>> {
+    // Operators who make policies side by side may exceed the limit by a few.
+    let page = PageRequest { limit: 100, after: None };
+    Ok(ports.store().policies(tenant, &page).await?.items)
+}
+
+/// What holds for a user of a tenant, and what their auth row is to name.
+pub(crate) struct Holds {
+    /// Every setting.
+    pub(crate) settings: Settings,
+    /// The policies that cover them, but for those that cover everyone.
+    pub(crate) stamp: Vec<PolicyId>,
+}
+
+/// What holds for somebody of this id in these groups, by the configuration as it was read within a minute.
+pub(crate) async fn held(
+    ports: &impl Ports,
+    tenant: &TenantId,
+    user: &UserId,
+    groups: &BTreeSet<GroupName>,
+) -> PortResult<Holds> {
+    let policies = ports.configuration().policies(tenant).await?;
+    let settings = Settings::under(&covering(&policies, user, groups));
+    Ok(Holds { settings, stamp: stamp(&policies, user, groups) })
+}
+
+/// Why nothing can be explained of a user.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The tenant has no such user.
+    #[error("there is no user of this id")]
+    NoSuchUser,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A user with all the policies of their tenant, from which what holds for them is explained.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The user.
+    pub user: User,
+    /// The tenant's policies as they are stored now.
+    pub policies: Vec<Policy>,
+}
+
+/// Reads what it takes to explain what holds for a user.
+///
+/// # Errors
+/// When there is no such user, or a port fails.
+pub async fn explain(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result<Explanation, ExplainError> {
+    let user = ports.store().user(&caller.tenant, id).await?.ok_or(ExplainError::NoSuchUser)?;
+    Ok(Explanation { user, policies: all(ports, &caller.tenant).await? })
+}
+
+/// Makes users' auth rows name the policies that cover them, page by page until the time is over.
+pub(crate) async fn restamp_users(ports: &impl Ports, job: &Job, until: Timestamp) -> PortResult<Stepped> {
+    let mut done = Stepped { next: job.after.clone(), ..Stepped::default() };
+    loop {
+        let page = PageRequest { limit: SIDE_BY_SIDE, after: done.next.take() };
+        let policies = all(ports, &job.tenant).await?;
+        let page = ports.store().users(&job.tenant, "", &page).await?;
+        let stamped = page.items.iter().map(|user| async {
+            let stamp = stamp(&policies, &user.id, &user.groups);
+            ports.store().restamp(&job.tenant, &user.id, &stamp).await
+        });
+        for written in join_all(stamped.collect::<Vec<_>>()).await {
+            done.seen += 1;
+            done.changed += u64::from(written? == Write::Done);
+        }
+        done.next = page.next;
+        if done.next.is_none() || ports.clock().now() >= until {
+            return Ok(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

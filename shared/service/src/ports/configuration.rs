@@ -1,0 +1,56 @@
+//! What operators configure.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otpost_domain::ids::{PolicyId, TenantId};
+use otpost_domain::job::Job;
+use otpost_domain::policy::Policy;
+
+use super::{Journal, Page, PageRequest, PortResult, Write};
+
+/// How long a function works by what it has read of the configuration: a change takes effect within it.
+pub const CONFIGURATION_LIFE: Duration = Duration::from_mins(1);
+
+/// Policies, as operators read and write them.
+pub trait PolicyStore: Send + Sync {
+    /// A tenant's policies, by id.
+    fn policies(
+        &self,
+        tenant: &TenantId,
+        page: &PageRequest,
+    ) -> impl Future<Output = PortResult<Page<Policy>>> + Send;
+    /// One policy.
+    fn policy(
+        &self,
+        tenant: &TenantId,
+        id: &PolicyId,
+    ) -> impl Future<Output = PortResult<Option<Policy>>> + Send;
+    /// Makes a policy of version 1, or replaces the version before, and records the job that it calls for; stale when
+    /// another is there.
+    fn save_policy(
+        &self,
+        tenant: &TenantId,
+        policy: &Policy,
+        job: Option<&Job>,
+        journal: &Journal,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Deletes this version of a policy, and records the job that it calls for; stale when another is there.
+    fn delete_policy(
+        &self,
+        tenant: &TenantId,
+        policy: &Policy,
+        job: Option<&Job>,
+        journal: &Journal,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+}
+
+/// The configuration by which a function works: what it has read of it within [`CONFIGURATION_LIFE`]. Costs no request
+/// while that lasts.
+pub trait Configuration: Send + Sync {
+    /// A tenant's policies, by id.
+    fn policies(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Arc<[Policy]>>> + Send;
+    /// Forgets what was read of a tenant, because it has just been changed here.
+    fn forget(&self, tenant: &TenantId);
+}
