@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 pub use advice::{Advice, advice};
 pub use settings::{Described, Explained, Rules, Settings};
+pub(crate) use values::words;
 pub use values::{Channels, Chosen, MOST_ROUTES, QrContent, Route, Routes, Setting, TokenKind};
 
 use crate::document::{Faults, Member, Members, Place, Value, Whole, parsed};

@@ -78,22 +78,27 @@ named! {
     }
 }
 
+/// Enumerations of `named!` as values of documents.
 macro_rules! words {
     ($($name:ty),*) => { $(
-        impl Member for $name {
-            fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
-                word(Self::ALL, Self::as_str, value, at, faults)
+        impl $crate::document::Member for $name {
+            fn read(
+                value: &$crate::document::Value,
+                at: &$crate::document::Place,
+                faults: &mut $crate::document::Faults,
+            ) -> Option<Self> {
+                $crate::document::word(Self::ALL, Self::as_str, value, at, faults)
             }
 
-            fn write(&self) -> Value {
-                Value::text(self.as_str())
+            fn write(&self) -> $crate::document::Value {
+                $crate::document::Value::text(self.as_str())
             }
         }
 
-        impl Setting for $name {
+        impl $crate::policy::Setting for $name {
             fn range() -> String {
                 let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
-                one_of(&words)
+                $crate::document::one_of(&words)
             }
 
             fn schema() -> Value {
@@ -104,6 +109,7 @@ macro_rules! words {
     )* };
 }
 words!(TokenKind, QrContent, AuthorizationMode, Channel);
+pub(crate) use words;
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
 
