@@ -4,8 +4,9 @@
 //! `otpost-service` load, call, and save with a condition.
 //!
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
-//! and matched, [`verification`] what a code comes to, [`message`] how a message finds its way. [`sealing`] and
-//! [`secret`] keep what must stay secret; [`template`], [`qr`] and [`otpauth`] make what a person reads and scans.
+//! and matched, [`verification`] what a code comes to, [`message`] how a message finds its way, [`directory`]
+//! what a company's directory tells of its people. [`sealing`] and [`secret`] keep what must stay secret; [`template`],
+//! [`qr`] and [`otpauth`] make what a person reads and scans.
 //!
 //! What holds everywhere:
 //! - A type that holds a secret wipes it, has no `Display`, and its `Debug` shows nothing of it.
@@ -17,6 +18,7 @@ pub mod audit;
 pub mod authorization;
 pub mod contact;
 pub mod device;
+pub mod directory;
 pub mod document;
 pub mod enrolment;
 pub mod ids;
