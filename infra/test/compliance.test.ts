@@ -8,7 +8,7 @@ import { deploy, type Resource } from "./support.ts";
 /** What the rules would find without our reasons. A further one needs its reason in the code and its line here. */
 const ACKNOWLEDGED = {
   "AwsSolutions-APIG4": ROUTES.length,
-  "AwsSolutions-IAM5[Resource::*]": 6,
+  "AwsSolutions-IAM5[Resource::*]": 7,
   "AwsSolutions-SMG4": 1,
 };
 

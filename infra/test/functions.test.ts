@@ -6,13 +6,15 @@ import { BINARIES, deploy, functionOf, type Resource, resources, target } from "
 const CORE = "OTPOST_CORE_TABLE";
 const FLOW = "OTPOST_FLOW_TABLE";
 const DATA_KEY = "OTPOST_DATA_KEY";
+const JOBS = "OTPOST_JOBS_QUEUE_URL";
 const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
 
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
-  admin: [CORE, FLOW, DATA_KEY, "OTPOST_PLATFORM_KEY_SECRET"],
+  admin: [CORE, FLOW, DATA_KEY, JOBS, "OTPOST_PLATFORM_KEY_SECRET"],
   deliver: [CORE, FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
   enroll: [CORE, FLOW, DATA_KEY],
+  jobs: [CORE, FLOW, JOBS],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
   "send-ses": [
     CORE,
@@ -31,6 +33,7 @@ const TIMEOUTS: Record<Binary, number> = {
   admin: 10,
   deliver: 35,
   enroll: 10,
+  jobs: 35,
   "push-token": 10,
   "send-ses": 35,
   verify: 10,
@@ -62,8 +65,18 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...on("flow", ["GetItem", ...KEPT_ANSWERS]),
     OPEN_DATA_KEY,
   ],
+  jobs: [
+    ...on("core", ["BatchGetItem", "Query", "UpdateItem"]),
+    ...on("core/index/users-by-tenant", ["Query"]),
+    ...on("flow", ["GetItem", "PutItem"]),
+    ...on("flow/index/open-messages", ["Query"]),
+    "sqs:SendMessage jobs",
+    ...consume("jobs"),
+    ...SEND_KEYS,
+  ],
   "push-token": [
-    ...on("core", ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("core", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("core/index/users-by-tenant", ["Query"]),
     ...on("flow", KEPT_ANSWERS),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
@@ -93,11 +106,14 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ]),
   ],
   admin: [
-    ...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("core", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("core/index/users-by-tenant", ["Query"]),
     ...on("flow", ["BatchGetItem", "GetItem", ...KEPT_ANSWERS]),
     ...on("flow/index/messages-by-user", ["Query"]),
     OPEN_DATA_KEY,
     "kms:GenerateDataKey data key for a tenant",
+    "sqs:SendMessage jobs",
+    ...SEND_KEYS,
     "secretsmanager:GetSecretValue platform key",
     "kms:Decrypt storage key via secretsmanager",
   ],
@@ -108,7 +124,7 @@ describe("functions", () => {
   const logGroups = new Map(resources(service, "AWS::Logs::LogGroup"));
   const policies = resources(service, "AWS::IAM::Policy");
 
-  test("there are six functions", () => {
+  test("there are seven functions", () => {
     service.resourceCountIs("AWS::Lambda::Function", BINARIES.length);
   });
 
@@ -220,6 +236,7 @@ function nameOf(resource: unknown, ownLog: string): string {
   }
   const text = JSON.stringify(resource);
   const known: Array<[RegExp, string]> = [
+    [/^\{"Fn::Join":\["",\[\{"Fn::ImportValue":"[^"]*GetAttCore[^"]*Arn[^"]*"\},"(\/index\/[a-z-]+)"\]\]\}$/, "core$1"],
     [/^\{"Fn::Join":\["",\[\{"Fn::ImportValue":"[^"]*GetAttFlow[^"]*Arn[^"]*"\},"(\/index\/[a-z-]+)"\]\]\}$/, "flow$1"],
     [/^\{"Fn::ImportValue":"[^"]*GetAttCore[^"]*Arn[^"]*"\}$/, "core"],
     [/^\{"Fn::ImportValue":"[^"]*GetAttFlow[^"]*Arn[^"]*"\}$/, "flow"],
@@ -227,6 +244,7 @@ function nameOf(resource: unknown, ownLog: string): string {
     [/^\{"Fn::ImportValue":"[^"]*GetAttDataKey[^"]*Arn[^"]*"\}$/, "data key"],
     [/^\{"Fn::ImportValue":"[^"]*RefPlatformKey[^"]*"\}$/, "platform key"],
     [/^\{"Fn::GetAtt":\["DeliveryDeliveriesQueue[^"]*","Arn"\]\}$/, "deliveries"],
+    [/^\{"Fn::GetAtt":\["DeliveryJobsQueue[^"]*","Arn"\]\}$/, "jobs"],
     [/^\{"Fn::GetAtt":\["DeliverySendSesQueue[^"]*","Arn"\]\}$/, "send-ses"],
     [/^\{"Fn::Join":\["",\["arn:aws:ses:[^"]*:configuration-set\/",\{"Ref":"DeliverySes[^"]*"\}\]\]\}$/, "configuration set"],
     [new RegExp(`^\\{"Fn::GetAtt":\\["${ownLog}","Arn"\\]\\}$`), "own log"],

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Binary } from "../lib/otp-function.ts";
 import { deploy, functionOf, type Resource, resources, target } from "./support.ts";
 
-const CONSUMERS: Record<string, Binary> = { Deliveries: "deliver", SendSes: "send-ses" };
+const CONSUMERS: Record<string, Binary> = { Deliveries: "deliver", Jobs: "jobs", SendSes: "send-ses" };
 
 describe("queues", () => {
   const { service } = deploy({ alarmTopicArn: "arn:aws:sns:eu-west-2:111122223333:on-call" });
@@ -17,9 +17,9 @@ describe("queues", () => {
   const alarms = resources(service, "AWS::CloudWatch::Alarm");
   const mappings = resources(service, "AWS::Lambda::EventSourceMapping");
 
-  test("there is a queue for deliveries and one for SES, each with its own dead-letter queue", () => {
-    assert.equal(working.length, 2);
-    assert.equal(dead.size, 2);
+  test("there is a queue for deliveries, one for jobs and one for SES, each with its own dead-letter queue", () => {
+    assert.equal(working.length, 3);
+    assert.equal(dead.size, 3);
     for (const [id, queue] of working) {
       assert.ok(queue.Properties["RedrivePolicy"], id);
       assert.equal(queue.Properties["RedrivePolicy"].maxReceiveCount, 5);

@@ -52,8 +52,8 @@ describe("state", () => {
     assert.equal(recovery(tables.flow), false);
   });
 
-  test("flow has its two indexes, core none", () => {
-    assert.equal(tables.core.Properties["GlobalSecondaryIndexes"], undefined);
+  test("core has one index, flow two", () => {
+    assert.deepEqual(tables.core.Properties["GlobalSecondaryIndexes"], [index("users-by-tenant", "users_of", "id")]);
     assert.deepEqual(tables.flow.Properties["GlobalSecondaryIndexes"], [
       index("messages-by-user", "user_key", "id"),
       index("open-messages", "open_shard", "due_at"),

@@ -21,6 +21,7 @@ mod fuzz;
 mod idempotency;
 mod lifecycle;
 mod main_job;
+mod policies;
 mod problems;
 mod structure;
 mod tenants;
@@ -74,6 +75,7 @@ fn main() {
     trials.extend(crash::trials());
     trials.extend(devices::trials());
     trials.extend(idempotency::trials());
+    trials.extend(policies::trials());
     trials.extend(lifecycle::trials());
     trials.extend(tenants::trials());
     trials.extend(problems::trials());

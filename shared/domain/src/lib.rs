@@ -4,8 +4,9 @@
 //! `otpost-service` load, call, and save with a condition.
 //!
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
-//! and matched, [`verification`] what a code comes to, [`message`] how a message finds its way, [`gateway`] what the
-//! providers are that carry it. [`sealing`] and [`secret`] keep what must stay secret; [`template`], [`qr`] and
+//! and matched, [`verification`] what a code comes to, [`policy`] what holds for whom, [`message`] how a message finds its
+//! way, [`gateway`] what the providers are that carry it, [`directory`] what a company's directory tells of its people.
+//! [`job`] is long work in steps. [`sealing`] and [`secret`] keep what must stay secret; [`template`], [`qr`] and
 //! [`otpauth`] make what a person reads and scans.
 //!
 //! What holds everywhere:
@@ -18,6 +19,7 @@ pub mod audit;
 pub mod authorization;
 pub mod contact;
 pub mod device;
+pub mod directory;
 pub mod document;
 pub mod enrolment;
 pub mod gateway;

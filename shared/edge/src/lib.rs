@@ -3,12 +3,14 @@
 //! [`config`] reads a function's environment, [`telemetry`] starts its log, [`ambient`] is the only place that asks
 //! the machine for time and randomness. [`route`] says who may call what, [`auth`] knows the callers, [`http`] takes a
 //! request apart and puts an answer together, [`problem`] is the only place that knows status codes of errors.
-//! [`batch`] works off SQS batches. [`openapi`] describes the API from the same routes and types.
+//! [`batch`] works off SQS batches, [`directory`] reads what directories put into them. [`openapi`]
+//! describes the API from the same routes and types.
 
 pub mod ambient;
 pub mod auth;
 pub mod batch;
 pub mod config;
+pub mod directory;
 pub mod http;
 pub mod idempotency;
 pub mod openapi;

@@ -15,15 +15,18 @@ pub const MOST_ROUTES: usize = 5;
 pub trait Setting: Member + Clone + PartialEq {
     /// What it may be, for people.
     fn range() -> String;
-    /// The same as a JSON Schema (draft 2020-12).
-    fn schema() -> Value;
+    /// The same as a JSON Schema (draft 2020-12): text unless said otherwise.
+    #[must_use]
+    fn schema() -> Value {
+        of_type("string")
+    }
 }
 
 fn of_type(name: &str) -> Value {
     Value::object([("type", Value::text(name))])
 }
 
-fn one_of_words(words: &[&str]) -> Value {
+pub(crate) fn one_of_words(words: &[&str]) -> Value {
     Value::object([("enum", Value::List(words.iter().copied().map(Value::text).collect()))])
 }
 
@@ -101,9 +104,9 @@ macro_rules! words {
                 $crate::document::one_of(&words)
             }
 
-            fn schema() -> Value {
+            fn schema() -> $crate::document::Value {
                 let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
-                one_of_words(&words)
+                $crate::policy::one_of_words(&words)
             }
         }
     )* };
