@@ -1,7 +1,5 @@
 //! Policies over the deployed API: kept, explained, and followed within a minute.
 
-use std::time::Duration;
-
 use libtest_mimic::Trial;
 use otpost_local::demo::Answer;
 use otpost_tests::tenant::{Tenant, expect, expect_problem, header, pause, text};
@@ -147,16 +145,17 @@ async fn a_change_takes_effect_within_a_minute() {
     // This function has read now that there is no policy.
     expect_problem(&tenant.verify("jane", &enrolled.app.code_in(120)).await, 422, "invalid-code");
     expect(&put(&tenant, "wide", None, &wide).await, 201);
-    let began = std::time::Instant::now();
-    loop {
+    let mut accepted = false;
+    for _ in 0..5 {
         let answer = tenant.verify("jane", &enrolled.app.code_in(120)).await;
-        if answer.status == 200 {
+        accepted = answer.status == 200;
+        if accepted {
             break;
         }
         expect_problem(&answer, 422, "invalid-code");
-        assert!(began.elapsed() < Duration::from_secs(75), "after a minute it does not count yet");
         pause(15_000).await;
     }
+    assert!(accepted, "after a minute it does not count yet");
     let token = tenant.post("/v1/users/jane/tokens", &json!({})).await;
     expect(&token, 201);
     assert_eq!(token.body["digits"], 8);
