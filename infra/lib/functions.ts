@@ -2,6 +2,7 @@ import { Stack } from "aws-cdk-lib";
 import type { ITableV2 } from "aws-cdk-lib/aws-dynamodb";
 import { Construct } from "constructs";
 import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
+import type { DirectoryBus } from "./directory.ts";
 import { type Binary, OtpFunction, type OtpFunctionProps } from "./otp-function.ts";
 import type { Settings } from "./settings.ts";
 import { CORE_INDEXES, FLOW_INDEXES, type State } from "./stateful.ts";
@@ -11,6 +12,7 @@ export interface FunctionsProps {
   readonly settings: Settings;
   readonly state: State;
   readonly delivery: Delivery;
+  readonly directory: DirectoryBus;
   /** Base of the links in mails. */
   readonly publicUrl: string;
 }
@@ -99,7 +101,7 @@ export class Functions extends Construct {
     const { state, delivery } = this.props;
     const made = this.make("PushToken", {
       binary: "push-token",
-      description: "Keeps users and pushes tokens to them",
+      description: "Keeps users, pushes tokens to them, follows directories",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
@@ -114,6 +116,7 @@ export class Functions extends Construct {
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     this.allowSend(made, delivery.deliveries);
+    this.props.directory.queue.consumedBy(made);
     return made;
   }
 
@@ -148,15 +151,19 @@ export class Functions extends Construct {
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
         jobsQueueUrl: delivery.jobs.queue.queueUrl,
+        publicUrl: this.props.publicUrl,
       },
     });
-    this.allowTable(made, state.core, ["BatchGetItem", "Query", "UpdateItem"]);
+    this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
     this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
     this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
-    this.allowSend(made, delivery.jobs);
+    this.allowDataKey(made, ["Decrypt"]);
+    this.allowSend(made, delivery.deliveries, delivery.jobs);
     delivery.jobs.consumedBy(made);
     return made;
   }
@@ -191,12 +198,14 @@ export class Functions extends Construct {
     const { state, delivery } = this.props;
     const made = this.make("Admin", {
       binary: "admin",
-      description: "Keeps tenants, API keys and policies; shows messages",
+      description: "Keeps tenants, API keys, policies and directories; shows messages",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
         jobsQueueUrl: delivery.jobs.queue.queueUrl,
+        publicUrl: this.props.publicUrl,
         platformKeySecret: state.platformKey.secretArn,
       },
     });
@@ -206,7 +215,7 @@ export class Functions extends Construct {
     this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
-    this.allowSend(made, delivery.jobs);
+    this.allowSend(made, delivery.deliveries, delivery.jobs);
     made.allow(["secretsmanager:GetSecretValue"], [state.platformKey.secretArn]);
     this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
     return made;

@@ -40,6 +40,12 @@ export const ROUTES: readonly Route[] = [
   route(GET, "/v1/users/{user}/explain", "admin", MANAGE),
   route(GET, "/v1/jobs", "admin", RARE),
   route(GET, "/v1/jobs/{job}", "admin", RARE),
+  route(GET, "/v1/mass-changes", "admin", RARE),
+  route(POST, "/v1/mass-changes/release", "admin", RARE),
+  route(POST, "/v1/directories", "admin", RARE),
+  route(GET, "/v1/directories", "admin", RARE),
+  route(GET, "/v1/directories/{directory}", "admin", RARE),
+  route(DELETE, "/v1/directories/{directory}", "admin", RARE),
   route(GET, "/v1/messages", "admin", MANAGE),
   route(GET, "/v1/messages/{message}", "admin", MANAGE),
 

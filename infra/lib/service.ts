@@ -2,6 +2,7 @@ import { CfnOutput, Stack } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { HttpApi } from "./api.ts";
 import { Delivery } from "./delivery.ts";
+import { DirectoryBus } from "./directory.ts";
 import { Functions } from "./functions.ts";
 import { type Settings, stackTags } from "./settings.ts";
 import type { State } from "./stateful.ts";
@@ -17,7 +18,8 @@ export class ServiceStack extends Stack {
     const api = new HttpApi(this, "Http", settings);
     const publicUrl = settings.publicUrl ?? api.url;
     const delivery = new Delivery(this, "Delivery", settings, state.storageKey);
-    const functions = new Functions(this, "Functions", { settings, state, delivery, publicUrl });
+    const directory = new DirectoryBus(this, "Directory", settings, state.storageKey);
+    const functions = new Functions(this, "Functions", { settings, state, delivery, directory, publicUrl });
     api.serve(functions.all);
     delivery.sweepWith("Sweep", "messages", functions.all.deliver);
     delivery.sweepWith("JobsSweep", "jobs", functions.all.jobs);
@@ -25,7 +27,8 @@ export class ServiceStack extends Stack {
     this.output("ApiId", "The API's id", api.api.apiId);
     this.output("PublicUrl", "Base of the links in mails", publicUrl);
     this.outputState(state);
-    this.outputQueues(delivery);
+    this.output("DirectoryBusName", "Where directories put their events", directory.bus.eventBusName);
+    this.outputQueues(delivery, directory);
   }
 
   private outputState(state: State): void {
@@ -40,11 +43,12 @@ export class ServiceStack extends Stack {
     );
   }
 
-  private outputQueues({ deliveries, jobs, sendSes, queues }: Delivery): void {
+  private outputQueues({ deliveries, jobs, sendSes, queues }: Delivery, directory: DirectoryBus): void {
+    const all = [...queues, directory.queue];
     this.output("DeliveriesQueueUrl", "Messages that look for a route", deliveries.queue.queueUrl);
     this.output("JobsQueueUrl", "Jobs that have a step to do", jobs.queue.queueUrl);
     this.output("SesQueueUrl", "Messages that SES will carry", sendSes.queue.queueUrl);
-    this.output("DlqUrls", "Dead-letter queues, a comma between them", queues.map((each) => each.deadLetters.queueUrl).join(","));
+    this.output("DlqUrls", "Dead-letter queues, a comma between them", all.map((each) => each.deadLetters.queueUrl).join(","));
   }
 
   private output(id: string, description: string, value: string): void {

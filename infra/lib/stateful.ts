@@ -1,5 +1,6 @@
 import { Duration, RemovalPolicy, Stack, Validations } from "aws-cdk-lib";
 import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import * as iam from "aws-cdk-lib/aws-iam";
 import * as kms from "aws-cdk-lib/aws-kms";
 import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
@@ -53,6 +54,7 @@ export class StatefulStack extends Stack implements State {
     });
     this.settings = settings;
     this.storageKey = this.key("StorageKey", "encrypts tables, queues and the platform key");
+    this.allowEvents();
     this.dataKey = this.key("DataKey", "wraps tenants' data keys");
     this.core = this.coreTable();
     this.flow = this.flowTable();
@@ -70,6 +72,18 @@ export class StatefulStack extends Stack implements State {
       pendingWindow: Duration.days(this.settings.retain ? 30 : 7),
       removalPolicy: this.removalPolicy,
     });
+  }
+
+  /** EventBridge puts what directories tell into an encrypted queue. */
+  private allowEvents(): void {
+    this.storageKey.addToResourcePolicy(
+      new iam.PolicyStatement({
+        principals: [new iam.ServicePrincipal("events.amazonaws.com")],
+        actions: ["kms:Decrypt", "kms:GenerateDataKey"],
+        resources: ["*"],
+        conditions: { StringEquals: { "aws:SourceAccount": this.account } },
+      }),
+    );
   }
 
   private coreTable(): dynamodb.TableV2 {

@@ -11,10 +11,10 @@ const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
 
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
-  admin: [CORE, FLOW, DATA_KEY, JOBS, "OTPOST_PLATFORM_KEY_SECRET"],
+  admin: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL", "OTPOST_PLATFORM_KEY_SECRET"],
   deliver: [CORE, FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
   enroll: [CORE, FLOW, DATA_KEY],
-  jobs: [CORE, FLOW, JOBS],
+  jobs: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL"],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
   "send-ses": [
     CORE,
@@ -66,10 +66,12 @@ const PERMISSIONS: Record<Binary, string[]> = {
     OPEN_DATA_KEY,
   ],
   jobs: [
-    ...on("core", ["BatchGetItem", "Query", "UpdateItem"]),
+    ...on("core", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ...on("core/index/users-by-tenant", ["Query"]),
     ...on("flow", ["GetItem", "PutItem"]),
     ...on("flow/index/open-messages", ["Query"]),
+    OPEN_DATA_KEY,
+    "sqs:SendMessage deliveries",
     "sqs:SendMessage jobs",
     ...consume("jobs"),
     ...SEND_KEYS,
@@ -80,6 +82,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...on("flow", KEPT_ANSWERS),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
+    ...consume("directory"),
     ...SEND_KEYS,
   ],
   deliver: [
@@ -112,6 +115,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...on("flow/index/messages-by-user", ["Query"]),
     OPEN_DATA_KEY,
     "kms:GenerateDataKey data key for a tenant",
+    "sqs:SendMessage deliveries",
     "sqs:SendMessage jobs",
     ...SEND_KEYS,
     "secretsmanager:GetSecretValue platform key",
@@ -244,6 +248,7 @@ function nameOf(resource: unknown, ownLog: string): string {
     [/^\{"Fn::ImportValue":"[^"]*GetAttDataKey[^"]*Arn[^"]*"\}$/, "data key"],
     [/^\{"Fn::ImportValue":"[^"]*RefPlatformKey[^"]*"\}$/, "platform key"],
     [/^\{"Fn::GetAtt":\["DeliveryDeliveriesQueue[^"]*","Arn"\]\}$/, "deliveries"],
+    [/^\{"Fn::GetAtt":\["DirectoryQueue[^"]*","Arn"\]\}$/, "directory"],
     [/^\{"Fn::GetAtt":\["DeliveryJobsQueue[^"]*","Arn"\]\}$/, "jobs"],
     [/^\{"Fn::GetAtt":\["DeliverySendSesQueue[^"]*","Arn"\]\}$/, "send-ses"],
     [/^\{"Fn::Join":\["",\["arn:aws:ses:[^"]*:configuration-set\/",\{"Ref":"DeliverySes[^"]*"\}\]\]\}$/, "configuration set"],

@@ -3,7 +3,12 @@ import { describe, test } from "node:test";
 import type { Binary } from "../lib/otp-function.ts";
 import { deploy, functionOf, type Resource, resources, target } from "./support.ts";
 
-const CONSUMERS: Record<string, Binary> = { Deliveries: "deliver", Jobs: "jobs", SendSes: "send-ses" };
+const CONSUMERS: Record<string, Binary> = {
+  DeliveryDeliveries: "deliver",
+  DeliveryJobs: "jobs",
+  DeliverySendSes: "send-ses",
+  DirectoryQueue: "push-token",
+};
 
 describe("queues", () => {
   const { service } = deploy({ alarmTopicArn: "arn:aws:sns:eu-west-2:111122223333:on-call" });
@@ -17,9 +22,9 @@ describe("queues", () => {
   const alarms = resources(service, "AWS::CloudWatch::Alarm");
   const mappings = resources(service, "AWS::Lambda::EventSourceMapping");
 
-  test("there is a queue for deliveries, one for jobs and one for SES, each with its own dead-letter queue", () => {
-    assert.equal(working.length, 3);
-    assert.equal(dead.size, 3);
+  test("there is a queue for deliveries, one for directories, one for jobs and one for SES, each with its own dead-letter queue", () => {
+    assert.equal(working.length, 4);
+    assert.equal(dead.size, 4);
     for (const [id, queue] of working) {
       assert.ok(queue.Properties["RedrivePolicy"], id);
       assert.equal(queue.Properties["RedrivePolicy"].maxReceiveCount, 5);
@@ -77,6 +82,23 @@ describe("queues", () => {
     });
   }
 
+  test("everything on the directories' bus goes to their queue, and what cannot is kept beside it", () => {
+    const [rule] = resources(service, "AWS::Events::Rule");
+    const properties = rule?.[1].Properties ?? {};
+    assert.deepEqual(properties["EventPattern"], { account: [{ exists: true }] });
+    assert.equal(target(properties["EventBusName"]).startsWith("DirectoryBus"), true);
+    const [queueId, queue] = found(working, "DirectoryQueue");
+    const [goal] = properties["Targets"];
+    assert.equal(target(goal.Arn), queueId);
+    assert.equal(target(goal.DeadLetterConfig.Arn), target(queue.Properties["RedrivePolicy"].deadLetterTargetArn));
+    const policies = resources(service, "AWS::SQS::QueuePolicy").map(([, each]) => JSON.stringify(each.Properties));
+    const open = policies.filter((policy) => policy.includes("events.amazonaws.com"));
+    assert.equal(open.length, 2);
+    for (const policy of open) {
+      assert.match(policy, /"ArnEquals":\{"aws:SourceArn":.*"aws:SourceAccount"/);
+    }
+  });
+
   test("reserved concurrency below what a queue starts is refused", () => {
     assert.throws(() => deploy({ reservedConcurrency: "3" }), /^SettingsError: reservedConcurrency: .*at least 4/);
     const reserved = deploy({ reservedConcurrency: "4" }).service;
@@ -98,7 +120,7 @@ describe("queues", () => {
 });
 
 function found(entries: Array<[string, Resource]>, name: string): [string, Resource] {
-  const entry = entries.find(([id]) => id.startsWith(`Delivery${name}`));
+  const entry = entries.find(([id]) => id.startsWith(name));
   assert.ok(entry, name);
   return entry;
 }

@@ -41,6 +41,7 @@ async fn every_route_with_every_role() {
             .replace("{key}", "nobody")
             .replace("{policy}", "nobody")
             .replace("{job}", "nobody")
+            .replace("{directory}", "nobody")
             .replace("{message}", "nobody");
         let method = Method::from_bytes(route.method.as_bytes()).expect("a method");
         let roles = [(Role::Platform, platform.as_str())];

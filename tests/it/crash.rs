@@ -23,7 +23,6 @@ use otpost_service::send::{EmailProvider, OutgoingEmail};
 use otpost_tests::world::RUNTIME;
 use serde_json::{Value, json};
 
-const URL: &str = "https://otp.example.org";
 /// The sample world's time.
 const NOW: u64 = 1_800_000_000;
 /// No request makes as many external calls.
@@ -445,7 +444,7 @@ impl Run {
         let no_platform = KeyRing::new(NoPlatformKey);
         let response = match function {
             "admin" => otpost_admin::handle(ports, &KeyRing::new(SamplePlatformKey), request).await,
-            "push-token" => otpost_push_token::handle(ports, &no_platform, URL, request).await,
+            "push-token" => otpost_push_token::handle(ports, &no_platform, request).await,
             "enroll" => otpost_enroll::handle(ports, &no_platform, request).await,
             _ => otpost_verify::handle(ports, &no_platform, request).await,
         };

@@ -697,9 +697,7 @@ impl Functions {
         let (ports, [pushes, enrols, verifies]) = (&self.ports, &self.others);
         match function {
             "admin" => otpost_admin::handle(ports, &self.admin, request).await,
-            "push-token" => {
-                otpost_push_token::handle(ports, pushes, "https://otp.example.org", request).await
-            }
+            "push-token" => otpost_push_token::handle(ports, pushes, request).await,
             "enroll" => otpost_enroll::handle(ports, enrols, request).await,
             _ => otpost_verify::handle(ports, verifies, request).await,
         }

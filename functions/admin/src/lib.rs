@@ -1,7 +1,9 @@
-//! Tenants, API keys, policies, jobs, and the log of messages, over HTTP.
+//! Tenants, API keys, policies, directories, jobs, and the log of messages, over HTTP.
 
+mod directories;
 mod jobs;
 mod keys;
+mod mass_changes;
 mod messages;
 mod policies;
 mod tenants;
@@ -22,7 +24,7 @@ const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admi
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 19] = [
+pub static ROUTES: [Route; 25] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -144,6 +146,48 @@ pub static ROUTES: [Route; 19] = [
     },
     Route {
         method: "GET",
+        path: "/v1/mass-changes",
+        operation: "getMassChanges",
+        summary: "Shows how many users have changed by themselves in this hour, and how many wait.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/mass-changes/release",
+        operation: "releaseMassChange",
+        summary: "Lets the changes of users that wait go on now, however many.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/directories",
+        operation: "createDirectory",
+        summary: "Registers whose people the events of an account and source tell of.",
+        access: PLATFORM,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/directories",
+        operation: "listDirectories",
+        summary: "Lists the directories by id.",
+        access: PLATFORM,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/directories/{directory}",
+        operation: "getDirectory",
+        summary: "Shows a directory.",
+        access: PLATFORM,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/directories/{directory}",
+        operation: "deleteDirectory",
+        summary: "Takes a directory out: its events change nothing any more.",
+        access: PLATFORM,
+    },
+    Route {
+        method: "GET",
         path: "/v1/messages",
         operation: "listMessages",
         summary: "Lists a user's messages, newest first.",
@@ -182,6 +226,12 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "explainUser" => policies::explain(ports, &call).await,
         "listJobs" => jobs::list(ports, &call).await,
         "getJob" => jobs::get(ports, &call).await,
+        "getMassChanges" => mass_changes::get(ports, &call).await,
+        "releaseMassChange" => mass_changes::release(ports, &call).await,
+        "createDirectory" => directories::create(ports, &call).await,
+        "listDirectories" => directories::list(ports, &call).await,
+        "getDirectory" => directories::get(ports, &call).await,
+        "deleteDirectory" => directories::delete(ports, &call).await,
         "listMessages" => messages::list(ports, &call).await,
         "getMessage" => messages::get(ports, &call).await,
         _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
@@ -195,6 +245,8 @@ pub fn describe(document: &mut Document) {
     keys::describe(document);
     policies::describe(document);
     jobs::describe(document);
+    mass_changes::describe(document);
+    directories::describe(document);
     messages::describe(document);
 }
 
@@ -226,6 +278,12 @@ mod tests {
             ("explain-user.json", StatusCode::OK),
             ("list-jobs.json", StatusCode::OK),
             ("get-job.json", StatusCode::OK),
+            ("get-mass-changes.json", StatusCode::OK),
+            ("release-mass-change.json", StatusCode::ACCEPTED),
+            ("create-directory.json", StatusCode::CREATED),
+            ("list-directories.json", StatusCode::OK),
+            ("get-directory.json", StatusCode::OK),
+            ("delete-directory.json", StatusCode::NO_CONTENT),
             ("list-messages.json", StatusCode::OK),
             ("get-message.json", StatusCode::OK),
             ("wrong-role.json", StatusCode::FORBIDDEN),

@@ -1,10 +1,10 @@
 //! `admin`: tenants, API keys, policies, jobs, and the log of messages.
 //!
 //! - Trigger: HTTP API.
-//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_JOBS_QUEUE_URL`,
-//!   `OTPOST_PLATFORM_KEY_SECRET`.
-//! - Permissions: reads and writes both tables, makes and opens data keys, sends to the queue `jobs`, reads the
-//!   platform key's secret.
+//! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
+//!   `OTPOST_JOBS_QUEUE_URL`, `OTPOST_PUBLIC_URL`, `OTPOST_PLATFORM_KEY_SECRET`.
+//! - Permissions: reads and writes both tables, makes and opens data keys, sends to the queues `jobs` and
+//!   `deliveries`, reads the platform key's secret.
 //! - Sample events: `events/admin/`.
 
 use lambda_http::service_fn;
@@ -12,20 +12,33 @@ use otpost_aws::secrets::PlatformSecret;
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::KeyRing;
-use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, FLOW_TABLE, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET};
+use otpost_edge::config::{
+    CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET,
+    PUBLIC_URL,
+};
 use otpost_edge::serve::serve;
 use otpost_edge::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let config = Config::from_env(&[CORE_TABLE, FLOW_TABLE, DATA_KEY, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET])?;
+    let config = Config::from_env(&[
+        CORE_TABLE,
+        FLOW_TABLE,
+        DATA_KEY,
+        DELIVERIES_QUEUE_URL,
+        JOBS_QUEUE_URL,
+        PUBLIC_URL,
+        PLATFORM_KEY_SECRET,
+    ])?;
     let sdk = sdk_config().await;
     let resources = Resources {
         core_table: config.get(CORE_TABLE),
         flow_table: config.get(FLOW_TABLE),
         data_key: config.get(DATA_KEY),
+        deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
         jobs_queue: config.get(JOBS_QUEUE_URL),
+        public_url: config.get(PUBLIC_URL),
         ..Resources::default()
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);

@@ -1,16 +1,20 @@
-//! Users, and the links that get tokens to them, over HTTP.
+//! Users, and the links that get tokens to them, over HTTP; and what directories tell of users, from a queue.
 
+mod directory;
 mod push;
 mod users;
 
+use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::{Body, Request, Response};
 use otpost_domain::apikey::Role;
 use otpost_edge::auth::KeyRing;
+use otpost_edge::batch::Batch;
 use otpost_edge::http::respond;
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_edge::route::{Access, Route};
 use otpost_service::ports::{PlatformKey, Ports};
+use serde_json::Value;
 
 const WRITERS: Access = Access::Roles(&[Role::Operator, Role::Admin, Role::Directory]);
 const READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin, Role::Directory]);
@@ -62,11 +66,10 @@ pub static ROUTES: [Route; 6] = [
     },
 ];
 
-/// Answers a request; links begin with `public_url`.
+/// Answers a request.
 pub async fn handle<P: Ports, K: PlatformKey>(
     ports: &P,
     keys: &KeyRing<K>,
-    public_url: &str,
     request: Request,
 ) -> Response<Body> {
     respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
@@ -75,10 +78,22 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "getUser" => users::get(ports, &call).await,
         "changeUser" => users::change(ports, &call).await,
         "deleteUser" => users::delete(ports, &call).await,
-        "pushToken" => push::push(ports, &call, public_url).await,
+        "pushToken" => push::push(ports, &call).await,
         _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
     })
     .await
+}
+
+/// Handles a batch of directories' events.
+///
+/// # Errors
+/// When the event is no batch.
+pub async fn told(ports: &impl Ports, event: Value) -> Result<Value, Diagnostic> {
+    let failed =
+        |kind: &str, message: String| Diagnostic { error_type: kind.to_owned(), error_message: message };
+    let batch = Batch::parse(event).map_err(|error| failed("UnknownEvent", error.to_string()))?;
+    let response = batch.work_off(async |event: Value| directory::told(ports, &event).await).await;
+    serde_json::to_value(response).map_err(|error| failed("Unwritable", error.to_string()))
 }
 
 /// Describes the routes.
@@ -109,7 +124,7 @@ mod tests {
             let ports = sample_world().await;
             let request = lambda_http::request::from_str(&text).unwrap();
             let keys = KeyRing::new(NoPlatformKey);
-            let response = handle(&ports, &keys, "https://otp.example.org", request).await;
+            let response = handle(&ports, &keys, request).await;
             let status = expected.iter().find(|(name, _)| *name == file).unwrap().1;
             assert_eq!(response.status(), status, "{file}: {:?}", response.body());
         }

@@ -1,19 +1,18 @@
-//! `push-token`: users, and the links that get tokens to them.
+//! `push-token`: users, the links that get tokens to them, and what directories tell of users.
 //!
-//! - Trigger: HTTP API.
+//! - Trigger: HTTP API; queue `directory`.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
 //!   `OTPOST_PUBLIC_URL`.
 //! - Permissions: reads and writes table `core`, writes table `flow`, opens data keys, sends to the queue `deliveries`.
-//! - Sample events: `events/push-token/`.
+//! - Sample events: `events/push-token/`, `events/directory/`.
 
-use lambda_http::service_fn;
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, PUBLIC_URL};
-use otpost_edge::serve::serve;
+use otpost_edge::serve::serve_with;
 use otpost_edge::telemetry;
-use otpost_push_token::handle;
+use otpost_push_token::{handle, told};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -25,11 +24,12 @@ async fn main() -> Result<(), lambda_http::Error> {
         flow_table: config.get(FLOW_TABLE),
         data_key: config.get(DATA_KEY),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        public_url: config.get(PUBLIC_URL),
         ..Resources::default()
     };
     let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);
-    let (keys, public_url) = (KeyRing::new(NoPlatformKey), config.text(PUBLIC_URL));
-    let handle =
-        async |request| Ok::<_, lambda_http::Error>(handle(&ports, &keys, &public_url, request).await);
-    serve(service_fn(handle)).await
+    let keys = KeyRing::new(NoPlatformKey);
+    let handle = async |request| Ok::<_, lambda_http::Error>(handle(&ports, &keys, request).await);
+    let told = async |event| told(&ports, event).await;
+    serve_with(handle, told).await
 }

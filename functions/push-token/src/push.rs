@@ -65,7 +65,7 @@ impl From<&Pushed> for PushedView {
     }
 }
 
-pub(crate) async fn push(ports: &impl Ports, call: &Call, public_url: &str) -> Answer {
+pub(crate) async fn push(ports: &impl Ports, call: &Call) -> Answer {
     let order: PushOrder = call.json()?;
     let channel = match order.channel.as_deref().map(Channel::parse) {
         None => None,
@@ -86,7 +86,7 @@ pub(crate) async fn push(ports: &impl Ports, call: &Call, public_url: &str) -> A
     let order = Order { serial, channel, authorization };
     let told = |pushed: &Pushed| reply(202, None, &PushedView::from(pushed));
     once(ports, call, &caller.tenant, &told, async |once| {
-        otpost_service::push::push(ports, &caller, &order, public_url, once).await
+        otpost_service::push::push(ports, &caller, &order, once).await
     })
     .await
 }

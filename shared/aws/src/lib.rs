@@ -20,10 +20,11 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use otpost_service::ports::{Clock, Entropy, Ports};
+use otpost_service::ports::{Clock, Entropy, PortResult, Ports};
 
 pub use crate::configuration::CachedConfiguration;
 use crate::dynamodb::DynamoStore;
+use crate::fault::not_given;
 use crate::kms::KmsKeyWrapper;
 use crate::sealer::{EnvelopeSealer, KeyWrapper};
 use crate::sqs::SqsQueue;
@@ -43,6 +44,8 @@ pub struct Resources {
     pub jobs_queue: Option<String>,
     /// URL of the queue of the SES sender.
     pub ses_queue: Option<String>,
+    /// What links begin with; no slash at its end.
+    pub public_url: Option<String>,
 }
 
 /// All ports on AWS.
@@ -54,6 +57,7 @@ pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
     sealer: EnvelopeSealer<W, C, E>,
     clock: C,
     entropy: E,
+    public_url: Option<String>,
 }
 
 /// Loads credentials and region, with timeouts that fit inside a function's own. All clients made of it share one HTTP
@@ -104,6 +108,7 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
             store,
             clock,
             entropy,
+            public_url: resources.public_url,
         }
     }
 }
@@ -133,5 +138,8 @@ impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
     }
     fn entropy(&self) -> &E {
         &self.entropy
+    }
+    fn public_url(&self) -> PortResult<&str> {
+        self.public_url.as_deref().ok_or_else(|| not_given("public URL"))
     }
 }

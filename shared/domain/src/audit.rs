@@ -3,7 +3,7 @@
 //! A verification's entry is the user's row itself: it holds when and with which token the last code was accepted,
 //! and when the last one was refused, so that accepting a code stays one write.
 
-use crate::ids::{AuditId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use crate::ids::{AuditId, DirectoryId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use crate::plain::plain;
 use crate::time::Timestamp;
 
@@ -18,6 +18,8 @@ pub enum Actor {
     LinkHolder,
     /// The device that holds the token, by its signature.
     Device,
+    /// A directory, by its events.
+    Directory(DirectoryId),
     /// Otpost itself.
     System,
 }
@@ -28,6 +30,7 @@ impl Actor {
     pub fn text(&self) -> String {
         match self {
             Self::Platform => "platform".to_owned(),
+            Self::Directory(id) => format!("directory:{id}"),
             Self::Key(id) => format!("key:{id}"),
             Self::LinkHolder => "link".to_owned(),
             Self::Device => "device".to_owned(),
@@ -85,6 +88,14 @@ pub enum Action {
     PolicyChanged,
     /// A policy was deleted.
     PolicyDeleted,
+    /// Policy has given a user something, or taken it.
+    PolicyApplied,
+    /// A directory was registered.
+    DirectoryCreated,
+    /// A directory was taken out again.
+    DirectoryDeleted,
+    /// An operator has let waiting changes of many users go on.
+    MassChangeReleased,
     /// A tenant got a new data key.
     DataKeyRotated,
     /// A tenant was deleted, its data keys with it.
@@ -119,6 +130,10 @@ impl Action {
             Self::PolicyCreated => "policy.created",
             Self::PolicyChanged => "policy.changed",
             Self::PolicyDeleted => "policy.deleted",
+            Self::PolicyApplied => "user.policy_applied",
+            Self::DirectoryCreated => "directory.created",
+            Self::DirectoryDeleted => "directory.deleted",
+            Self::MassChangeReleased => "mass_change.released",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",
         }

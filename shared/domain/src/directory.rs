@@ -4,11 +4,11 @@
 //! more than once and in any order: a change holds if its version is higher than the last one that held in the same
 //! [`Lane`], and is nothing new otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
-use crate::ids::UserId;
+use crate::ids::{DirectoryId, TenantId, UserId};
 use crate::named::named;
 use crate::plain::plain;
 use crate::tenant::GroupName;
@@ -184,6 +184,136 @@ pub struct SyncRun {
     pub users: Option<u32>,
 }
 
+/// What is remembered of a person, so that what their directory tells may come twice, late and in any order: of each
+/// thing that can change, the version that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The version of the last full telling.
+    pub told: u64,
+    /// The version of the last telling that they are gone. They are there if a full telling is newer.
+    pub gone: u64,
+    /// The version of what says whether they may get in.
+    pub active_since: u64,
+    /// Whether they may get in.
+    pub active: bool,
+    /// Memberships that were told one by one: since which version, and whether they are in.
+    pub groups: BTreeMap<GroupName, (u64, bool)>,
+    /// The user whom they became.
+    pub user: Option<UserId>,
+    /// Counts changes; a write names the version that it replaces.
+    pub version: u64,
+}
+
+/// What is to be done with a user, now that something holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it is only to be remembered.
+    Nothing,
+    /// They are like this; to be made if they are not there.
+    Becomes(Person),
+    /// They must not get in.
+    SwitchedOff,
+    /// They are gone.
+    Departs,
+    /// They are in this group, or not any more.
+    Member(GroupName, bool),
+}
+
+impl Mark {
+    /// Nothing was told yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        let groups = BTreeMap::new();
+        Self { told: 0, gone: 0, active_since: 0, active: false, groups, user: None, version: 0 }
+    }
+
+    /// The groups that memberships told one by one come to.
+    #[must_use]
+    pub fn memberships(&self) -> BTreeSet<GroupName> {
+        self.groups.iter().filter(|(_, (_, is_in))| *is_in).map(|(group, _)| group.clone()).collect()
+    }
+
+    /// What a change comes to; `None` when something newer holds already.
+    #[must_use]
+    pub fn after(mut self, change: &Change) -> Option<(Self, Effect)> {
+        let version = change.version;
+        let effect = match &change.told {
+            Told::Upserted(person) if version > self.told => {
+                self.told = version;
+                self.may_get_in(person.active, version);
+                // It may be older than what says that they are gone, or that they must not get in.
+                if self.is_there() {
+                    Effect::Becomes(Person { active: self.active, ..person.clone() })
+                } else {
+                    Effect::Nothing
+                }
+            }
+            Told::Disabled if self.may_get_in(false, version) => {
+                if self.is_there() {
+                    Effect::SwitchedOff
+                } else {
+                    Effect::Nothing
+                }
+            }
+            Told::Deleted if version > self.gone => {
+                self.gone = version;
+                if self.is_there() { Effect::Nothing } else { Effect::Departs }
+            }
+            Told::Upserted(_) | Told::Disabled | Told::Deleted => return None,
+            Told::JoinedGroup(group) | Told::LeftGroup(group) => {
+                let is_in = matches!(change.told, Told::JoinedGroup(_));
+                if self.groups.get(group).is_some_and(|(held, _)| version <= *held) {
+                    return None;
+                }
+                self.groups.insert(group.clone(), (version, is_in));
+                Effect::Member(group.clone(), is_in)
+            }
+        };
+        self.version += 1;
+        Some((self, effect))
+    }
+
+    /// Whether the person is there, for all that was told.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        self.told > self.gone
+    }
+
+    fn may_get_in(&mut self, active: bool, version: u64) -> bool {
+        let newer = version > self.active_since;
+        if newer {
+            self.active_since = version;
+            self.active = active;
+        }
+        newer
+    }
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where the events of a tenant's directory come from: AWS vouches for both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Its id, which follows from account and source.
+    pub id: DirectoryId,
+    /// Whose people it tells of.
+    pub tenant: TenantId,
+    /// The account that puts its events, 12 digits.
+    pub account: String,
+    /// Their `source`.
+    pub source: String,
+    /// In whose words it tells.
+    pub kind: SourceKind,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// The last run over all people that it has told of.
+    pub last_run: Option<SyncRun>,
+}
+
 /// One of several addresses of a person.
 #[derive(Clone, Copy)]
 pub struct Listed<'v> {
@@ -269,6 +399,49 @@ mod tests {
         assert_eq!(change(Told::Disabled).lane(), Lane::Person);
         assert_eq!(change(Told::JoinedGroup(group.clone())).lane(), Lane::Group(&group));
         assert_eq!(change(Told::LeftGroup(group.clone())).lane(), Lane::Group(&group));
+    }
+
+    fn person(active: bool, groups: &[&str]) -> Told {
+        Told::Upserted(Person {
+            user_name: UserId::try_from("jane").unwrap(),
+            active,
+            display_name: Said::Unsaid,
+            email: Said::Unsaid,
+            phone: Said::Unsaid,
+            locale: Said::Unsaid,
+            groups: Some(groups.iter().map(|name| GroupName::try_from(*name).unwrap()).collect()),
+        })
+    }
+
+    fn told(version: u64, told: Told) -> Change {
+        Change { external_id: ExternalId::try_from("00u1").unwrap(), version, told }
+    }
+
+    #[test]
+    fn what_is_older_changes_nothing_and_what_is_newer_holds() {
+        let (mark, effect) = Mark::new().after(&told(2, Told::Disabled)).unwrap();
+        assert_eq!((effect, mark.is_there()), (Effect::Nothing, false));
+        assert_eq!(mark.clone().after(&told(2, Told::Disabled)), None);
+        let (mark, effect) = mark.after(&told(1, person(true, &[]))).unwrap();
+        assert!(matches!(effect, Effect::Becomes(Person { active: false, .. })), "late, but who they are");
+        let (mark, _) = mark.after(&told(4, person(true, &[]))).unwrap();
+        let (mark, effect) = mark.after(&told(3, Told::Deleted)).unwrap();
+        assert_eq!((effect, mark.is_there()), (Effect::Nothing, true), "they have come back since");
+        let (mark, effect) = mark.after(&told(5, Told::Deleted)).unwrap();
+        assert_eq!((effect, mark.is_there()), (Effect::Departs, false));
+        assert_eq!(mark.clone().after(&told(4, person(true, &[]))), None);
+        let (_, effect) = mark.after(&told(6, person(true, &[]))).unwrap();
+        assert!(matches!(effect, Effect::Becomes(Person { active: true, .. })));
+    }
+
+    #[test]
+    fn memberships_are_remembered_before_the_person_is_known() {
+        let group = GroupName::try_from("vpn").unwrap();
+        let (mark, effect) = Mark::new().after(&told(3, Told::JoinedGroup(group.clone()))).unwrap();
+        assert_eq!(effect, Effect::Member(group.clone(), true));
+        assert_eq!(mark.clone().after(&told(2, Told::LeftGroup(group.clone()))), None);
+        assert_eq!(mark.memberships(), [group].into());
+        assert!(!mark.is_there());
     }
 
     #[test]

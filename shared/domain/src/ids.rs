@@ -137,6 +137,14 @@ text_id!(
 );
 
 text_id!(
+    /// A directory that tells of a tenant's people: `dir_` and 26 characters that follow from where its events come from.
+    DirectoryId,
+    "directory",
+    "must be `dir_` and 26 lower-case letters or digits",
+    |text| prefixed(text, "dir_")
+);
+
+text_id!(
     /// A long job: `job_` and 26 characters that sort by time.
     JobId,
     "job",
@@ -197,6 +205,16 @@ impl MessageId {
 
 /// How many shards the index of open messages has.
 pub const OPEN_SHARDS: u8 = 16;
+
+impl DirectoryId {
+    /// The directory whose events AWS says are of this account and source.
+    #[must_use]
+    pub fn of(account: &str, source: &str) -> Self {
+        let digest = Sha256::new().chain_update(account).chain_update("#").chain_update(source).finalize();
+        let bytes: Vec<u8> = digest.into_iter().take(16).collect();
+        Self(format!("dir_{}", random_text(&bytes)))
+    }
+}
 
 impl JobId {
     /// A new id: 48 bits of time, 80 random bits.

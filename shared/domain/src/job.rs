@@ -17,8 +17,10 @@ pub const JOB_RETENTION: Duration = Duration::from_hours(30 * 24);
 named! {
     /// What a job does.
     pub enum JobKind {
-        /// Writes into every user's auth row which policies cover them.
+        /// Writes into every user's auth row which policies cover them, and does what these ask for.
         Restamp = "restamp_users",
+        /// Does for every user what policy asks and was held back.
+        Release = "release_mass_change",
     }
 }
 
@@ -28,6 +30,7 @@ impl JobKind {
     pub const fn rounds(self) -> u8 {
         match self {
             Self::Restamp => 2,
+            Self::Release => 1,
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod otp;
 pub mod otpauth;
 mod plain;
 pub mod policy;
+pub mod provisioning;
 pub mod qr;
 pub mod sealing;
 pub mod secret;

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
-use crate::ids::{TenantId, UserId};
+use crate::directory::ExternalId;
+use crate::ids::{DirectoryId, TenantId, UserId};
 use crate::plain::plain;
+use crate::provisioning::Automatic;
 use crate::time::Timestamp;
 
 /// An organisation whose users, keys and messages stand apart from all others'.
@@ -50,6 +52,15 @@ impl TryFrom<&str> for GroupName {
     }
 }
 
+/// The directory that keeps a user, and what it calls them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// The directory.
+    pub directory: DirectoryId,
+    /// Its id of the person.
+    pub external_id: ExternalId,
+}
+
 /// A person who has, or is to have, tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -69,6 +80,12 @@ pub struct User {
     pub groups: BTreeSet<GroupName>,
     /// An inactive user's codes are refused like wrong ones.
     pub active: bool,
+    /// That policy has given them a token by itself, while it covers them.
+    pub automatic: Option<Automatic>,
+    /// When their directory has told that they are gone, while their deletion waits for an operator's release.
+    pub departed_at: Option<Timestamp>,
+    /// Who keeps them, if it is a directory.
+    pub directory: Option<Keeper>,
     /// Counts changes; a write names the version that it replaces.
     pub version: u64,
     /// When the user was made.

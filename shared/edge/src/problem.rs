@@ -11,6 +11,7 @@ use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
+use otpost_service::directories::DirectoryError;
 use otpost_service::enroll::EnrollError;
 use otpost_service::lifecycle::LifecycleError;
 use otpost_service::policies::{ExplainError, PolicyError};
@@ -263,6 +264,24 @@ impl From<PolicyError> for Problem {
                 "The tenant has 64 policies already; no more are allowed.",
             ),
             PolicyError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<DirectoryError> for Problem {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::NoSuchDirectory => {
+                Self::new(ProblemType::NotFound, "There is no directory of this id.")
+            }
+            DirectoryError::Exists => Self::new(
+                ProblemType::AlreadyExists,
+                "The events of this account and source are registered already.",
+            ),
+            DirectoryError::NoSuchTenant => {
+                Self::new(ProblemType::NotFound, "There is no tenant of this id.")
+            }
+            DirectoryError::Port(error) => error.into(),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Serving an HTTP API's events.
 
+use std::future::Future;
 use std::task::{Context, Poll};
 
+use lambda_http::lambda_runtime::{Diagnostic, service_fn};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Error, LambdaEvent, Request, Response, Service};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
 
 /// What a URI cannot hold as it is (RFC 3986). The percent sign stays: what is encoded already is left alone.
 const ILLEGAL: &AsciiSet = &CONTROLS
@@ -29,6 +32,39 @@ where
     S::Future: Send,
 {
     lambda_http::lambda_runtime::run(Tidy(Adapter::from(handler))).await
+}
+
+/// Serves `handler` and, with events that are no requests, `consumer`, until Lambda ends the process.
+///
+/// # Errors
+/// When the Runtime API is not there.
+pub async fn serve_with<H, C, F, G>(handler: H, consumer: C) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Clone,
+    C: Fn(Value) -> G,
+    F: Future<Output = Result<Response<Body>, Error>> + Send,
+    G: Future<Output = Result<Value, Diagnostic>>,
+{
+    let serving = service_fn(|event: LambdaEvent<Value>| {
+        let (handler, consumer) = (handler.clone(), &consumer);
+        async move {
+            let LambdaEvent { payload, context, .. } = event;
+            if payload.get("requestContext").is_none() {
+                return consumer(payload).await;
+            }
+            let request =
+                serde_json::from_value(payload).map_err(|_| failed("UnknownEvent", "no request"))?;
+            let mut adapter = Tidy(Adapter::from(lambda_http::service_fn(handler)));
+            let answer = adapter.call(LambdaEvent::new(request, context)).await;
+            let answer = answer.map_err(|error| failed("Unanswered", &error.to_string()))?;
+            serde_json::to_value(answer).map_err(|error| failed("Unwritable", &error.to_string()))
+        }
+    });
+    lambda_http::lambda_runtime::run(serving).await
+}
+
+fn failed(kind: &str, message: &str) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
 }
 
 /// Scanners send query strings that are no part of a URI, and API Gateway may hand them on as they are. The adapter below

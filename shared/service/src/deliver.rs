@@ -217,7 +217,7 @@ mod tests {
                         channel: Some(channel),
                         authorization: Some(authorization),
                     };
-                    crate::push::push(&ports, &caller, &order, "https://x", Once::not_kept()).await.unwrap();
+                    crate::push::push(&ports, &caller, &order, Once::not_kept()).await.unwrap();
                 }
             }
             assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Closed, "{undo}");

@@ -7,22 +7,25 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use otpost_domain::apikey::ApiKey;
+use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerHash, KeyId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::Job;
 use otpost_domain::message::{Gateway, Message, Outcome};
 use otpost_domain::policy::Policy;
-use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::provisioning::MassChange;
+use otpost_domain::tenant::{Keeper, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Configuration, DeliveryQueue, Due, EnrolmentStore, Fault, JobQueue,
-    JobRef, JobStore, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page, PageRequest,
-    PolicyStore, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot,
-    Standing, Subject, TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    Activation, AnswerStore, AuthWrite, Configuration, Counted, DeliveryQueue, DirectoryStore, Due,
+    EnrolmentStore, Fault, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore,
+    MassChanges, MessageRef, MessageStore, NonceStore, Page, PageRequest, PolicyStore, PortError, PortResult,
+    Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TenantStore,
+    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::send::{EmailProvider, OutgoingEmail};
 
@@ -175,6 +178,9 @@ impl<'a, P: Ports> Ports for Faulty<'a, P> {
     fn entropy(&self) -> &P::Entropy {
         self.parts.ports.entropy()
     }
+    fn public_url(&self) -> PortResult<&str> {
+        self.parts.ports.public_url()
+    }
 }
 
 macro_rules! under_plan {
@@ -209,7 +215,7 @@ under_plan!(UserStore, store {
     fn users(tenant: &TenantId, start: &str, page: &PageRequest) -> Page<User>;
     fn restamp(tenant: &TenantId, user: &UserId, stamp: &[PolicyId]) -> Write;
     fn user(tenant: &TenantId, id: &UserId) -> Option<User>;
-    fn delete_user(user: &User, tokens: &[Token], journal: &Journal) -> Write;
+    fn delete_user(user: &User, tokens: &[Token], mark: Option<&MarkChange>, journal: &Journal) -> Write;
 });
 
 under_plan!(PolicyStore, store {
@@ -268,6 +274,24 @@ under_plan!(JobStore, store {
     fn jobs(tenant: &TenantId, page: &PageRequest) -> Page<Job>;
     fn save_job(job: &Job) -> Write;
     fn jobs_due(now: Timestamp, limit: usize) -> Vec<JobRef>;
+});
+
+under_plan!(DirectoryStore, store {
+    fn create_directory(directory: &Directory, journal: &Journal) -> Write;
+    fn directory(id: &DirectoryId) -> Option<Directory>;
+    fn directories(page: &PageRequest) -> Page<Directory>;
+    fn delete_directory(directory: &Directory, journal: &Journal) -> Write;
+    fn save_run(id: &DirectoryId, run: &SyncRun) -> Write;
+    fn mark(tenant: &TenantId, keeper: &Keeper) -> Option<Mark>;
+    fn save_mark(tenant: &TenantId, mark: &MarkChange) -> Write;
+});
+
+under_plan!(MassChangeStore, store {
+    fn mass_changes(tenant: &TenantId) -> MassChanges;
+    fn count_users(tenant: &TenantId, most: u64) -> u64;
+    fn begin_hour(tenant: &TenantId, hour: u64, users: u64) -> ();
+    fn count(tenant: &TenantId, kind: MassChange, limit: u64, at: Timestamp) -> Counted;
+    fn let_go(tenant: &TenantId, job: &Job, journal: &Journal) -> Write;
 });
 
 under_plan!(JobQueue, queue {

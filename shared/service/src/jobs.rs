@@ -84,7 +84,7 @@ pub async fn sweep(ports: &impl Ports) -> PortResult<usize> {
 async fn step(ports: &impl Ports, job: Job, time: Duration) -> PortResult<Job> {
     let until = ports.clock().now().plus(time);
     let stepped = match job.kind {
-        JobKind::Restamp => policies::restamp_users(ports, &job, until).await?,
+        JobKind::Restamp | JobKind::Release => policies::apply_to_users(ports, &job, until).await?,
     };
     let stepped = job.stepped(stepped, ports.clock().now());
     match ports.store().save_job(&stepped).await? {

@@ -7,17 +7,21 @@
 //! its link; [`deliver`] and [`send`] get it to the user; [`enroll`] activates the token; [`verify`] checks codes.
 
 pub mod admin;
+mod automatic;
 pub mod caller;
 mod content;
 #[cfg(feature = "testing")]
 pub mod contract;
 pub mod deliver;
+pub mod directories;
 pub mod document;
 pub mod enroll;
 #[cfg(feature = "testing")]
 pub mod faults;
 pub mod jobs;
 pub mod lifecycle;
+mod link;
+pub mod mass_changes;
 #[cfg(feature = "testing")]
 pub mod memory;
 pub mod once;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use otpost_domain::audit::Action;
+use otpost_domain::audit::{Action, Actor};
 use otpost_domain::ids::{PolicyId, TenantId, UserId};
 use otpost_domain::job::{Job, JobKind, Stepped};
 use otpost_domain::policy::{MOST_POLICIES, Policy, PolicyDocument, Settings, covering, stamp};
 use otpost_domain::tenant::{GroupName, User};
 use otpost_domain::time::Timestamp;
 
+use crate::automatic::catch_up;
 use crate::caller::Caller;
 use crate::jobs;
 use crate::ports::{
@@ -81,11 +82,8 @@ pub async fn keep_policy(
             Policy::new(id.clone(), document, now)
         }
     };
-    let covers_others = match &current {
-        Some(current) => current.coverage != policy.coverage,
-        None => policy.is_stamped(),
-    };
-    let job = covers_others.then(|| jobs::new(ports, caller, JobKind::Restamp));
+    let job =
+        concerns_users(current.as_ref(), Some(&policy)).then(|| jobs::new(ports, caller, JobKind::Restamp));
     let action = if current.is_some() { Action::PolicyChanged } else { Action::PolicyCreated };
     let mut journal = caller.journal(ports, action);
     journal.audit.policy = Some(id.clone());
@@ -111,7 +109,7 @@ pub async fn delete_policy(
     if seen.differs(policy.version) {
         return Err(PolicyError::Changed);
     }
-    let job = policy.is_stamped().then(|| jobs::new(ports, caller, JobKind::Restamp));
+    let job = concerns_users(Some(&policy), None).then(|| jobs::new(ports, caller, JobKind::Restamp));
     let mut journal = caller.journal(ports, Action::PolicyDeleted);
     journal.audit.policy = Some(id.clone());
     match ports.store().delete_policy(&caller.tenant, &policy, job.as_ref(), &journal).await? {
@@ -121,6 +119,19 @@ pub async fn delete_policy(
         }
         Write::Stale => Err(PolicyError::Changed),
     }
+}
+
+/// Whether a change of a policy changes something in users' records: whom it covers, or what they get by themselves.
+fn concerns_users(was: Option<&Policy>, is: Option<&Policy>) -> bool {
+    let both = || was.into_iter().chain(is);
+    let coverage = |policy: Option<&Policy>| policy.map(|policy| policy.coverage.clone());
+    let gives = |policy: Option<&Policy>| {
+        policy.map(|policy| (policy.rules.provision_tokens, policy.rules.provision_clients))
+    };
+    let asks = both().any(|policy| gives(Some(policy)) != Some((None, None)));
+    let others = coverage(was) != coverage(is);
+    let ranks = was.map(|policy| policy.precedence) != is.map(|policy| policy.precedence);
+    (others && both().any(Policy::is_stamped)) || (asks && (others || ranks || gives(was) != gives(is)))
 }
 
 async fn begun(ports: &impl Ports, tenant: &TenantId, job: Option<Job>) -> Option<Job> {
@@ -203,26 +214,33 @@ pub async fn explain(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result
     Ok(Explanation { user, policies: all(ports, &caller.tenant).await? })
 }
 
-/// Makes users' auth rows name the policies that cover them, page by page until the time is over.
-pub(crate) async fn restamp_users(ports: &impl Ports, job: &Job, until: Timestamp) -> PortResult<Stepped> {
+/// Makes users' auth rows name the policies that cover them, and does what these ask for, page by page until the time
+/// is over.
+pub(crate) async fn apply_to_users(ports: &impl Ports, job: &Job, until: Timestamp) -> PortResult<Stepped> {
     let mut done = Stepped { next: job.after.clone(), ..Stepped::default() };
     loop {
         let page = PageRequest { limit: SIDE_BY_SIDE, after: done.next.take() };
-        let policies = all(ports, &job.tenant).await?;
+        // What was read before the change that has called for this is of no use.
+        ports.configuration().forget(&job.tenant);
         let page = ports.store().users(&job.tenant, "", &page).await?;
-        let stamped = page.items.iter().map(|user| async {
-            let stamp = stamp(&policies, &user.id, &user.groups);
-            ports.store().restamp(&job.tenant, &user.id, &stamp).await
-        });
-        for written in join_all(stamped.collect::<Vec<_>>()).await {
+        let applied = page.items.into_iter().map(|user| apply_to_user(ports, job, user));
+        for changed in join_all(applied.collect::<Vec<_>>()).await {
             done.seen += 1;
-            done.changed += u64::from(written? == Write::Done);
+            done.changed += u64::from(changed?);
         }
         done.next = page.next;
         if done.next.is_none() || ports.clock().now() >= until {
             return Ok(done);
         }
     }
+}
+
+async fn apply_to_user(ports: &impl Ports, job: &Job, user: User) -> PortResult<bool> {
+    let stamp = held(ports, &job.tenant, &user.id, &user.groups).await?.stamp;
+    let stamped = ports.store().restamp(&job.tenant, &user.id, &stamp).await? == Write::Done;
+    let caller = Caller { tenant: job.tenant.clone(), actor: Actor::System };
+    let released = job.kind == JobKind::Release;
+    Ok(Box::pin(catch_up(ports, &caller, user, released)).await? || stamped)
 }
 
 #[cfg(test)]

@@ -1,25 +1,16 @@
 //! Sends a token's enrolment link to its user. Pushing again makes a new link; the old one is superseded.
 
 use otpost_domain::audit::Action;
-use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
-use otpost_domain::contact::Locale;
-use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerHash, MessageId, Serial};
-use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
-use otpost_domain::policy::Settings;
-use otpost_domain::tenant::{Tenant, User};
-use otpost_domain::time::Timestamp;
-use otpost_domain::token::{IllegalTransition, Token};
-use zeroize::Zeroizing;
+use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
+use otpost_domain::ids::Serial;
+use otpost_domain::message::{Channel, Gateway, Message};
+use otpost_domain::token::IllegalTransition;
 
 use crate::caller::Caller;
-use crate::content::PushContent;
+use crate::link::{LinkError, Recipient, Sending, enqueue, sending, usual_channel};
 use crate::once::Once;
 use crate::policies::held;
-use crate::ports::{
-    Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, PortError, Ports, Push, RecordKind,
-    Sealer as _, TenantStore as _, TokenStore as _, UserStore as _, Write,
-};
+use crate::ports::{Fault, PortError, Ports, Push, TenantStore as _, TokenStore as _, UserStore as _, Write};
 
 /// What to push, and how.
 #[derive(Clone, Debug)]
@@ -67,7 +58,17 @@ pub enum PushError {
     Port(#[from] PortError),
 }
 
-/// Pushes a token; links begin with `public_url`, which has no slash at its end.
+impl From<LinkError> for PushError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::NotEnrollable(fault) => Self::NotEnrollable(fault),
+            LinkError::NoAddress(channel) => Self::NoAddress(channel),
+            LinkError::Port(error) => Self::Port(error),
+        }
+    }
+}
+
+/// Pushes a token.
 ///
 /// Once this returns, the message is on record and will be delivered or its failure told, whatever becomes of the
 /// queue.
@@ -78,7 +79,6 @@ pub async fn push(
     ports: &impl Ports,
     caller: &Caller,
     order: &Order,
-    public_url: &str,
     once: Once<'_, Pushed>,
 ) -> Result<Pushed, PushError> {
     let Order { serial, channel, authorization: mode } = order;
@@ -96,41 +96,12 @@ pub async fn push(
         let settings = held(ports, &caller.tenant, &user.id, &user.groups).await?.settings;
         let mode = mode.unwrap_or(settings.authorization_code);
         let channel = channel.unwrap_or_else(|| usual_channel(&settings, &user));
-        let now = ports.clock().now();
-        let code = ports.entropy().bearer_code();
-        let authorization = new_authorization(ports, mode);
         let superseded = token.link().cloned();
-        let token = token.pushed(code.hash(), now)?;
-        let enrolment = Enrolment::new(
-            code.hash(),
-            token.tenant.clone(),
-            token.user.clone(),
-            token.serial.clone(),
-            now,
-            settings.link_life(),
-            kept(ports, &token, &code.hash(), authorization.as_ref()).await?,
-        );
-        let told = authorization.as_ref().filter(|_| mode == AuthorizationMode::SameMessage);
-        let link = Link {
-            url: format!("{public_url}/e/{}", code.expose()),
-            authorization: told.map(|code| code.for_people().expose().to_owned()),
-            made_at: now,
-            expires_at: enrolment.expires_at,
-        };
-        let locale = user.locale.clone().unwrap_or(settings.locale);
-        let message = outgoing(ports, &tenant, &user, &locale, serial, channel, link).await?;
-
+        let to = Recipient { tenant: &tenant, user: &user, settings: &settings };
+        let sending = sending(ports, token, &to, channel, mode).await?;
         let mut journal = caller.journal(ports, Action::TokenPushed);
-        journal.audit.user = Some(user.id);
-        journal.audit.serial = Some(token.serial.clone());
-        journal.audit.message = Some(message.id.clone());
-        journal.audit.detail = match mode {
-            AuthorizationMode::OtherChannelOrOperator => None,
-            AuthorizationMode::SameMessage => Some("authorization code in the same message"),
-            AuthorizationMode::None => Some("no authorization code"),
-        };
-        // No gateway serves a second channel yet, so the caller passes the code on.
-        let authorization = authorization.filter(|_| mode == AuthorizationMode::OtherChannelOrOperator);
+        sending.told(&mut journal.audit);
+        let Sending { token, enrolment, message, authorization, .. } = sending;
         let pushed = Pushed { message, authorization };
         let journal = once.record(ports, &pushed, journal).await?;
         let push = Push {
@@ -148,102 +119,7 @@ pub async fn push(
     Err(PushError::Busy)
 }
 
-/// The first channel that policy names, that has a gateway, and by which the user can be reached; else the first that
-/// it names, which then says what is wrong.
-fn usual_channel(settings: &Settings, user: &User) -> Channel {
-    let named = settings.channels.all();
-    let usable = named.iter().find(|channel| {
-        let reached = match channel {
-            Channel::Email => user.email.is_some(),
-            Channel::Sms => user.phone.is_some(),
-        };
-        reached && !Gateway::routes(**channel).is_empty()
-    });
-    usable.or(named.first()).copied().unwrap_or(Channel::Email)
-}
-
-/// The record is the outbox: when the queue fails, the sweep finds the message, so the caller has his success.
-async fn enqueue(ports: &impl Ports, message: &Message) {
-    if let Err(error) = ports.queue().deliver(&MessageRef::from(message)).await {
-        tracing::warn!(message.id = %message.id, error = error.chain(), "not queued; the sweep will find it");
-    }
-}
-
-fn new_authorization(ports: &impl Ports, mode: AuthorizationMode) -> Option<AuthorizationCode> {
-    let random: Zeroizing<[u8; 5]> = Zeroizing::new(ports.entropy().array());
-    (mode != AuthorizationMode::None).then(|| AuthorizationCode::new(&random))
-}
-
-/// What the enrolment keeps of its authorization code.
-async fn kept(
-    ports: &impl Ports,
-    token: &Token,
-    link: &BearerHash,
-    code: Option<&AuthorizationCode>,
-) -> Result<Option<Authorization>, PortError> {
-    let Some(code) = code else { return Ok(None) };
-    let hash = code.hash();
-    let kind = RecordKind::AuthorizationCode;
-    let sealed_hash = ports.sealer().seal(&token.tenant, kind, link.as_str(), hash.as_slice()).await?;
-    Ok(Some(Authorization { sealed_hash, wrong_codes: 0 }))
-}
-
-/// A link as its message tells of it.
-struct Link {
-    url: String,
-    authorization: Option<String>,
-    made_at: Timestamp,
-    expires_at: Timestamp,
-}
-
-async fn outgoing(
-    ports: &impl Ports,
-    tenant: &Tenant,
-    user: &User,
-    locale: &Locale,
-    serial: &Serial,
-    channel: Channel,
-    link: Link,
-) -> Result<Message, PushError> {
-    let Link { url, authorization, made_at, expires_at } = link;
-    let (to, recipient) = match channel {
-        Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
-        Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
-    }
-    .ok_or(PushError::NoAddress(channel))?;
-    let id = MessageId::new(made_at, ports.entropy().array());
-    let content = PushContent {
-        to,
-        link: url,
-        username: user.id.to_string(),
-        display_name: user.name().to_owned(),
-        tenant_name: tenant.name.as_str().to_owned(),
-        locale: locale.as_str().to_owned(),
-        expires: expires_at.for_people(locale.as_str()),
-        authz_code: authorization,
-    };
-    let sealed =
-        ports.sealer().seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?).await?;
-    Ok(Message {
-        id,
-        tenant: tenant.id.clone(),
-        user: user.id.clone(),
-        serial: Some(serial.clone()),
-        purpose: Purpose::PushToken,
-        channel,
-        recipient,
-        content: Some(SealedContent(sealed)),
-        created_at: made_at,
-        expires_at,
-        status: MessageStatus::Queued,
-        reason: None,
-        hops: Vec::new(),
-        due_at: Some(made_at.plus(PICK_UP)),
-        version: 1,
-    })
-}
-
-fn no_tenant() -> PortError {
+pub(crate) fn no_tenant() -> PortError {
     PortError::new(Fault::Corrupt, "a key's tenant has no row")
 }
 
@@ -251,15 +127,14 @@ fn no_tenant() -> PortError {
 mod tests {
     use super::*;
     use crate::memory::{MemoryPorts, Queued, operator};
-    use crate::ports::{EnrolmentStore as _, MessageStore as _};
+    use crate::ports::{Clock as _, EnrolmentStore as _, MessageRef, MessageStore as _};
     use crate::provision::provision;
     use crate::users::{Change, Profile, change_user, create_user};
     use otpost_domain::contact::EmailAddress;
     use otpost_domain::enrolment::DeadLink;
     use otpost_domain::ids::{BearerHash, UserId};
+    use otpost_domain::message::PICK_UP;
     use otpost_domain::otp::OtpParameters;
-
-    const URL: &str = "https://otp.example.org";
 
     fn by(serial: &Serial, channel: Channel) -> Order {
         Order { serial: serial.clone(), channel: Some(channel), authorization: Some(AuthorizationMode::None) }
@@ -286,7 +161,7 @@ mod tests {
     async fn a_push_records_the_message_and_queues_its_ids() {
         let ports = MemoryPorts::new();
         let serial = assigned(&ports, Some("jane@example.org")).await;
-        let message = push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept())
+        let message = push(&ports, &operator("acme"), &by(&serial, Channel::Email), Once::not_kept())
             .await
             .unwrap()
             .message;
@@ -301,9 +176,9 @@ mod tests {
     async fn pushing_again_supersedes_the_older_link() {
         let ports = MemoryPorts::new();
         let serial = assigned(&ports, Some("jane@example.org")).await;
-        push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept()).await.unwrap();
+        push(&ports, &operator("acme"), &by(&serial, Channel::Email), Once::not_kept()).await.unwrap();
         let first = link_of(&ports, &serial).await;
-        push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept()).await.unwrap();
+        push(&ports, &operator("acme"), &by(&serial, Channel::Email), Once::not_kept()).await.unwrap();
         let second = link_of(&ports, &serial).await;
         let now = ports.clock().now();
         let old = ports.store().enrolment(&first).await.unwrap().unwrap();
@@ -316,7 +191,7 @@ mod tests {
         let ports = MemoryPorts::new();
         let serial = assigned(&ports, Some("jane@example.org")).await;
         ports.queue().fail(true);
-        let message = push(&ports, &operator("acme"), &by(&serial, Channel::Email), URL, Once::not_kept())
+        let message = push(&ports, &operator("acme"), &by(&serial, Channel::Email), Once::not_kept())
             .await
             .unwrap()
             .message;
@@ -331,17 +206,17 @@ mod tests {
         let ports = MemoryPorts::new();
         let caller = operator("acme");
         let serial = assigned(&ports, None).await;
-        let no_address = push(&ports, &caller, &by(&serial, Channel::Email), URL, Once::not_kept()).await;
+        let no_address = push(&ports, &caller, &by(&serial, Channel::Email), Once::not_kept()).await;
         assert!(matches!(no_address, Err(PushError::NoAddress(Channel::Email))));
-        let no_gateway = push(&ports, &caller, &by(&serial, Channel::Sms), URL, Once::not_kept()).await;
+        let no_gateway = push(&ports, &caller, &by(&serial, Channel::Sms), Once::not_kept()).await;
         assert!(matches!(no_gateway, Err(PushError::NoGateway(Channel::Sms))));
         let unknown =
-            push(&ports, &caller, &by(&Serial::new([9; 8]), Channel::Email), URL, Once::not_kept()).await;
+            push(&ports, &caller, &by(&Serial::new([9; 8]), Channel::Email), Once::not_kept()).await;
         assert!(matches!(unknown, Err(PushError::NoSuchToken)));
         let jane = UserId::try_from("jane").unwrap();
         let off = Change { active: Some(false), ..Change::default() };
         change_user(&ports, &caller, &jane, off, None).await.unwrap();
-        let inactive = push(&ports, &caller, &by(&serial, Channel::Email), URL, Once::not_kept()).await;
+        let inactive = push(&ports, &caller, &by(&serial, Channel::Email), Once::not_kept()).await;
         assert!(matches!(inactive, Err(PushError::InactiveUser)));
         assert!(ports.queue().take().is_empty());
     }

@@ -14,6 +14,7 @@ use otpost_domain::audit::{Action, Actor};
 use otpost_domain::authorization::{Authorization, AuthorizationCode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::device::Device;
+use otpost_domain::directory::SourceKind;
 use otpost_domain::document::Value;
 use otpost_domain::enrolment::{Enrolment, LinkLife};
 use otpost_domain::ids::{
@@ -137,7 +138,7 @@ async fn staff(ports: &MemoryPorts, caller: &Caller) {
     done(ports.store().save_policy(&tenant(), &policy, Some(&job), &journal).await);
 }
 
-/// Tenant `acme` with a key of each role, and the policy `staff`; `jane` with an active token; `joe` with a token whose link is on its way
+/// Tenant `acme` with a key of each role, the policy `staff`, and a directory; `jane` with an active token; `joe` with a token whose link is on its way
 /// and has been handed to SES's sender.
 ///
 /// # Panics
@@ -151,6 +152,9 @@ pub async fn sample_world() -> MemoryPorts {
         done(ports.store().create_key(&key(role).0, &journal).await);
     }
     staff(&ports, &caller).await;
+    crate::directories::register(&ports, &caller, "111122223333", "otpost.directory", SourceKind::Contract)
+        .await
+        .expect("a directory");
     let [janes, joes] = serials();
     for user in ["jane", "joe"] {
         let email = EmailAddress::try_from(format!("{user}@example.org").as_str()).ok();

@@ -1,4 +1,4 @@
-//! Users, as the API keeps them. (A directory will use the same.)
+//! Users, as the API keeps them. What policy asks for when they change comes with the change: see `automatic`.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
 use otpost_domain::tenant::{GroupName, User};
 
+use crate::automatic::{Draft, Gate, settle};
 use crate::caller::Caller;
 use crate::once::Once;
-use crate::policies::held;
 use crate::ports::{
-    Clock as _, Page, PageRequest, PortError, PortResult, Ports, TokenStore as _, UserChange, UserStore as _,
+    Clock as _, MarkChange, Page, PageRequest, PortError, PortResult, Ports, TokenStore as _, UserStore as _,
     Write,
 };
 
@@ -80,7 +80,6 @@ pub async fn create_user(
 ) -> Result<User, UserError> {
     let now = ports.clock().now();
     let Profile { display_name, email, phone, locale, groups } = profile;
-    let stamp = held(ports, &caller.tenant, &id, &groups).await?.stamp;
     let user = User {
         tenant: caller.tenant.clone(),
         id,
@@ -90,18 +89,15 @@ pub async fn create_user(
         locale,
         groups,
         active: true,
+        automatic: None,
+        departed_at: None,
+        directory: None,
         version: 1,
         created_at: now,
         updated_at: now,
     };
-    let mut journal = caller.journal(ports, Action::UserCreated);
-    journal.audit.user = Some(user.id.clone());
-    let journal = once.record(ports, &user, journal).await?;
-    let change = UserChange { user: &user, stamp: &stamp, journal: &journal };
-    match ports.store().save_user(&change).await? {
-        Write::Done => Ok(user),
-        Write::Stale => Err(UserError::Exists),
-    }
+    let draft = Draft { user, action: Action::UserCreated, mark: None };
+    settle(ports, caller, draft, &mut Gate::default(), once).await?.ok_or(UserError::Exists)
 }
 
 /// Looks a user up.
@@ -136,6 +132,7 @@ pub async fn change_user(
     change: Change,
     seen: Option<u64>,
 ) -> Result<User, UserError> {
+    let mut gate = Gate::default();
     for _ in 0..3 {
         let mut user = user(ports, caller, id).await?;
         if seen.is_some_and(|seen| seen != user.version) {
@@ -148,13 +145,12 @@ pub async fn change_user(
         user.locale = locale.unwrap_or(user.locale);
         user.groups = groups.unwrap_or(user.groups);
         user.active = active.unwrap_or(user.active);
+        // Whoever switches a user on again has decided that they are not gone.
+        user.departed_at = user.departed_at.filter(|_| !user.active);
         user.updated_at = ports.clock().now();
         user.version += 1;
-        let mut journal = caller.journal(ports, Action::UserChanged);
-        journal.audit.user = Some(user.id.clone());
-        let stamp = held(ports, &caller.tenant, id, &user.groups).await?.stamp;
-        let change = UserChange { user: &user, stamp: &stamp, journal: &journal };
-        if ports.store().save_user(&change).await? == Write::Done {
+        let draft = Draft { user, action: Action::UserChanged, mark: None };
+        if let Some(user) = settle(ports, caller, draft, &mut gate, Once::not_kept()).await? {
             return Ok(user);
         }
     }
@@ -173,6 +169,17 @@ pub async fn delete_user(
     id: &UserId,
     seen: Option<u64>,
 ) -> Result<(), UserError> {
+    delete_marked(ports, caller, id, seen, None).await
+}
+
+/// The same, remembering with it that a directory has told so.
+pub(crate) async fn delete_marked(
+    ports: &impl Ports,
+    caller: &Caller,
+    id: &UserId,
+    seen: Option<u64>,
+    mark: Option<&MarkChange>,
+) -> Result<(), UserError> {
     for _ in 0..3 {
         let user = user(ports, caller, id).await?;
         if seen.is_some_and(|seen| seen != user.version) {
@@ -183,7 +190,7 @@ pub async fn delete_user(
         forget_revoked(ports, caller, id).await?;
         let mut journal = caller.journal(ports, Action::UserDeleted);
         journal.audit.user = Some(id.clone());
-        if ports.store().delete_user(&user, &tokens, &journal).await? == Write::Done {
+        if ports.store().delete_user(&user, &tokens, mark, &journal).await? == Write::Done {
             return Ok(());
         }
     }

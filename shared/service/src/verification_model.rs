@@ -335,6 +335,9 @@ impl Ports for SlowPorts {
     fn entropy(&self) -> &CountingEntropy {
         self.0.entropy()
     }
+    fn public_url(&self) -> PortResult<&str> {
+        self.0.public_url()
+    }
 }
 
 impl SlowPorts {
@@ -509,8 +512,7 @@ impl World {
                     channel: Some(Channel::Email),
                     authorization: Some(authorization),
                 };
-                let url = "https://otp.example.org";
-                let pushed = push::push(&ports, &caller, &order, url, Once::not_kept()).await.unwrap();
+                let pushed = push::push(&ports, &caller, &order, Once::not_kept()).await.unwrap();
                 devices.push(enrols(&ports, &MessageRef::from(&pushed.message)).await);
             }
             let now = ports.clock().now().millis();

@@ -1,11 +1,13 @@
 //! Partition and sort keys.
 
 use otpost_domain::ids::{BearerHash, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::tenant::Keeper;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{Token, TokenState};
 use otpost_service::ports::{JobRef, MessageRef, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
+pub(super) const DIRECTORIES: &str = "DIRECTORIES";
 pub(super) const META: &str = "META";
 pub(super) const KEY: &str = "KEY#";
 pub(super) const POLICY: &str = "POL#";
@@ -18,6 +20,8 @@ pub(super) const NONCE: &str = "N";
 pub(super) const POINTER: &str = "S";
 pub(super) const LINK: &str = "L";
 pub(super) const MESSAGE: &str = "M";
+pub(super) const MASS_CHANGES: &str = "MASS";
+pub(super) const MARK: &str = "X";
 pub(super) const JOB: &str = "J";
 /// The shard of jobs in the index of open messages.
 pub(super) const JOBS: &str = "J";
@@ -90,6 +94,13 @@ pub(super) fn message(message: &MessageRef) -> String {
 pub(super) fn parse_message(pk: &str) -> Option<MessageRef> {
     let (tenant, id) = pk.strip_prefix("T#")?.split_once("#M#")?;
     Some(MessageRef { tenant: TenantId::try_from(tenant).ok()?, id: MessageId::try_from(id).ok()? })
+}
+
+/// What a directory calls a person may be long, and may be a name: its hash stands for it.
+pub(super) fn mark(tenant: &TenantId, keeper: &Keeper) -> String {
+    let hash =
+        BearerHash::of(&[keeper.directory.as_str().as_bytes(), keeper.external_id.as_str().as_bytes()]);
+    format!("T#{tenant}#X#{}", hash.as_str())
 }
 
 pub(super) fn job(job: &JobRef) -> String {

@@ -5,6 +5,7 @@
 //! | table | PK | SK | row |
 //! |---|---|---|---|
 //! | core | `TENANTS` | tenant | the list of tenants |
+//! | core | `DIRECTORIES` | directory | a directory that tells of a tenant's users |
 //! | core | `T#<t>` | `META` | a tenant and its wrapped data key |
 //! | core | `T#<t>` | `KEY#<id>` | an API key |
 //! | core | `T#<t>` | `POL#<id>` | a policy |
@@ -12,6 +13,8 @@
 //! | core | `T#<t>#U#<u>` | `A` | the user's auth row; a decoy's has `decoy` and a TTL |
 //! | core | `T#<t>#U#<u>` | `A#T#<serial>` | a token |
 //! | core | `T#<t>#U#<u>` | `R#T#<serial>` | a revoked token |
+//! | core | `T#<t>` | `MASS` | how many users change by themselves |
+//! | core | `T#<t>#X#<hash>` | `X` | what a directory has told of a person |
 //! | core | `T#<t>#SER#<serial>` | `S` | whose token that is, and where its row stands |
 //! | core | `T#<t>#SER#<serial>` | `A` | a decoy: the failures of a serial that is no token's; with TTL |
 //! | core | `T#<t>#AUD#<day>` | audit id | an audit entry |
@@ -26,6 +29,7 @@
 
 mod answers;
 mod auth;
+mod directories;
 mod enrolments;
 mod jobs;
 mod keys;

@@ -143,7 +143,10 @@ impl Transaction {
 
     /// Adds the audit entry and the answer to be kept, and writes all or nothing.
     pub(super) async fn commit(self, store: &DynamoStore, journal: &Journal) -> PortResult<Committed> {
-        let mut all = self.put(store.core()?, &AuditRow::from(&journal.audit), absent())?;
+        let mut all = self;
+        for entry in std::iter::once(&journal.audit).chain(&journal.also) {
+            all = all.put(store.core()?, &AuditRow::from(entry), absent())?;
+        }
         if let Some(answer) = &journal.answer {
             all = all.keep(store, answer)?;
         }

@@ -4,9 +4,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use otpost_domain::ids::{PolicyId, TenantId, UserId};
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
-use otpost_service::ports::{Journal, Page, PageRequest, PortResult, UserChange, UserStore, Write};
+use otpost_service::ports::{
+    Journal, MarkChange, Page, PageRequest, PortResult, TokenChange, UserChange, UserStore, Write,
+};
 
-use super::rows::{AuthItem, UserRow};
+use super::rows::{AuthItem, EnrolmentRow, MessageRow, PointerRow, TokenRow, UserRow};
 use super::transaction::{Transaction, absent, replaces, unchanged};
 use super::{DynamoStore, Item, USERS_BY_TENANT, cut, keys, one_more_than, string, text, written};
 use crate::fault::{corrupt, sorted};
@@ -71,12 +73,19 @@ impl UserStore for DynamoStore {
         row.map(User::try_from).transpose()
     }
 
-    async fn delete_user(&self, user: &User, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
+    async fn delete_user(
+        &self,
+        user: &User,
+        tokens: &[Token],
+        mark: Option<&MarkChange>,
+        journal: &Journal,
+    ) -> PortResult<Write> {
         let core = self.core()?;
         let pk = keys::user(&user.tenant, &user.id);
         let mut gone = Transaction::default()
             .delete(core, (pk.clone(), keys::USER), Some(unchanged(user.version)))?
-            .delete(core, (pk.clone(), keys::AUTH), None)?;
+            .delete(core, (pk.clone(), keys::AUTH), None)?
+            .remember(self, &user.tenant, mark)?;
         for token in tokens {
             gone = gone
                 .delete(core, (pk.clone(), &keys::token(&token.serial)), Some(unchanged(token.version)))?
@@ -96,29 +105,58 @@ impl DynamoStore {
             &AuthItem::of_new_user(change.user, change.stamp),
             decoy_may_go,
         )?;
-        Ok(made.commit(self, change.journal).await?.into())
+        Ok(self.following(made, change)?.commit(self, change.journal).await?.into())
     }
 
     async fn change_user(&self, change: &UserChange<'_>) -> PortResult<Write> {
         let core = self.core()?;
         let user = change.user;
         let mut values = vec![(":active", AttributeValue::Bool(user.active))];
-        let update = if change.stamp.is_empty() {
-            "SET active = :active REMOVE pol"
+        let mut set = "SET active = :active".to_owned();
+        let ended: Vec<_> = (0..change.revoked.len()).map(|number| format!("#r{number}")).collect();
+        let mut removed: Vec<_> = ended.iter().map(|alias| format!("live.{alias}")).collect();
+        if change.stamp.is_empty() {
+            removed.push("pol".to_owned());
         } else {
             values.push((":pol", list(change.stamp)));
-            "SET active = :active, pol = :pol"
-        };
-        let changed =
-            Transaction::default().put(core, &UserRow::from(user), replaces(user.version))?.update(
-                core,
-                (keys::user(&user.tenant, &user.id), keys::AUTH),
-                update,
-                "attribute_exists(PK)",
-                &[],
-                values,
-            )?;
-        Ok(changed.commit(self, change.journal).await?.into())
+            set.push_str(", pol = :pol");
+        }
+        if !removed.is_empty() {
+            set = format!("{set} REMOVE {}", removed.join(", "));
+        }
+        let serials = change.revoked.iter().map(|token| token.serial.as_str());
+        let names: Vec<_> = ended.iter().map(String::as_str).zip(serials).collect();
+        let key = (keys::user(&user.tenant, &user.id), keys::AUTH);
+        let changed = Transaction::default()
+            .put(core, &UserRow::from(user), replaces(user.version))?
+            .update(core, key, &set, "attribute_exists(PK)", &names, values)?;
+        Ok(self.following(changed, change)?.commit(self, change.journal).await?.into())
+    }
+
+    /// Adds what follows from a user's change.
+    fn following(&self, all: Transaction, change: &UserChange<'_>) -> PortResult<Transaction> {
+        let core = self.core()?;
+        let mut all = all.remember(self, &change.user.tenant, change.mark)?;
+        if let Some(TokenChange { token, is_new, sent }) = change.token {
+            let seen = if *is_new { absent() } else { replaces(token.version) };
+            all = all.put(core, &TokenRow::from(token), seen)?;
+            if *is_new {
+                all = all.put(core, &PointerRow::to(token), absent())?;
+            }
+            if let Some((enrolment, message)) = sent {
+                let flow = self.flow()?;
+                all = all.put(flow, &EnrolmentRow::from(enrolment), absent())?;
+                all = all.put(flow, &MessageRow::from(message), absent())?;
+            }
+        }
+        for token in change.revoked {
+            let place = (keys::user(&token.tenant, &token.user), keys::token(&token.serial));
+            all = all
+                .delete(core, (place.0, &place.1), Some(replaces(token.version)))?
+                .put(core, &TokenRow::from(token), absent())?
+                .put(core, &PointerRow::to(token), ("attribute_exists(PK)", Vec::new()))?;
+        }
+        Ok(all)
     }
 }
 

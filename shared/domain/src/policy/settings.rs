@@ -161,6 +161,12 @@ settings! {
     sms_routes: Routes = Routes::default();
     /// The language of messages to users who have none of their own.
     locale: Locale = Locale::default();
+    /// The share of all users, in percent, who may get or lose a token by themselves in one hour; more wait for an
+    /// operator's release. 100 is no limit. Counts in policies for everyone only.
+    hourly_share_percent: Whole<1, 100> = Whole::clamped(10);
+    /// How many users may get or lose a token by themselves in one hour, however few there are. Counts in policies for
+    /// everyone only.
+    hourly_always: Whole<1, 10000> = Whole::clamped(50);
     /// Whether a code sent by e-mail counts as authentication. NIST SP 800-63B-4 section 3.1.3.1 says that it does not.
     email_codes_authenticate: bool = false;
 }

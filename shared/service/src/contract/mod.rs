@@ -8,6 +8,7 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod directories;
 mod policies;
 
 use std::sync::Arc;
@@ -87,6 +88,11 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(policies::policies_are_versioned_and_listed(&fresh().await)).await;
     Box::pin(policies::a_job_is_written_with_its_change(&fresh().await)).await;
     Box::pin(policies::users_are_listed_and_stamped(&fresh().await)).await;
+    Box::pin(directories::directories_are_registered_once(&fresh().await)).await;
+    Box::pin(directories::marks_are_versioned(&fresh().await)).await;
+    Box::pin(directories::what_follows_is_written_with_the_user(&fresh().await)).await;
+    Box::pin(directories::an_active_token_ends_with_its_users_change(&fresh().await)).await;
+    Box::pin(directories::users_who_change_are_counted(fresh().await)).await;
 }
 
 fn subject() -> Subject {
@@ -116,8 +122,7 @@ async fn push_again(ports: &impl Ports, serial: &Serial) -> Message {
         channel: Some(Channel::Email),
         authorization: Some(authorization),
     };
-    let url = "https://x.example";
-    let pushed = push::push(ports, &operator("acme"), &order, url, Once::not_kept()).await;
+    let pushed = push::push(ports, &operator("acme"), &order, Once::not_kept()).await;
     pushed.expect("a push").message
 }
 
@@ -218,12 +223,14 @@ async fn users_are_versioned(ports: &impl TestPorts) {
     change.version += 1;
     change.active = false;
     let journal = caller.journal(ports, Action::UserChanged);
-    let change = UserChange { user: &change, stamp: &[], journal: &journal };
+    let change =
+        UserChange { user: &change, stamp: &[], token: None, revoked: &[], mark: None, journal: &journal };
     assert_eq!(ports.store().save_user(&change).await.expect("a write"), Write::Done);
     let change = change.user.clone();
     assert_eq!(ports.store().user(&caller.tenant, &jane()).await.expect("read"), Some(change.clone()));
     let journal = caller.journal(ports, Action::UserChanged);
-    let again = UserChange { user: &change, stamp: &[], journal: &journal };
+    let again =
+        UserChange { user: &change, stamp: &[], token: None, revoked: &[], mark: None, journal: &journal };
     assert_eq!(ports.store().save_user(&again).await.expect("a write"), Write::Stale);
     let standing = ports.store().standing(&caller.tenant, &subject()).await.expect("read");
     assert!(standing.is_user && !standing.auth.active, "the auth row follows");
@@ -253,7 +260,7 @@ async fn a_deletion_sees_every_token(ports: &impl TestPorts) {
         .await
         .expect("a token");
     let journal = caller.journal(ports, Action::UserDeleted);
-    let blind = ports.store().delete_user(&seen, &[], &journal).await.expect("a write");
+    let blind = ports.store().delete_user(&seen, &[], None, &journal).await.expect("a write");
     assert_eq!(blind, Write::Stale, "a token was provisioned meanwhile");
     users::delete_user(ports, &caller, &jane(), None).await.expect("deleted");
     assert!(ports.store().tokens(&caller.tenant, &jane()).await.expect("read").is_empty());

@@ -8,6 +8,7 @@
 )]
 
 mod configuration;
+mod directories;
 mod jobs;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,8 +20,11 @@ use otpost_domain::apikey::ApiKey;
 use otpost_domain::audit::{Actor, AuditEntry};
 use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
+use otpost_domain::directory::{Directory, Mark};
 use otpost_domain::enrolment::{Enrolment, EnrolmentState};
-use otpost_domain::ids::{BearerHash, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::ids::{
+    BearerHash, DirectoryId, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
+};
 use otpost_domain::job::Job;
 use otpost_domain::message::{Channel, Gateway, Message};
 use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, totp};
@@ -38,10 +42,10 @@ use crate::content::PushContent;
 use crate::once::Once;
 use crate::ports::{
     ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeliveryQueue, Due,
-    EnrolmentStore, Entropy, Fault, JobRef, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page,
-    PageRequest, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, SLOT_LEASE, Sealer,
-    Slot, Standing, Subject, TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey,
-    Write,
+    EnrolmentStore, Entropy, Fault, JobRef, Journal, KeyStore, MarkChange, MassChanges, MessageRef,
+    MessageStore, NonceStore, Page, PageRequest, PortError, PortResult, Ports, Provisioning, Push,
+    RecordKind, Reserved, SLOT_LEASE, Sealer, Slot, Standing, Subject, TenantStore, TokenStore, UserChange,
+    UserStore, VerificationStore, WrappedKey, Write,
 };
 
 /// All ports in memory.
@@ -180,6 +184,9 @@ impl Ports for MemoryPorts {
     }
     fn entropy(&self) -> &CountingEntropy {
         &self.entropy
+    }
+    fn public_url(&self) -> PortResult<&str> {
+        Ok("https://otp.example.org")
     }
 }
 
@@ -355,6 +362,9 @@ struct State {
     messages: BTreeMap<(TenantId, MessageId), Message>,
     answers: BTreeMap<(TenantId, BearerHash), (Slot, Option<AnswerContent>)>,
     jobs: BTreeMap<(TenantId, JobId), Job>,
+    directories: BTreeMap<DirectoryId, Directory>,
+    marks: BTreeMap<(TenantId, DirectoryId, String), Mark>,
+    mass_changes: BTreeMap<TenantId, MassChanges>,
     nonces: BTreeMap<(BearerHash, String), (String, Timestamp)>,
     audit: Vec<AuditEntry>,
 }
@@ -375,6 +385,7 @@ impl State {
 
     fn write(&mut self, journal: &Journal) {
         self.audit.push(journal.audit.clone());
+        self.audit.extend(journal.also.iter().cloned());
         if let Some(answer) = &journal.answer {
             let key = (answer.slot.tenant.clone(), answer.slot.id.clone());
             self.answers.insert(key, (answer.slot.clone(), Some(answer.content.clone())));
@@ -533,13 +544,15 @@ impl UserStore for MemoryStore {
         let user = change.user;
         let key = (user.tenant.clone(), user.id.clone());
         let stored = state.users.get(&key).map_or(0, |stored| stored.version);
-        if !state.admits(change.journal) || stored + 1 != user.version {
+        if !(state.admits(change.journal) && stored + 1 == user.version && state.allows(change)) {
             return Ok(Write::Stale);
         }
+        state.follow(change);
         state.decoys.remove(&(user.tenant.clone(), Subject::User(user.id.clone())));
         let auth = state.auth.entry(key.clone()).or_default();
         auth.active = user.active;
         auth.policies = change.stamp.to_vec();
+        auth.live.retain(|live| change.revoked.iter().all(|token| token.serial != live.serial));
         state.users.insert(key, user.clone());
         state.write(change.journal);
         Ok(Write::Done)
@@ -563,9 +576,15 @@ impl UserStore for MemoryStore {
         Ok(self.lock().users.get(&(tenant.clone(), id.clone())).cloned())
     }
 
-    async fn delete_user(&self, user: &User, tokens: &[Token], journal: &Journal) -> PortResult<Write> {
+    async fn delete_user(
+        &self,
+        user: &User,
+        tokens: &[Token],
+        mark: Option<&MarkChange>,
+        journal: &Journal,
+    ) -> PortResult<Write> {
         let mut state = self.lock();
-        if !state.admits(journal) {
+        if !state.admits(journal) || mark.is_some_and(|mark| !state.replaces(&user.tenant, mark)) {
             return Ok(Write::Stale);
         }
         let key = (user.tenant.clone(), user.id.clone());
@@ -579,6 +598,7 @@ impl UserStore for MemoryStore {
         }
         state.users.remove(&key);
         state.auth.remove(&key);
+        state.remember(&user.tenant, mark);
         for token in tokens {
             state.tokens.remove(&(token.tenant.clone(), token.serial.clone()));
         }
@@ -964,8 +984,7 @@ pub async fn pushed_as<P: Ports>(
     let serial = token.expect("a token").serial;
     let order =
         crate::push::Order { serial, channel: Some(Channel::Email), authorization: Some(authorization) };
-    let url = "https://otp.example.org";
-    let pushed = crate::push::push(ports, &caller, &order, url, Once::not_kept()).await.expect("a push");
+    let pushed = crate::push::push(ports, &caller, &order, Once::not_kept()).await.expect("a push");
     (MessageRef::from(&pushed.message), pushed.authorization)
 }
 

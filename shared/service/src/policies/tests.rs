@@ -204,9 +204,7 @@ async fn new_tokens_and_links_are_as_policy_says() {
         crate::provision::provision(&ports, &caller, &user("jane"), wanted, Once::not_kept()).await.unwrap();
     assert_eq!((token.parameters.kind.as_str(), token.parameters.digits.count()), ("hotp", 8));
     let order = crate::push::Order { serial: token.serial, channel: None, authorization: None };
-    let pushed = crate::push::push(&ports, &caller, &order, "https://otp.example.org", Once::not_kept())
-        .await
-        .unwrap();
+    let pushed = crate::push::push(&ports, &caller, &order, Once::not_kept()).await.unwrap();
     assert!(pushed.authorization.is_none());
     assert_eq!(pushed.message.expires_at, ports.clock().now().plus(Duration::from_hours(1)));
 }

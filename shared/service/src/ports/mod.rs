@@ -6,6 +6,7 @@
 //! use case reads, decides, writes, and begins again when it was overtaken.
 
 mod configuration;
+mod directories;
 mod jobs;
 
 use std::error::Error;
@@ -15,16 +16,18 @@ use std::time::Duration;
 
 use otpost_domain::apikey::{ApiKey, SecretHash};
 use otpost_domain::audit::AuditEntry;
+use otpost_domain::directory::Mark;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{Gateway, Message};
-use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::tenant::{Keeper, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
 use zeroize::Zeroizing;
 
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
+pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
 pub use jobs::{JobQueue, JobRef, JobStore};
 
 /// The ports together, as a function's `main` composes them.
@@ -54,6 +57,11 @@ pub trait Ports: Send + Sync {
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn entropy(&self) -> &Self::Entropy;
+    /// What links begin with; no slash at its end.
+    ///
+    /// # Errors
+    /// When this function was not given it.
+    fn public_url(&self) -> PortResult<&str>;
 }
 
 /// Tells the time.
@@ -165,6 +173,8 @@ pub enum Write {
 pub struct Journal {
     /// Who did what, when.
     pub audit: AuditEntry,
+    /// What else came with it.
+    pub also: Vec<AuditEntry>,
     /// The answer, when the request asked for it to be kept. The step is refused as stale when the request's slot is
     /// somebody else's by now.
     pub answer: Option<KeptAnswer>,
@@ -172,7 +182,7 @@ pub struct Journal {
 
 impl From<AuditEntry> for Journal {
     fn from(audit: AuditEntry) -> Self {
-        Self { audit, answer: None }
+        Self { audit, also: Vec::new(), answer: None }
     }
 }
 
@@ -292,6 +302,8 @@ pub trait Store:
     + AnswerStore
     + NonceStore
     + JobStore
+    + DirectoryStore
+    + MassChangeStore
 {
 }
 
@@ -307,6 +319,8 @@ impl<S> Store for S where
         + AnswerStore
         + NonceStore
         + JobStore
+        + DirectoryStore
+        + MassChangeStore
 {
 }
 
@@ -382,6 +396,28 @@ pub trait PlatformKey: Send + Sync {
     fn secret_hash(&self) -> impl Future<Output = PortResult<Option<SecretHash>>> + Send;
 }
 
+/// A token that is made for a user, or one of theirs whose first link is sent.
+#[derive(Debug)]
+pub struct TokenChange {
+    /// The token.
+    pub token: Token,
+    /// Whether it is new.
+    pub is_new: bool,
+    /// Its link and the message that carries it.
+    pub sent: Option<(Enrolment, Message)>,
+}
+
+/// What is remembered of a person of a directory.
+#[derive(Clone, Debug)]
+pub struct MarkChange {
+    /// Who.
+    pub keeper: Keeper,
+    /// Of version 1 to be made, else to replace the version before.
+    pub mark: Mark,
+    /// When it may be forgotten, if the person is gone.
+    pub until: Option<Timestamp>,
+}
+
 /// A user's new state, with what follows from it.
 #[derive(Debug)]
 pub struct UserChange<'a> {
@@ -389,14 +425,20 @@ pub struct UserChange<'a> {
     pub user: &'a User,
     /// The policies that their auth row is to name.
     pub stamp: &'a [PolicyId],
+    /// A token that is made for them, or whose first link is sent.
+    pub token: Option<&'a TokenChange>,
+    /// Their tokens that end.
+    pub revoked: &'a [Token],
+    /// What is remembered of what their directory has told.
+    pub mark: Option<&'a MarkChange>,
     /// What is written with it.
     pub journal: &'a Journal,
 }
 
 /// Users.
 pub trait UserStore: Send + Sync {
-    /// Makes a user and their auth row (a decoy makes room), or changes both; stale when the id is taken, or the user
-    /// has changed.
+    /// Makes a user and their auth row (a decoy makes room), or changes both, with what follows; stale when the id is
+    /// taken, or the user, a token or the mark has changed.
     fn save_user(&self, change: &UserChange<'_>) -> impl Future<Output = PortResult<Write>> + Send;
     /// A tenant's users whose ids begin with `start`, by id. One who was made or deleted a moment ago may be missed, or
     /// still listed.
@@ -421,6 +463,7 @@ pub trait UserStore: Send + Sync {
         &self,
         user: &User,
         tokens: &[Token],
+        mark: Option<&MarkChange>,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
 }

@@ -2,6 +2,7 @@
 //!
 //! A row that does not read is an error of kind corrupt: nothing is guessed.
 
+mod directories;
 mod jobs;
 mod policies;
 
@@ -12,13 +13,15 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::authorization::Authorization;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::device::{Device, DeviceDetails, DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
+use otpost_domain::directory::ExternalId;
 use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState, SessionDevice};
-use otpost_domain::ids::{BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{
     Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
 };
 use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
-use otpost_domain::tenant::{GroupName, Tenant, User};
+use otpost_domain::provisioning::Automatic;
+use otpost_domain::tenant::{GroupName, Keeper, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Accepted, AuthRow, LiveToken, SealedSource};
@@ -30,6 +33,7 @@ use serde_bytes::ByteBuf;
 
 use super::keys;
 use crate::fault::corrupt;
+pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
 pub(super) use jobs::JobRow;
 pub(super) use policies::PolicyRow;
 
@@ -185,6 +189,15 @@ pub(super) struct UserRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
     active: bool,
+    /// Policy has given them a token by itself: its serial, or nothing where they had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auto: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    departed: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    directory: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external: Option<String>,
     ver: u64,
     created: u64,
     updated: u64,
@@ -205,6 +218,13 @@ impl From<&User> for UserRow {
             locale: user.locale.as_ref().map(|locale| locale.as_str().to_owned()),
             groups: user.groups.iter().map(|group| group.as_str().to_owned()).collect(),
             active: user.active,
+            auto: user
+                .automatic
+                .as_ref()
+                .map(|served| served.serial.as_ref().map_or(String::new(), Serial::to_string)),
+            departed: user.departed_at.map(Timestamp::millis),
+            directory: user.directory.as_ref().map(|keeper| keeper.directory.to_string()),
+            external: user.directory.as_ref().map(|keeper| keeper.external_id.as_str().to_owned()),
             ver: user.version,
             created: user.created_at.millis(),
             updated: user.updated_at.millis(),
@@ -219,6 +239,10 @@ impl TryFrom<UserRow> for User {
     fn try_from(row: UserRow) -> PortResult<Self> {
         let display_name = row.display_name.as_deref().map(DisplayName::try_from).transpose();
         let groups = row.groups.iter().map(|group| GroupName::try_from(group.as_str()));
+        let automatic = row.auto.as_deref().map(|serial| match serial {
+            "" => Ok(Automatic { serial: None }),
+            serial => Serial::try_from(serial).map(|serial| Automatic { serial: Some(serial) }),
+        });
         Ok(Self {
             tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
             id: UserId::try_from(row.id.as_str()).map_err(bad("user"))?,
@@ -228,11 +252,22 @@ impl TryFrom<UserRow> for User {
             locale: row.locale.as_deref().map(Locale::try_from).transpose().map_err(bad("locale"))?,
             groups: groups.collect::<Result<_, _>>().map_err(bad("group"))?,
             active: row.active,
+            automatic: automatic.transpose().map_err(bad("serial"))?,
+            departed_at: row.departed.map(Timestamp::from_millis),
+            directory: keeper(row.directory, row.external)?,
             version: row.ver,
             created_at: Timestamp::from_millis(row.created),
             updated_at: Timestamp::from_millis(row.updated),
         })
     }
+}
+
+fn keeper(directory: Option<String>, external: Option<String>) -> PortResult<Option<Keeper>> {
+    let Some((directory, external)) = directory.zip(external) else { return Ok(None) };
+    Ok(Some(Keeper {
+        directory: DirectoryId::try_from(directory.as_str()).map_err(bad("directory"))?,
+        external_id: ExternalId::try_from(external.as_str()).map_err(bad("external id"))?,
+    }))
 }
 
 /// The row that decides verifications. Names are short: it is read and written on every check.

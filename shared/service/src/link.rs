@@ -1,0 +1,198 @@
+//! A new enrolment link of a token, and the message that carries it.
+
+use otpost_domain::audit::AuditEntry;
+use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
+use otpost_domain::enrolment::Enrolment;
+use otpost_domain::ids::{BearerHash, MessageId, Serial};
+use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
+use otpost_domain::policy::Settings;
+use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::time::Timestamp;
+use otpost_domain::token::{IllegalTransition, Token};
+use zeroize::Zeroizing;
+
+use crate::content::PushContent;
+use crate::ports::{
+    Clock as _, DeliveryQueue as _, Entropy as _, MessageRef, PortError, Ports, RecordKind, Sealer as _,
+};
+
+/// Why no link was made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The token is past its enrolment.
+    #[error(transparent)]
+    NotEnrollable(#[from] IllegalTransition),
+    /// The user has no address for the channel.
+    #[error("the user has no address for {}", .0.as_str())]
+    NoAddress(Channel),
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// To whom a link goes, and what holds for them.
+#[derive(Clone, Copy)]
+pub(crate) struct Recipient<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) user: &'a User,
+    pub(crate) settings: &'a Settings,
+}
+
+/// A link on its way.
+pub(crate) struct Sending {
+    /// The token, enrolling with the link.
+    pub(crate) token: Token,
+    /// The link.
+    pub(crate) enrolment: Enrolment,
+    /// The message that carries it.
+    pub(crate) message: Message,
+    /// The authorization code, where it is not in the message.
+    pub(crate) authorization: Option<AuthorizationCode>,
+    mode: AuthorizationMode,
+}
+
+impl Sending {
+    /// Tells of it in an audit entry.
+    pub(crate) fn told(&self, entry: &mut AuditEntry) {
+        entry.user = Some(self.token.user.clone());
+        entry.serial = Some(self.token.serial.clone());
+        entry.message = Some(self.message.id.clone());
+        entry.detail = match self.mode {
+            AuthorizationMode::OtherChannelOrOperator => None,
+            AuthorizationMode::SameMessage => Some("authorization code in the same message"),
+            AuthorizationMode::None => Some("no authorization code"),
+        };
+    }
+}
+
+/// Makes a new link of `token`, whose authorization code travels by `mode`, and its message by `channel`.
+pub(crate) async fn sending(
+    ports: &impl Ports,
+    token: Token,
+    to: &Recipient<'_>,
+    channel: Channel,
+    mode: AuthorizationMode,
+) -> Result<Sending, LinkError> {
+    let now = ports.clock().now();
+    let code = ports.entropy().bearer_code();
+    let authorization = new_authorization(ports, mode);
+    let token = token.pushed(code.hash(), now)?;
+    let enrolment = Enrolment::new(
+        code.hash(),
+        token.tenant.clone(),
+        token.user.clone(),
+        token.serial.clone(),
+        now,
+        to.settings.link_life(),
+        kept(ports, &token, &code.hash(), authorization.as_ref()).await?,
+    );
+    let told = authorization.as_ref().filter(|_| mode == AuthorizationMode::SameMessage);
+    let link = Link {
+        url: format!("{}/e/{}", ports.public_url()?, code.expose()),
+        authorization: told.map(|code| code.for_people().expose().to_owned()),
+        made_at: now,
+        expires_at: enrolment.expires_at,
+    };
+    let message = outgoing(ports, to, &token.serial, channel, link).await?;
+    // No gateway serves a second channel yet, so whoever pushes passes the code on.
+    let authorization = authorization.filter(|_| mode == AuthorizationMode::OtherChannelOrOperator);
+    Ok(Sending { token, enrolment, message, authorization, mode })
+}
+
+/// The first channel that policy names, that has a gateway, and by which the user can be reached; else the first that
+/// it names, which then says what is wrong.
+pub(crate) fn usual_channel(settings: &Settings, user: &User) -> Channel {
+    reachable(settings, user).or(settings.channels.all().first().copied()).unwrap_or(Channel::Email)
+}
+
+/// The first channel that policy names, that has a gateway, and by which the user can be reached.
+pub(crate) fn reachable(settings: &Settings, user: &User) -> Option<Channel> {
+    settings.channels.all().iter().copied().find(|channel| {
+        let reached = match channel {
+            Channel::Email => user.email.is_some(),
+            Channel::Sms => user.phone.is_some(),
+        };
+        reached && !Gateway::routes(*channel).is_empty()
+    })
+}
+
+/// The record is the outbox: when the queue fails, the sweep finds the message, so the caller has his success.
+pub(crate) async fn enqueue(ports: &impl Ports, message: &Message) {
+    if let Err(error) = ports.queue().deliver(&MessageRef::from(message)).await {
+        tracing::warn!(message.id = %message.id, error = error.chain(), "not queued; the sweep will find it");
+    }
+}
+
+fn new_authorization(ports: &impl Ports, mode: AuthorizationMode) -> Option<AuthorizationCode> {
+    let random: Zeroizing<[u8; 5]> = Zeroizing::new(ports.entropy().array());
+    (mode != AuthorizationMode::None).then(|| AuthorizationCode::new(&random))
+}
+
+/// What the enrolment keeps of its authorization code.
+async fn kept(
+    ports: &impl Ports,
+    token: &Token,
+    link: &BearerHash,
+    code: Option<&AuthorizationCode>,
+) -> Result<Option<Authorization>, PortError> {
+    let Some(code) = code else { return Ok(None) };
+    let hash = code.hash();
+    let kind = RecordKind::AuthorizationCode;
+    let sealed_hash = ports.sealer().seal(&token.tenant, kind, link.as_str(), hash.as_slice()).await?;
+    Ok(Some(Authorization { sealed_hash, wrong_codes: 0 }))
+}
+
+/// A link as its message tells of it.
+struct Link {
+    url: String,
+    authorization: Option<String>,
+    made_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+async fn outgoing(
+    ports: &impl Ports,
+    to: &Recipient<'_>,
+    serial: &Serial,
+    channel: Channel,
+    link: Link,
+) -> Result<Message, LinkError> {
+    let Link { url, authorization, made_at, expires_at } = link;
+    let Recipient { tenant, user, settings } = *to;
+    let locale = user.locale.as_ref().unwrap_or(&settings.locale);
+    let (to, recipient) = match channel {
+        Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
+        Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
+    }
+    .ok_or(LinkError::NoAddress(channel))?;
+    let id = MessageId::new(made_at, ports.entropy().array());
+    let content = PushContent {
+        to,
+        link: url,
+        username: user.id.to_string(),
+        display_name: user.name().to_owned(),
+        tenant_name: tenant.name.as_str().to_owned(),
+        locale: locale.as_str().to_owned(),
+        expires: expires_at.for_people(locale.as_str()),
+        authz_code: authorization,
+    };
+    let sealed =
+        ports.sealer().seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?).await?;
+    Ok(Message {
+        id,
+        tenant: tenant.id.clone(),
+        user: user.id.clone(),
+        serial: Some(serial.clone()),
+        purpose: Purpose::PushToken,
+        channel,
+        recipient,
+        content: Some(SealedContent(sealed)),
+        created_at: made_at,
+        expires_at,
+        status: MessageStatus::Queued,
+        reason: None,
+        hops: Vec::new(),
+        due_at: Some(made_at.plus(PICK_UP)),
+        version: 1,
+    })
+}
