@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{bench, packages, suite, up};
 
@@ -25,8 +25,12 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// Run the demonstration again on the running system.
-    Demo,
+    /// Run a demonstration on the running system: the main job again, or another one.
+    Demo {
+        /// Which one.
+        #[arg(value_enum, default_value_t)]
+        which: Demonstration,
+    },
     /// End the running system.
     Down,
     /// Say whether a system runs, and where.
@@ -52,6 +56,16 @@ enum Command {
     },
 }
 
+/// The demonstrations.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Demonstration {
+    /// From a new user to a verified code.
+    #[default]
+    Main,
+    /// Thirty people arrive by their directory's events, one leaves, one comes back.
+    Directory,
+}
+
 /// Runs what the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -70,7 +84,8 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Up { once: true, release } => up::once(release).await,
         Command::Up { once: false, release } => up::up(release).await,
-        Command::Demo => up::demo_again().await,
+        Command::Demo { which: Demonstration::Main } => up::demo_again().await,
+        Command::Demo { which: Demonstration::Directory } => up::demo_directory().await,
         Command::Down => up::down().await,
         Command::Status => up::status(),
         Command::Logs { function } => up::logs(function.as_deref()).await,

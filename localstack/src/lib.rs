@@ -31,6 +31,7 @@ pub mod counts;
 pub mod demo;
 pub mod deploy;
 pub mod device;
+pub mod directory;
 pub mod emulator;
 pub mod guard;
 pub mod host;

@@ -88,6 +88,15 @@ pub async fn demo_again() -> Result<()> {
     Ok(())
 }
 
+/// Shows on the running system how a directory's people get and lose their tokens.
+///
+/// # Errors
+/// No system runs, or a step fails.
+pub async fn demo_directory() -> Result<()> {
+    let (endpoints, _) = running_system(&StateFile::of(&Layout::find()?))?;
+    demo::run_directory(&endpoints).await
+}
+
 /// Prints what functions of the running system logged: all of them, or one.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ mod api;
 mod budgets;
 mod crash;
 mod devices;
+mod directory;
 mod dynamo;
 mod enrolment;
 mod events;
@@ -76,6 +77,7 @@ fn main() {
     trials.extend(devices::trials());
     trials.extend(idempotency::trials());
     trials.extend(policies::trials());
+    trials.extend(directory::trials());
     trials.extend(lifecycle::trials());
     trials.extend(tenants::trials());
     trials.extend(problems::trials());

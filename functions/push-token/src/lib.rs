@@ -129,4 +129,28 @@ mod tests {
             assert_eq!(response.status(), status, "{file}: {:?}", response.body());
         }
     }
+
+    /// The samples of what directories tell. Those that nobody can follow come again, and end among the dead letters.
+    #[tokio::test]
+    async fn every_event_of_a_directory_is_followed_or_comes_again() {
+        let followed = ["upserted.json", "disabled.json", "deleted.json", "sync-completed.json"];
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/directory");
+        let mut seen = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let event = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let answer = told(&sample_world().await, event).await.unwrap();
+            let again = answer["batchItemFailures"].as_array().unwrap().len();
+            // Okta's and Auth0's sources are not registered in that world.
+            assert_eq!(again == 0, followed.contains(&name.as_str()), "{name}: {answer}");
+            seen += 1;
+        }
+        assert!(seen >= 10, "{seen} events");
+        let unknown = told(&sample_world().await, serde_json::json!({ "x": 1 })).await.unwrap_err();
+        assert_eq!(unknown.error_type, "UnknownEvent");
+    }
 }

@@ -1,7 +1,9 @@
-//! The main job before the user's eyes: from a new user to a verified code, each step with what was seen.
+//! What Otpost does, before the user's eyes, each step with what was seen: the main job from a new user to a verified
+//! code, and a directory whose people get and lose their tokens by themselves.
 
 mod api;
 mod browser;
+mod directory;
 mod steps;
 mod transcript;
 
@@ -10,6 +12,7 @@ mod tests;
 
 pub use api::{Answer, Api};
 pub use browser::Browser;
+pub use directory::run as run_directory;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
