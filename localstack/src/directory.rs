@@ -67,6 +67,12 @@ impl Directory {
         Self { aws: Aws::at(emulator), bus: bus.to_owned(), tenant: tenant.to_owned(), source }
     }
 
+    /// The same directory, posing as another source.
+    #[must_use]
+    pub fn posing_as(self, source: &str) -> Self {
+        Self { source: source.to_owned(), ..self }
+    }
+
     /// Puts events onto the bus, ten to a call.
     ///
     /// # Errors

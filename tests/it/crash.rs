@@ -562,7 +562,7 @@ async fn drive(scenario: Scenario) {
             let plan = Plan::new(at, mishap);
             let (ports, provider) =
                 (Faulty::new(&run.ports, &plan), FaultyProvider::new(&run.provider, &plan));
-            let first = plan.until_death(run.act(&ports, &provider, &scenario.request)).await;
+            let first = plan.until_death(Box::pin(run.act(&ports, &provider, &scenario.request))).await;
             if !plan.fired() {
                 assert!(at > 1, "it makes external calls");
                 break;

@@ -124,13 +124,12 @@ async fn order_and_repetition_do_not_count() {
 async fn a_foreign_event_changes_nothing() {
     let (tenant, other) = (Tenant::new().await, Tenant::new().await);
     let directory = registered(&tenant).await;
-    let foreign = Directory { source: "otpost.directory.nobody".to_owned(), ..directory.clone() };
+    let foreign = directory.clone().posing_as("otpost.directory.nobody");
     foreign.tell(&[Telling::person(&tenant.id, "mallory", 1, true, &[])]).await.expect("told");
     let endpoints = other.world.endpoints();
     let bus = endpoints.outputs.get("DirectoryBusName").expect("the bus");
     // The other tenant's name in the event, this tenant's source.
-    let posing =
-        Directory { source: directory.source.clone(), ..Directory::new(&endpoints.emulator, bus, &other.id) };
+    let posing = Directory::new(&endpoints.emulator, bus, &other.id).posing_as(&directory.source);
     posing.tell(&[Telling::person(&other.id, "mallory", 2, true, &[])]).await.expect("told");
     directory.tell(&[Telling::person(&tenant.id, "jane", 3, true, &[])]).await.expect("told");
     until(&tenant, "jane", |status, _| status == 200).await;
