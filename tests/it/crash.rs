@@ -75,6 +75,25 @@ fn of_users() -> Vec<Trial> {
         scenario("create_user", || {
             keyed("push-token", "POST", "/v1/users", OPERATOR, &json!({ "user": "joan" }))
         }),
+        scenario("create_user_by_policy", || {
+            let body = json!({ "user": "joan", "email": "joan@example.org", "groups": ["Staff"] });
+            by_policy(keyed("push-token", "POST", "/v1/users", OPERATOR, &body))
+        }),
+        scenario("switch_off_by_policy", || {
+            let mut scenario = by_policy(bare(
+                "push-token",
+                "PATCH",
+                "/v1/users/joe",
+                OPERATOR,
+                &json!({ "active": false }),
+            ));
+            scenario.before.push(
+                bare("push-token", "PATCH", "/v1/users/joe", OPERATOR, &json!({ "groups": ["Staff"] }))
+                    .request,
+            );
+            scenario
+        }),
+        scenario("directory_tells", || by_policy(consumer(Vec::new(), Entry::Told))),
         scenario("change_user", || {
             bare(
                 "push-token",
@@ -212,6 +231,7 @@ enum Entry {
     Sweep,
     Job,
     JobsSweep,
+    Told,
     /// The queue has lost its entry.
     Lost,
 }
@@ -473,6 +493,7 @@ impl Run {
             Entry::Deliver => otpost_deliver::handle(ports, batch(&reference)).await,
             Entry::Send => otpost_send_ses::handle(ports, provider, batch(&with_hop)).await,
             Entry::Sweep => otpost_deliver::handle(ports, json!({ "otpost": "sweep" })).await,
+            Entry::Told => otpost_push_token::told(ports, batch(&told())).await,
             Entry::Job => otpost_jobs::handle(ports, batch(&job_body(&sample::job()))).await,
             Entry::JobsSweep => otpost_jobs::handle(ports, json!({ "otpost": "sweep" })).await,
             Entry::Lost => {
@@ -523,6 +544,32 @@ impl Run {
         }
         mails
     }
+}
+
+/// Policy gives members of Staff a token and its mail.
+fn by_policy(mut scenario: Scenario) -> Scenario {
+    let settings = json!({ "provision_tokens": true, "provision_clients": true });
+    let policy = json!({ "applies_to": { "groups": ["Staff"] }, "settings": settings });
+    scenario
+        .before
+        .insert(0, bare("admin", "PUT", "/v1/policies/by-itself", Some(Role::Admin), &policy).request);
+    scenario
+}
+
+/// A directory tells of somebody in Staff.
+fn told() -> Value {
+    let data = json!({
+        "externalId": "4711", "userName": "joan", "active": true, "groups": ["Staff"],
+        "emails": [{ "value": "joan@example.org" }],
+    });
+    let metadata = json!({
+        "eventId": "event-4711", "tenantId": "acme", "occurredAt": "2027-01-15T08:00:00Z", "source": "ldap", "version": 1,
+    });
+    json!({
+        "id": "e", "source": "otpost.directory", "account": "111122223333", "time": "2027-01-15T08:00:00Z",
+        "region": "eu-west-2", "detail-type": "directory.user.upserted.v1",
+        "detail": { "metadata": metadata, "data": data },
+    })
 }
 
 fn job_body(id: &JobId) -> Value {
