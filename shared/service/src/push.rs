@@ -244,7 +244,7 @@ async fn outgoing(
 }
 
 fn no_tenant() -> PortError {
-    PortError::new(Fault::Corrupt, "a key's tenant has no row")
+    PortError::new(Fault::Gone, "a key's tenant has no row")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! use case reads, decides, writes, and begins again when it was overtaken.
 
 mod configuration;
+mod erasure;
 mod jobs;
 
 use std::error::Error;
@@ -18,13 +19,14 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{Gateway, Message};
-use otpost_domain::tenant::{Tenant, User};
+use otpost_domain::tenant::{Listed, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
 use zeroize::Zeroizing;
 
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
+pub use erasure::ErasureStore;
 pub use jobs::{JobQueue, JobRef, JobStore};
 
 /// The ports together, as a function's `main` composes them.
@@ -282,6 +284,7 @@ pub struct Page<T> {
 /// All state.
 pub trait Store:
     TenantStore
+    + ErasureStore
     + KeyStore
     + PolicyStore
     + UserStore
@@ -297,6 +300,7 @@ pub trait Store:
 
 impl<S> Store for S where
     S: TenantStore
+        + ErasureStore
         + KeyStore
         + PolicyStore
         + UserStore
@@ -316,15 +320,14 @@ pub struct WrappedKey(pub Vec<u8>);
 
 /// Tenants.
 pub trait TenantStore: Send + Sync {
-    /// Makes a tenant with its wrapped data key; stale when the id is taken.
+    /// Makes a tenant with its wrapped data key; stale when the id is taken, by a tenant or by what is left of one.
     fn create_tenant(
         &self,
         tenant: &Tenant,
         key: &WrappedKey,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Gives a tenant that is not deleted its next data key, version `version`; stale when the version before is not
-    /// the current one.
+    /// Gives a tenant its next data key, version `version`; stale when the version before is not the current one.
     fn add_tenant_key(
         &self,
         tenant: &TenantId,
@@ -332,18 +335,10 @@ pub trait TenantStore: Send + Sync {
         key: &WrappedKey,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Deletes a tenant and its data keys, so that nothing of it can be opened again; its id stays taken. Stale when
-    /// it was deleted before, or never was.
-    fn delete_tenant(
-        &self,
-        tenant: &TenantId,
-        at: Timestamp,
-        journal: &Journal,
-    ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// One tenant, deleted ones too.
+    /// One tenant, unless it was deleted.
     fn tenant(&self, id: &TenantId) -> impl Future<Output = PortResult<Option<Tenant>>> + Send;
-    /// All tenants, by id.
-    fn tenants(&self, page: &PageRequest) -> impl Future<Output = PortResult<Page<Tenant>>> + Send;
+    /// All tenants, and what is left of deleted ones, by id.
+    fn tenants(&self, page: &PageRequest) -> impl Future<Output = PortResult<Page<Listed>>> + Send;
 }
 
 /// API keys.
