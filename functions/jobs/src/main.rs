@@ -3,6 +3,7 @@
 //! - Trigger: queue `jobs`; a schedule every minute.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_JOBS_QUEUE_URL`.
 //! - Permissions: reads policies and users and updates auth rows in table `core`, reads and updates jobs in table `flow`,
+//!   looks through both tables and deletes a deleted tenant's rows, writes what is left of it and its last audit entry,
 //!   sends to its own queue.
 //! - Sample events: `events/jobs/`.
 

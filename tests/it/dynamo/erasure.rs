@@ -154,7 +154,7 @@ pub(super) async fn a_large_tenant_is_erased_in_steps() {
         // The job, pages, the write, the queue, which this test has none of.
         let plan = Plan::new(2 + killed % 3, mishap);
         let faulty = Faulty::new(&ports, &plan);
-        if plan.until_death(work(&faulty, &job)).await.is_none() {
+        if Box::pin(plan.until_death(work(&faulty, &job))).await.is_none() {
             killed += 1;
         }
         let began = ports.clock().now();
