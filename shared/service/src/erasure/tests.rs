@@ -58,7 +58,7 @@ async fn a_lost_erasure_is_found_by_the_sweep() {
     let work = Queued::Work(job_of(&ports).await, Duration::ZERO);
     ports.clock().advance(JOB_PICK_UP);
     assert_eq!(jobs::sweep(&ports).await.unwrap(), 1);
-    assert_eq!(ports.queue().take(), [work.clone()]);
+    assert_eq!(ports.queue().take().first(), Some(&work));
     jobs::work(&ports, &job_of(&ports).await).await.unwrap();
     ports.queue().take();
     ports.clock().advance(SECOND_ERASURE + JOB_PICK_UP);
