@@ -19,16 +19,21 @@ export interface FunctionsProps {
 
 type TableAction =
   | "BatchGetItem"
+  | "BatchWriteItem"
   | "DeleteItem"
   | "GetItem"
   | "PutItem"
   | "Query"
+  | "Scan"
   | "UpdateItem";
 
 type DataKeyAction = "Decrypt" | "GenerateDataKey";
 
 /** What keeping the answers to repeated requests takes: a slot is put, filled by an update, or given back. */
 const KEPT_ANSWERS: readonly TableAction[] = ["DeleteItem", "PutItem", "UpdateItem"];
+
+/** What erasing a deleted tenant takes: its rows are found among all others and deleted, and what is left of it is told. */
+const ERASURE: readonly TableAction[] = ["BatchWriteItem", "PutItem", "Scan"];
 
 /** What DynamoDB asks of KMS in the caller's name, each action spelled out. */
 const STORAGE_KEY_ACTIONS = [
@@ -146,7 +151,7 @@ export class Functions extends Construct {
     const { state, delivery } = this.props;
     const made = this.make("Jobs", {
       binary: "jobs",
-      description: "Does long work in steps",
+      description: "Does long work in steps; erases deleted tenants",
       timeout: WORKER_TIMEOUT,
       environment: {
         coreTable: state.core.tableName,
@@ -157,9 +162,11 @@ export class Functions extends Construct {
         publicUrl: this.props.publicUrl,
       },
     });
-    this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    const onCore: readonly TableAction[] = ["BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem", ...ERASURE];
+    this.allowTable(made, state.core, onCore);
     this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
-    this.allowTable(made, state.flow, ["GetItem", "PutItem"]);
+    // An erasure's own row is the last that goes.
+    this.allowTable(made, state.flow, ["DeleteItem", "GetItem", ...ERASURE]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);

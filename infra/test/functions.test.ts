@@ -66,9 +66,18 @@ const PERMISSIONS: Record<Binary, string[]> = {
     OPEN_DATA_KEY,
   ],
   jobs: [
-    ...on("core", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("core", [
+      "BatchGetItem",
+      "BatchWriteItem",
+      "DeleteItem",
+      "GetItem",
+      "PutItem",
+      "Query",
+      "Scan",
+      "UpdateItem",
+    ]),
     ...on("core/index/users-by-tenant", ["Query"]),
-    ...on("flow", ["GetItem", "PutItem"]),
+    ...on("flow", ["BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Scan"]),
     ...on("flow/index/open-messages", ["Query"]),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
@@ -177,6 +186,13 @@ describe("functions", () => {
     const identities = [...granted.matchAll(/:identity\/([^"]*)"/g)].map(([, identity]) => identity);
     assert.deepEqual(identities.sort(), ["a.mail.example.org", "example.org", "mail.example.org", "otp@a.mail.example.org"]);
     assert.match(granted, /\{"StringEqualsIgnoreCase":\{"ses:FromAddress":"otp@a\.mail\.example\.org"\}\}/);
+  });
+
+  test("only the function that erases tenants may look through a table, or write to it in batches", () => {
+    for (const binary of BINARIES) {
+      const may = PERMISSIONS[binary].some((line) => /^dynamodb:(Scan|BatchWriteItem) /.test(line));
+      assert.equal(may, binary === "jobs", binary);
+    }
   });
 
   test("no role has managed policies or policies written into it", () => {

@@ -10,14 +10,15 @@ use std::time::Duration;
 use lambda_http::{Body, Response};
 use libtest_mimic::Trial;
 use otpost_domain::apikey::Role;
-use otpost_domain::ids::{JobId, MessageId};
+use otpost_domain::ids::{JobId, MessageId, TenantId};
+use otpost_domain::job::SECOND_ERASURE;
 use otpost_domain::message::{Gateway, LEASE, Outcome, ROUTE_TIME};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_local::device::Device;
 use otpost_local::page;
 use otpost_service::faults::{Faulty, FaultyProvider, Mishap, Plan};
 use otpost_service::memory::{MemoryPorts, Queued};
-use otpost_service::ports::{MessageRef, Ports, SLOT_LEASE};
+use otpost_service::ports::{ErasureStore as _, MessageRef, Ports, SLOT_LEASE};
 use otpost_service::sample::{self, SamplePlatformKey, sample_world};
 use otpost_service::send::{EmailProvider, OutgoingEmail};
 use otpost_tests::world::RUNTIME;
@@ -47,7 +48,11 @@ fn of_admin() -> Vec<Trial> {
             keyed("admin", "POST", "/v1/tenants", None, &json!({ "tenant": "other", "name": "O" }))
         }),
         scenario("rotate_data_key", || keyed("admin", "POST", "/v1/tenants/acme/rotate", None, &json!({}))),
-        scenario("delete_tenant", || bare("admin", "DELETE", "/v1/tenants/acme", None, &json!(null)).or(409)),
+        scenario("delete_tenant", || deletion().or(409)),
+        scenario("erase_tenant", || erasure(Vec::new())),
+        scenario("erase_tenant_to_its_end", || {
+            erasure(vec![Act::Queue(Entry::Erasure), Act::Queue(Entry::Later)])
+        }),
         scenario("create_key", || {
             keyed("admin", "POST", "/v1/keys", Some(Role::Admin), &json!({ "role": "app", "name": "shop" }))
         }),
@@ -195,7 +200,12 @@ struct Scenario {
     or: Option<u16>,
     /// A browser that did not get its answer has no cookie either, and begins anew.
     forgets: bool,
+    /// The shape in which all must end, where it can be said.
+    ends: Option<&'static str>,
 }
+
+/// All that is left of the sample world once its one tenant is deleted and erased.
+const ERASED: &str = "audit tenant.deleted\naudit tenant.erased\ntombstone acme erased true";
 
 impl Scenario {
     fn or(self, status: u16) -> Self {
@@ -232,6 +242,10 @@ enum Entry {
     Job,
     JobsSweep,
     Told,
+    /// The next step of the deleted tenant's erasure.
+    Erasure,
+    /// Its second round is due.
+    Later,
     /// The queue has lost its entry.
     Lost,
 }
@@ -264,6 +278,7 @@ fn bare(
         request: request(function, method, path, role, body),
         or: None,
         forgets: false,
+        ends: None,
     }
 }
 
@@ -278,18 +293,29 @@ fn keyed(
     if let Act::Http { headers, .. } = &mut act {
         headers.push(("idempotency-key".to_owned(), "the-same".to_owned()));
     }
-    Scenario { before: Vec::new(), request: act, or: None, forgets: false }
+    Scenario { before: Vec::new(), request: act, or: None, forgets: false, ends: None }
 }
 
 fn page_posts(before: Vec<Act>, fields: &[(&'static str, &str)]) -> Scenario {
     let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Scenario { before, request: Act::Page(fields), or: None, forgets: false }
+    Scenario { before, request: Act::Page(fields), or: None, forgets: false, ends: None }
 }
 
 fn page_activates() -> Scenario {
     let start = page_posts(Vec::new(), &[("action", "start"), ("authorization_code", "2222-2222")]).request;
     // Whoever lost the page that said so is told that the link was used.
-    Scenario { before: vec![start], request: Act::PageCode, or: Some(410), forgets: false }
+    Scenario { before: vec![start], request: Act::PageCode, or: Some(410), forgets: false, ends: None }
+}
+
+fn deletion() -> Scenario {
+    let gone = bare("admin", "DELETE", "/v1/tenants/acme", None, &json!(null));
+    Scenario { ends: Some(ERASED), ..gone }
+}
+
+fn erasure(before: Vec<Act>) -> Scenario {
+    let before = [vec![deletion().request], before].concat();
+    let request = Act::Queue(Entry::Erasure);
+    Scenario { before, request, or: None, forgets: false, ends: Some(ERASED) }
 }
 
 fn start(permitted: bool) -> Value {
@@ -298,11 +324,17 @@ fn start(permitted: bool) -> Value {
 }
 
 fn app(before: Vec<Act>, body: Value) -> Scenario {
-    Scenario { before, request: Act::App(body), or: None, forgets: false }
+    Scenario { before, request: Act::App(body), or: None, forgets: false, ends: None }
 }
 
 fn app_activates() -> Scenario {
-    Scenario { before: vec![Act::App(start(true))], request: Act::AppCode, or: None, forgets: false }
+    Scenario {
+        before: vec![Act::App(start(true))],
+        request: Act::AppCode,
+        or: None,
+        forgets: false,
+        ends: None,
+    }
 }
 
 fn device_tells() -> Scenario {
@@ -312,6 +344,7 @@ fn device_tells() -> Scenario {
         request: Act::Tell(told),
         or: None,
         forgets: false,
+        ends: None,
     }
 }
 
@@ -321,6 +354,7 @@ fn consumer(before: Vec<Entry>, entry: Entry) -> Scenario {
         request: Act::Queue(entry),
         or: None,
         forgets: false,
+        ends: None,
     }
 }
 
@@ -495,6 +529,11 @@ impl Run {
             Entry::Sweep => otpost_deliver::handle(ports, json!({ "otpost": "sweep" })).await,
             Entry::Told => otpost_push_token::told(ports, batch(&told())).await,
             Entry::Job => otpost_jobs::handle(ports, batch(&job_body(&sample::job()))).await,
+            Entry::Erasure => otpost_jobs::handle(ports, batch(&job_body(&self.erasure().await))).await,
+            Entry::Later => {
+                self.ports.clock().advance(SECOND_ERASURE);
+                Ok(json!({}))
+            }
             Entry::JobsSweep => otpost_jobs::handle(ports, json!({ "otpost": "sweep" })).await,
             Entry::Lost => {
                 self.ports.queue().take();
@@ -507,6 +546,13 @@ impl Run {
             Err(_) => true,
         };
         Told { status: if again { 500 } else { 200 }, body: String::new() }
+    }
+
+    /// The job that erases the deleted tenant.
+    async fn erasure(&self) -> JobId {
+        let acme = TenantId::try_from("acme").expect("a tenant's id");
+        let left = self.ports.store().tombstone(&acme).await.expect("read");
+        left.expect("it was deleted").job
     }
 
     /// Queues and schedule do their work until nothing is left to do.
@@ -599,6 +645,7 @@ async fn drive(scenario: Scenario) {
     let (wanted, once, mails) = undisturbed(&scenario, 1).await;
     let (_, twice, _) = undisturbed(&scenario, 2).await;
     let kept = matches!(&scenario.request, Act::Http { headers, .. } if headers.iter().any(|(name, _)| name == "idempotency-key"));
+    assert!(scenario.ends.is_none_or(|ends| ends == once && ends == twice), "{once}\n---\n{twice}");
     let mut struck = 0;
     for mishap in Mishap::ALL {
         for at in 1..=MOST_CALLS {

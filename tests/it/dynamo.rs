@@ -1,5 +1,7 @@
 //! The stores on an embedded DynamoDB that is as strict as the real one.
 
+mod erasure;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,6 +45,12 @@ use otpost_tests::world::RUNTIME;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         on_dynamo("the_stores_keep_the_contract", || contract::all(async || fresh().await)),
+        on_dynamo("nothing_is_left_of_a_deleted_tenant", nothing_is_left_of_a_deleted_tenant),
+        on_dynamo("a_large_tenant_is_erased_in_steps", erasure::a_large_tenant_is_erased_in_steps),
+        on_dynamo(
+            "rows_that_were_not_processed_are_sent_again",
+            erasure::rows_that_were_not_processed_are_sent_again,
+        ),
         on_dynamo("a_lost_answer_changes_nothing", a_lost_answer_changes_nothing),
         on_dynamo(
             "data_keys_are_held_for_minutes_and_few_tenants",
@@ -125,11 +133,29 @@ async fn data_keys_are_held_for_minutes_and_few_tenants() {
     assert_eq!(seal(MAX_TENANTS).await, 1, "nobody's is held for longer");
 }
 
-/// The line to the database. It loses an answer when told to, after the request was carried out.
+/// Runs the contract's case on databases whose tables are listed.
+async fn nothing_is_left_of_a_deleted_tenant() {
+    let latest = std::sync::Mutex::new(None);
+    let fresh = async || {
+        let config = database(Line::default()).await;
+        *latest.lock().expect("not poisoned") = Some(Client::new(&config));
+        ports_on(&config, KeyPerTenant::default())
+    };
+    let rows = async |_: &Ports| {
+        let client = latest.lock().expect("not poisoned").clone().expect("a database");
+        erasure::rows(&client).await
+    };
+    contract::nothing_is_left_of_a_deleted_tenant(fresh, rows).await;
+}
+
+/// The line to the database. It loses an answer when told to, after the request was carried out; leaves batches of writes
+/// unprocessed; and lets time pass with each request.
 #[derive(Clone, Debug, Default)]
 struct Line {
     requests: Arc<AtomicUsize>,
     lost: Arc<AtomicUsize>,
+    unprocessed: Arc<AtomicUsize>,
+    clock: Arc<std::sync::Mutex<Option<(ManualClock, Duration)>>>,
 }
 
 impl Line {
@@ -141,6 +167,15 @@ impl Line {
     /// Carries a request over.
     async fn carry(self, client: reqwest::Client, request: Request, base: String) -> Response {
         let url = format!("{base}{}", request.uri().path());
+        if let Some((clock, takes)) = self.clock.lock().expect("not poisoned").as_ref() {
+            clock.advance(*takes);
+        }
+        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+        let writes = target.is_some_and(|target| target.ends_with(".BatchWriteItem"));
+        if writes && self.unprocessed.load(Ordering::SeqCst) > 0 {
+            self.unprocessed.fetch_sub(1, Ordering::SeqCst);
+            return left_unprocessed(request).await;
+        }
         let answer = proxy::forward(&client, request, &url, false).await;
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         if number == self.lost.load(Ordering::SeqCst) {
@@ -149,6 +184,14 @@ impl Line {
         }
         answer
     }
+}
+
+/// Does nothing of a batch of writes, and says so.
+async fn left_unprocessed(request: Request) -> Response {
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.expect("a body");
+    let asked: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let answer = serde_json::json!({ "UnprocessedItems": asked["RequestItems"] });
+    Response::builder().body(answer.to_string().into()).expect("an answer")
 }
 
 type Ports = AwsPorts<ManualClock, CountingEntropy, KeyPerTenant>;
@@ -191,6 +234,11 @@ async fn fresh() -> Ports {
 
 /// The same over a line of the test's.
 async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
+    ports_on(&database(line).await, wrapper)
+}
+
+/// An empty database behind a line.
+async fn database(line: Line) -> aws_config::SdkConfig {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let database = Database::memory().expect("a database");
@@ -219,6 +267,10 @@ async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
     let open_messages =
         ("open-messages", ("open_shard", ScalarAttributeType::S), ("due_at", ScalarAttributeType::N));
     table(&client, "flow", &[messages_by_user, open_messages]).await;
+    config
+}
+
+fn ports_on(config: &aws_config::SdkConfig, wrapper: KeyPerTenant) -> Ports {
     let resources = Resources {
         core_table: Some("core".to_owned()),
         flow_table: Some("flow".to_owned()),
@@ -228,13 +280,7 @@ async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
         ses_queue: None,
         data_key: None,
     };
-    AwsPorts::with_key_wrapper(
-        &config,
-        resources,
-        ManualClock::default(),
-        CountingEntropy::default(),
-        wrapper,
-    )
+    AwsPorts::with_key_wrapper(config, resources, ManualClock::default(), CountingEntropy::default(), wrapper)
 }
 
 type Index<'a> = (&'a str, (&'a str, ScalarAttributeType), (&'a str, ScalarAttributeType));

@@ -21,7 +21,7 @@ const MISSING: &str = "There is no job of this id.";
 pub(crate) struct JobView {
     /// Its id.
     job: String,
-    /// What it does: `restamp_users`.
+    /// What it does: `restamp_users`, or `erase_tenant`.
     kind: &'static str,
     /// running or done.
     state: &'static str,

@@ -43,7 +43,7 @@ pub static ROUTES: [Route; 25] = [
         method: "GET",
         path: "/v1/tenants/{tenant}",
         operation: "getTenant",
-        summary: "Shows a tenant.",
+        summary: "Shows a tenant, or how far the erasure of a deleted one is.",
         access: PLATFORM,
     },
     Route {
@@ -57,7 +57,7 @@ pub static ROUTES: [Route; 25] = [
         method: "DELETE",
         path: "/v1/tenants/{tenant}",
         operation: "deleteTenant",
-        summary: "Deletes a tenant and its data keys: nothing that was sealed for it opens again.",
+        summary: "Deletes a tenant and its data keys, so that nothing that was sealed for it opens again, and has its rows erased.",
         access: PLATFORM,
     },
     Route {
@@ -263,6 +263,7 @@ mod tests {
             ("list-tenants.json", StatusCode::OK),
             ("get-tenant.json", StatusCode::OK),
             ("rotate-data-key.json", StatusCode::OK),
+            ("delete-tenant.json", StatusCode::NO_CONTENT),
             ("create-key.json", StatusCode::CREATED),
             ("list-keys.json", StatusCode::OK),
             ("rotate-key.json", StatusCode::CREATED),

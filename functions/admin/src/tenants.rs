@@ -2,15 +2,16 @@
 
 use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::TenantId;
-use otpost_domain::tenant::Tenant;
+use otpost_domain::job::JobState;
+use otpost_domain::tenant::{Listed, Tenant, Tombstone};
 use otpost_domain::time::Timestamp;
 use otpost_edge::http::{Answer, Call, field, json, no_content, reply};
 use otpost_edge::idempotency::once;
 use otpost_edge::openapi::Document;
 use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::admin;
-use otpost_service::ports::{Ports, TenantStore as _};
+use otpost_service::ports::Ports;
+use otpost_service::{admin, erasure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,27 +29,55 @@ struct NewTenant {
     name: String,
 }
 
-/// A tenant.
-#[derive(JsonSchema, Serialize)]
+/// A tenant, or what is left of a deleted one: its id, `deleted_at` and `erasure`.
+#[derive(Default, JsonSchema, Serialize)]
 #[schemars(rename = "Tenant")]
 struct TenantView {
     /// Its id.
     tenant: String,
     /// The name that its users see.
-    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     /// When it was made (RFC 3339).
-    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
     /// Which of its data keys new secrets are sealed under: 1 for the first.
-    data_key_version: u8,
-    /// When it was deleted (RFC 3339), if it was. Its id is not given again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_key_version: Option<u8>,
+    /// When it was deleted (RFC 3339), if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<String>,
+    /// How far the erasure of its rows is, if it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasure: Option<ErasureView>,
+}
+
+/// How far the erasure of a deleted tenant is.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Erasure")]
+struct ErasureView {
+    /// running or done.
+    state: &'static str,
+    /// Which round, of two: the second finds what was written while the first went on.
+    round: u8,
+    /// The rows of all tenants that were looked at so far.
+    rows_seen: u64,
+    /// The tenant's rows that were deleted so far. What a step deletes that is cut short is not counted.
+    rows_deleted: u64,
+    /// When its last step was done (RFC 3339).
+    updated_at: String,
+    /// When the last row was gone (RFC 3339), if it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_at: Option<String>,
+    /// From when on the id may be given again and nothing tells of the tenant (RFC 3339), once the erasure is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_free_at: Option<String>,
 }
 
 /// A page of tenants.
 #[derive(JsonSchema, Serialize)]
 struct Tenants {
-    /// The tenants, by id.
+    /// The tenants, and what is left of deleted ones, by id.
     tenants: Vec<TenantView>,
     /// The cursor of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,10 +88,40 @@ impl From<&Tenant> for TenantView {
     fn from(tenant: &Tenant) -> Self {
         Self {
             tenant: tenant.id.to_string(),
-            name: tenant.name.as_str().to_owned(),
-            created_at: tenant.created_at.rfc3339(),
-            data_key_version: tenant.key_version,
-            deleted_at: tenant.deleted_at.map(Timestamp::rfc3339),
+            name: Some(tenant.name.as_str().to_owned()),
+            created_at: Some(tenant.created_at.rfc3339()),
+            data_key_version: Some(tenant.key_version),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Tombstone> for TenantView {
+    fn from(left: &Tombstone) -> Self {
+        let state = if left.erased_at.is_some() { JobState::Done } else { JobState::Running };
+        let erasure = ErasureView {
+            state: state.as_str(),
+            round: left.round,
+            rows_seen: left.rows_seen,
+            rows_deleted: left.rows_deleted,
+            updated_at: left.updated_at.rfc3339(),
+            erased_at: left.erased_at.map(Timestamp::rfc3339),
+            id_free_at: left.free_at().map(Timestamp::rfc3339),
+        };
+        Self {
+            tenant: left.id.to_string(),
+            deleted_at: Some(left.deleted_at.rfc3339()),
+            erasure: Some(erasure),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Listed> for TenantView {
+    fn from(listed: &Listed) -> Self {
+        match listed {
+            Listed::Tenant(tenant) => tenant.into(),
+            Listed::Deleted(left) => left.into(),
         }
     }
 }
@@ -88,21 +147,21 @@ pub(crate) async fn rotate(ports: &impl Ports, call: &Call) -> Answer {
 
 pub(crate) async fn delete(ports: &impl Ports, call: &Call) -> Answer {
     let id: TenantId = call.named("tenant", MISSING)?;
-    admin::delete_tenant(ports, &call.caller_in(Some(id.as_str()))?).await?;
+    erasure::delete_tenant(ports, &call.caller_in(Some(id.as_str()))?).await?;
     Ok(no_content())
 }
 
 pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
     let list = Listing::of(call, "")?;
-    let page = ports.store().tenants(&list.requested(call)?).await?;
+    let page = admin::tenants(ports, &list.requested(call)?).await?;
     let tenants = page.items.iter().map(TenantView::from).collect();
     json(200, &Tenants { tenants, next: list.cursor(page.next.as_ref()) })
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
     let id: TenantId = call.named("tenant", MISSING)?;
-    let found = ports.store().tenant(&id).await?;
-    let tenant = found.ok_or_else(|| Problem::new(ProblemType::NotFound, MISSING))?;
+    let tenant = admin::tenant(ports, &id).await?;
+    let tenant = tenant.ok_or_else(|| Problem::new(ProblemType::NotFound, MISSING))?;
     json(200, &TenantView::from(&tenant))
 }
 
@@ -118,6 +177,35 @@ pub(crate) fn describe(document: &mut Document) {
     let rotated = document.named(&ROUTES, "rotateDataKey").idempotent();
     let rotated = rotated.answers::<TenantView>(200, "The tenant with its new key's version.");
     rotated.fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow, ProblemType::Busy]);
-    let deleted = document.named(&ROUTES, "deleteTenant").answers_nothing(204, "The tenant is gone.");
+    let deleted = document.named(&ROUTES, "deleteTenant");
+    let deleted = deleted.answers_nothing(204, "The tenant is gone, and its rows go.");
     deleted.fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use otpost_domain::ids::JobId;
+    use otpost_domain::job::{Job, JobKind, Stepped};
+
+    #[test]
+    fn a_deleted_tenant_is_its_id_and_its_erasure() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let tenant = TenantId::try_from("acme").unwrap();
+        let job = Job::new(JobId::new(now, [1; 10]), tenant, JobKind::Erase, now);
+        let job = job.stepped(Stepped { seen: 9, changed: 4, next: None }, now);
+        let shown = |job: &Job| serde_json::to_value(TenantView::from(&Tombstone::from(job))).unwrap();
+        let running = serde_json::json!({
+            "tenant": "acme", "deleted_at": "2027-01-15T08:00:00Z",
+            "erasure": {
+                "state": "running", "round": 2, "rows_seen": 9, "rows_deleted": 4,
+                "updated_at": "2027-01-15T08:00:00Z",
+            },
+        });
+        assert_eq!(shown(&job), running);
+        let done = shown(&job.stepped(Stepped::default(), now));
+        assert_eq!(done["erasure"]["state"], "done");
+        assert_eq!(done["erasure"]["erased_at"], "2027-01-15T08:00:00Z");
+        assert_eq!(done["erasure"]["id_free_at"], "2027-02-14T08:00:00Z");
+    }
 }

@@ -59,12 +59,14 @@ mod tests {
 
     #[tokio::test]
     async fn every_sample_event_is_answered_as_expected() {
-        for (file, text) in events("jobs", &["batch.json", "batch-with-bad-bodies.json", "sweep.json"]) {
+        let files = ["batch.json", "batch-of-gone-job.json", "batch-with-bad-bodies.json", "sweep.json"];
+        for (file, text) in events("jobs", &files) {
             let ports = sample_world().await;
             ports.queue().take();
             let answer = handle(&ports, serde_json::from_str(&text).unwrap()).await.unwrap();
             let (wanted, queued) = match file.as_str() {
                 "batch.json" => (json!({ "batchItemFailures": [] }), 1),
+                "batch-of-gone-job.json" => (json!({ "batchItemFailures": [] }), 0),
                 "sweep.json" => (json!({ "found": 0 }), 0),
                 _ => {
                     let failure = json!({ "itemIdentifier": "6a204bd8-9a42-4f1c-8a9e-1f7a1c6d2b11" });

@@ -4,7 +4,7 @@
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
 //!   `OTPOST_JOBS_QUEUE_URL`, `OTPOST_PUBLIC_URL`.
 //! - Permissions: reads and writes users and tokens in table `core`, jobs, links and messages in table `flow`, opens data
-//!   keys, sends to its own queue and to `deliveries`.
+//!   keys, looks through both tables and deletes a deleted tenant's rows, sends to its own queue and to `deliveries`.
 //! - Sample events: `events/jobs/`.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};

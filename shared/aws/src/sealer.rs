@@ -92,12 +92,10 @@ impl<W: KeyWrapper, C: Clock, E: Entropy> EnvelopeSealer<W, C, E> {
     }
 
     async fn fetched(&self, tenant: &TenantId) -> PortResult<Held> {
-        let gone = || PortError::new(Fault::Gone, "the tenant has no data keys");
-        let keys = self.store.tenant_keys(tenant).await?.ok_or_else(gone)?;
-        if keys.wrapped.is_empty() {
+        let Some(keys) = self.store.tenant_keys(tenant).await? else {
             self.forget(tenant);
-            return Err(gone());
-        }
+            return Err(PortError::new(Fault::Gone, "the tenant has no data keys"));
+        };
         let until = self.clock.now().plus(KEY_LIFE);
         let mut tenants = self.lock();
         if tenants.len() >= MAX_TENANTS && !tenants.contains_key(tenant) {

@@ -100,6 +100,8 @@ pub enum Action {
     DataKeyRotated,
     /// A tenant was deleted, its data keys with it.
     TenantDeleted,
+    /// The last row of a deleted tenant is gone.
+    TenantErased,
 }
 
 impl Action {
@@ -136,7 +138,14 @@ impl Action {
             Self::MassChangeReleased => "mass_change.released",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",
+            Self::TenantErased => "tenant.erased",
         }
+    }
+
+    /// Whether its entry outlives the tenant: the platform keeps it, and not the tenant's own log, which goes with it.
+    #[must_use]
+    pub const fn outlives_its_tenant(self) -> bool {
+        matches!(self, Self::TenantDeleted | Self::TenantErased)
     }
 }
 

@@ -11,6 +11,9 @@ pub const JOB_PICK_UP: Duration = Duration::from_mins(2);
 /// How long a second round waits after the first: longer than a function works by what it has read of the
 /// configuration, and than a list lags behind.
 pub const SECOND_ROUND: Duration = Duration::from_secs(90);
+/// The same after the first round of an erasure: longer than anything of a tenant stays in a function's memory (its API
+/// keys a minute, its data keys five) and the function then runs.
+pub const SECOND_ERASURE: Duration = Duration::from_mins(6);
 /// How long a job stays in the list, from its last step.
 pub const JOB_RETENTION: Duration = Duration::from_hours(30 * 24);
 
@@ -21,6 +24,8 @@ named! {
         Restamp = "restamp_users",
         /// Does for every user what policy asks and was held back.
         Release = "release_mass_change",
+        /// Deletes every row of a deleted tenant.
+        Erase = "erase_tenant",
     }
 }
 
@@ -29,8 +34,17 @@ impl JobKind {
     #[must_use]
     pub const fn rounds(self) -> u8 {
         match self {
-            Self::Restamp => 2,
+            Self::Restamp | Self::Erase => 2,
             Self::Release => 1,
+        }
+    }
+
+    /// How long the next round waits.
+    #[must_use]
+    pub const fn pause(self) -> Duration {
+        match self {
+            Self::Restamp | Self::Release => SECOND_ROUND,
+            Self::Erase => SECOND_ERASURE,
         }
     }
 }
@@ -124,7 +138,7 @@ impl Job {
                 Self { after: Some(after), not_before: now, due_at: Some(now.plus(JOB_PICK_UP)), ..counted }
             }
             None if counted.round < counted.kind.rounds() => {
-                let not_before = now.plus(SECOND_ROUND);
+                let not_before = now.plus(counted.kind.pause());
                 let due_at = Some(not_before.plus(JOB_PICK_UP));
                 Self { after: None, round: counted.round + 1, not_before, due_at, ..counted }
             }
@@ -156,5 +170,16 @@ mod tests {
         let job = job.stepped(Stepped { seen: 3, changed: 0, next: None }, now.plus(SECOND_ROUND));
         assert_eq!((job.state, job.due_at, job.wait(now)), (JobState::Done, None, None));
         assert_eq!((job.seen, job.changed, job.version), (6, 2, 4));
+    }
+
+    #[test]
+    fn an_erasure_waits_until_no_function_remembers_the_tenant() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let tenant = TenantId::try_from("acme").unwrap();
+        let job = Job::new(JobId::new(now, [1; 10]), tenant, JobKind::Erase, now);
+        let job = job.stepped(Stepped::default(), now);
+        assert_eq!((job.round, job.wait(now)), (2, Some(Duration::from_mins(6))));
+        assert!(job.due_at > Some(job.not_before), "the queue is asked first");
+        assert_eq!(job.stepped(Stepped::default(), now.plus(SECOND_ERASURE)).state, JobState::Done);
     }
 }

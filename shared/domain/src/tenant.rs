@@ -1,10 +1,12 @@
 //! Tenants, and the users in them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use crate::directory::ExternalId;
-use crate::ids::{DirectoryId, TenantId, UserId};
+use crate::ids::{DirectoryId, JobId, TenantId, UserId};
+use crate::job::{Job, JobState};
 use crate::plain::plain;
 use crate::provisioning::Automatic;
 use crate::time::Timestamp;
@@ -20,8 +22,82 @@ pub struct Tenant {
     pub created_at: Timestamp,
     /// Which of its data keys new secrets are sealed under, from 1 up.
     pub key_version: u8,
-    /// When it was deleted, its data keys with it; its id is not given again.
-    pub deleted_at: Option<Timestamp>,
+}
+
+/// How long the id of a deleted tenant stays taken once the last of it is erased: longer than a queue keeps a body that
+/// names it.
+pub const ID_RETENTION: Duration = Duration::from_hours(30 * 24);
+
+/// What is left of a deleted tenant: its id, and how far the erasure of its rows is. Nothing that it was called, and
+/// nothing of its users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its id.
+    pub id: TenantId,
+    /// When it was deleted, its data keys with it.
+    pub deleted_at: Timestamp,
+    /// The job that erases its rows.
+    pub job: JobId,
+    /// Which round of it.
+    pub round: u8,
+    /// The rows of all tenants that were looked at so far.
+    pub rows_seen: u64,
+    /// The tenant's rows that were deleted so far.
+    pub rows_deleted: u64,
+    /// When the job's last step was done.
+    pub updated_at: Timestamp,
+    /// When the last of it was gone.
+    pub erased_at: Option<Timestamp>,
+}
+
+impl From<&Job> for Tombstone {
+    /// Of a tenant that `job` erases. The job was made by the deletion.
+    fn from(job: &Job) -> Self {
+        Self {
+            id: job.tenant.clone(),
+            deleted_at: job.created_at,
+            job: job.id.clone(),
+            round: job.round,
+            rows_seen: job.seen,
+            rows_deleted: job.changed,
+            updated_at: job.updated_at,
+            erased_at: (job.state == JobState::Done).then_some(job.updated_at),
+        }
+    }
+}
+
+impl Tombstone {
+    /// From when on the id may be given again; not known before the last of the tenant is erased.
+    #[must_use]
+    pub fn free_at(&self) -> Option<Timestamp> {
+        self.erased_at.map(|erased| erased.plus(ID_RETENTION))
+    }
+
+    /// Whether the id may be given again, and nothing tells of the tenant any more.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.free_at().is_some_and(|free| free <= now)
+    }
+}
+
+/// What the list of tenants has under an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// A tenant.
+    Tenant(Tenant),
+    /// What is left of one.
+    Deleted(Tombstone),
+}
+
+impl Listed {
+    /// The id.
+    #[must_use]
+    pub const fn id(&self) -> &TenantId {
+        match self {
+            Self::Tenant(tenant) => &tenant.id,
+            Self::Deleted(tombstone) => &tombstone.id,
+        }
+    }
 }
 
 /// Groups that one user may be in.
@@ -99,5 +175,29 @@ impl User {
     #[must_use]
     pub fn name(&self) -> &str {
         self.display_name.as_ref().map_or(self.id.as_str(), DisplayName::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{JobKind, Stepped};
+
+    #[test]
+    fn an_id_is_free_a_month_after_the_last_of_its_tenant_is_gone() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let tenant = TenantId::try_from("acme").unwrap();
+        let job = Job::new(JobId::new(now, [1; 10]), tenant, JobKind::Erase, now);
+        let later = now.plus(Duration::from_hours(1));
+        let job = job.stepped(Stepped { seen: 9, changed: 4, next: None }, later);
+        let tombstone = Tombstone::from(&job);
+        assert_eq!((tombstone.deleted_at, tombstone.updated_at, tombstone.round), (now, later, 2));
+        assert_eq!((tombstone.rows_seen, tombstone.rows_deleted), (9, 4));
+        assert_eq!((tombstone.erased_at, tombstone.free_at()), (None, None));
+        assert!(!tombstone.is_over(now.plus(ID_RETENTION * 9)), "while rows are left, the id is taken");
+        let tombstone = Tombstone::from(&job.stepped(Stepped::default(), later));
+        assert_eq!(tombstone.erased_at, Some(later));
+        assert!(!tombstone.is_over(now.plus(ID_RETENTION)));
+        assert!(tombstone.is_over(later.plus(ID_RETENTION)));
     }
 }

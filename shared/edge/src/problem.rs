@@ -9,6 +9,7 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_A
 use lambda_http::{Body, Response};
 use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
+use otpost_domain::time::Timestamp;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
 use otpost_service::directories::DirectoryError;
@@ -301,7 +302,20 @@ impl From<CreateTenantError> for Problem {
             CreateTenantError::Exists => {
                 Self::new(ProblemType::AlreadyExists, "There is a tenant of this id.")
             }
+            CreateTenantError::Deleted { free_at } => Self::new(ProblemType::AlreadyExists, taken(free_at)),
             CreateTenantError::Port(error) => error.into(),
+        }
+    }
+}
+
+fn taken(free_at: Option<Timestamp>) -> String {
+    match free_at {
+        Some(free) => {
+            format!("A tenant of this id was deleted. The id is free from {} on.", free.rfc3339())
+        }
+        None => {
+            "A tenant of this id was deleted and is being erased. The id is free 30 days after that is done."
+                .to_owned()
         }
     }
 }

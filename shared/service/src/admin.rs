@@ -7,14 +7,16 @@ use otpost_domain::audit::Action;
 use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::{KeyId, TenantId};
 use otpost_domain::secret::SecretText;
-use otpost_domain::tenant::Tenant;
+use otpost_domain::tenant::{Listed, Tenant};
 use otpost_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
+use crate::erasure;
 use crate::once::Once;
 use crate::ports::{
-    Clock as _, Entropy as _, KeyStore as _, PortError, Ports, Sealer as _, TenantStore as _, Write,
+    Clock as _, Entropy as _, KeyStore as _, Page, PageRequest, PortError, PortResult, Ports, Sealer as _,
+    TenantStore as _, Write,
 };
 
 /// Why a tenant was not made.
@@ -23,6 +25,12 @@ pub enum CreateTenantError {
     /// The id is taken.
     #[error("there is a tenant of this id")]
     Exists,
+    /// The id is that of a deleted tenant.
+    #[error("a tenant of this id was deleted")]
+    Deleted {
+        /// From when on the id is free; not known before the last of that tenant is erased.
+        free_at: Option<Timestamp>,
+    },
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -38,15 +46,12 @@ pub async fn create_tenant(
     name: DisplayName,
     once: Once<'_, Tenant>,
 ) -> Result<Tenant, CreateTenantError> {
-    let tenant = Tenant {
-        id: caller.tenant.clone(),
-        name,
-        created_at: ports.clock().now(),
-        key_version: 1,
-        deleted_at: None,
-    };
+    let tenant = Tenant { id: caller.tenant.clone(), name, created_at: ports.clock().now(), key_version: 1 };
     if ports.store().tenant(&tenant.id).await?.is_some() {
         return Err(CreateTenantError::Exists);
+    }
+    if let Some(tombstone) = erasure::tombstone(ports, &tenant.id).await? {
+        return Err(CreateTenantError::Deleted { free_at: tombstone.free_at() });
     }
     let key = ports.sealer().new_tenant_key(&tenant.id).await?;
     let journal = once.record_clear(&tenant, caller.journal(ports, Action::TenantCreated))?;
@@ -62,7 +67,7 @@ pub enum TenantError {
     /// There is no such tenant.
     #[error("there is no tenant of this id")]
     NoSuchTenant,
-    /// It was deleted.
+    /// It was deleted, and its id is not free yet.
     #[error("the tenant was deleted")]
     Deleted,
     /// It has had as many data keys as there are versions.
@@ -100,26 +105,34 @@ pub async fn rotate_data_key(
     }
 }
 
-/// Deletes the caller's tenant with its data keys: nothing that was sealed for it opens again. Other functions may
-/// hold a key for another five minutes.
-///
-/// # Errors
-/// When there is no such tenant any more, or a port fails.
-pub async fn delete_tenant(ports: &impl Ports, caller: &Caller) -> Result<(), TenantError> {
-    let tenant = live_tenant(ports, caller).await?;
-    let journal = caller.journal(ports, Action::TenantDeleted);
-    match ports.store().delete_tenant(&tenant.id, ports.clock().now(), &journal).await? {
-        Write::Done => {
-            ports.sealer().forget(&tenant.id);
-            Ok(())
-        }
-        Write::Stale => Err(TenantError::Deleted),
+pub(crate) async fn live_tenant(ports: &impl Ports, caller: &Caller) -> Result<Tenant, TenantError> {
+    match tenant(ports, &caller.tenant).await? {
+        Some(Listed::Tenant(tenant)) => Ok(tenant),
+        Some(Listed::Deleted(_)) => Err(TenantError::Deleted),
+        None => Err(TenantError::NoSuchTenant),
     }
 }
 
-async fn live_tenant(ports: &impl Ports, caller: &Caller) -> Result<Tenant, TenantError> {
-    let tenant = ports.store().tenant(&caller.tenant).await?.ok_or(TenantError::NoSuchTenant)?;
-    if tenant.deleted_at.is_some() { Err(TenantError::Deleted) } else { Ok(tenant) }
+/// A tenant, or what is left of it.
+///
+/// # Errors
+/// When a port fails.
+pub async fn tenant(ports: &impl Ports, id: &TenantId) -> PortResult<Option<Listed>> {
+    match ports.store().tenant(id).await? {
+        Some(tenant) => Ok(Some(Listed::Tenant(tenant))),
+        None => Ok(erasure::tombstone(ports, id).await?.map(Listed::Deleted)),
+    }
+}
+
+/// Lists the tenants, and what is left of deleted ones, by id.
+///
+/// # Errors
+/// When a port fails.
+pub async fn tenants(ports: &impl Ports, page: &PageRequest) -> PortResult<Page<Listed>> {
+    let Page { mut items, next } = ports.store().tenants(page).await?;
+    let now = ports.clock().now();
+    items.retain(|listed| !matches!(listed, Listed::Deleted(tombstone) if tombstone.is_over(now)));
+    Ok(Page { items, next })
 }
 
 /// Why a key was not made.
@@ -193,8 +206,7 @@ pub async fn create_key(
     new: &NewKey,
     once: Once<'_, CreatedKey>,
 ) -> Result<CreatedKey, CreateKeyError> {
-    let tenant = ports.store().tenant(&caller.tenant).await?;
-    if tenant.is_none_or(|tenant| tenant.deleted_at.is_some()) {
+    if ports.store().tenant(&caller.tenant).await?.is_none() {
         return Err(CreateKeyError::NoSuchTenant);
     }
     for _ in 0..3 {

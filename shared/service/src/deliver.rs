@@ -8,8 +8,8 @@ use otpost_domain::message::{Message, Purpose, Step};
 use otpost_domain::token::TokenState;
 
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, TokenStore as _,
-    UserStore as _, Write,
+    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, TenantStore as _,
+    TokenStore as _, UserStore as _, Write,
 };
 
 /// How many messages of a shard the sweep reads at once.
@@ -79,6 +79,9 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
 async fn overtaken(ports: &impl Ports, message: &Message) -> Result<Option<&'static str>, PortError> {
     match message.purpose {
         Purpose::PushToken => {}
+    }
+    if ports.store().tenant(&message.tenant).await?.is_none() {
+        return Ok(Some("its tenant was deleted"));
     }
     let user = ports.store().user(&message.tenant, &message.user).await?;
     match user {

@@ -55,7 +55,7 @@ pub async fn register(
     kind: SourceKind,
 ) -> Result<Directory, DirectoryError> {
     let tenant = ports.store().tenant(&caller.tenant).await?;
-    if tenant.is_none_or(|tenant| tenant.deleted_at.is_some()) {
+    if tenant.is_none() {
         return Err(DirectoryError::NoSuchTenant);
     }
     let directory = Directory {

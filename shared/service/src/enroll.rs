@@ -330,7 +330,7 @@ pub async fn activate_app(
     let activated = activate(ports, link, &key.thumbprint(), code).await;
     let Err(EnrollError::Dead(DeadLink::Used)) = &activated else { return activated };
     let enrolment = load(ports, link).await?;
-    let tenant = ports.store().tenant(&enrolment.tenant).await?.filter(|tenant| tenant.deleted_at.is_none());
+    let tenant = ports.store().tenant(&enrolment.tenant).await?;
     let token = ports.store().token(&enrolment.tenant, &enrolment.serial).await?;
     let holds = |token: &Token| token.device.as_ref().is_some_and(|device| device.key.as_ref() == Some(key));
     match (tenant, token) {
@@ -349,8 +349,7 @@ async fn load(ports: &impl Ports, link: &str) -> Result<Enrolment, EnrollError> 
 /// The enrolment's token and tenant; if one was deleted, or another link enrols the token, this link is a dead one.
 async fn enrolling(ports: &impl Ports, enrolment: &Enrolment) -> Result<(Token, Tenant), EnrollError> {
     enrolment.alive(ports.clock().now())?;
-    let tenant = ports.store().tenant(&enrolment.tenant).await?;
-    let tenant = tenant.filter(|tenant| tenant.deleted_at.is_none()).ok_or(DeadLink::Unknown)?;
+    let tenant = ports.store().tenant(&enrolment.tenant).await?.ok_or(DeadLink::Unknown)?;
     let token = ports.store().token(&enrolment.tenant, &enrolment.serial).await?.ok_or(DeadLink::Unknown)?;
     // A user who was switched off since gets no token that would work once they are switched on again.
     let user = ports.store().user(&enrolment.tenant, &enrolment.user).await?.ok_or(DeadLink::Unknown)?;
@@ -650,7 +649,7 @@ mod tests {
         assert!(matches!(refused, Err(EnrollError::Dead(DeadLink::Withdrawn))), "{refused:?}");
         assert!(matches!(look(&ports, &link).await, Err(EnrollError::Dead(DeadLink::Withdrawn))));
         assert!(start(&ports, &link, None, None).await.is_err());
-        crate::admin::delete_tenant(&ports, &operator("acme")).await.unwrap();
+        crate::erasure::delete_tenant(&ports, &operator("acme")).await.unwrap();
         assert!(matches!(look(&ports, &link).await, Err(EnrollError::Dead(DeadLink::Unknown))));
     }
 

@@ -10,11 +10,11 @@ use otpost_domain::apikey::ApiKey;
 use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, PolicyId, Serial, TenantId, UserId};
-use otpost_domain::job::Job;
+use otpost_domain::job::{Job, Stepped};
 use otpost_domain::message::{Gateway, Message, Outcome};
 use otpost_domain::policy::Policy;
 use otpost_domain::provisioning::MassChange;
-use otpost_domain::tenant::{Keeper, Tenant, User};
+use otpost_domain::tenant::{Keeper, Listed, Tenant, Tombstone, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, Refusal};
@@ -22,10 +22,10 @@ use zeroize::Zeroizing;
 
 use crate::ports::{
     Activation, AnswerStore, AuthWrite, Configuration, Counted, DeliveryQueue, DirectoryStore, Due,
-    EnrolmentStore, Fault, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore,
-    MassChanges, MessageRef, MessageStore, NonceStore, Page, PageRequest, PolicyStore, PortError, PortResult,
-    Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TenantStore,
-    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    EnrolmentStore, ErasureStore, Fault, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange,
+    MassChangeStore, MassChanges, MessageRef, MessageStore, NonceStore, Page, PageRequest, PolicyStore,
+    PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject,
+    TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::send::{EmailProvider, OutgoingEmail};
 
@@ -197,9 +197,16 @@ macro_rules! under_plan {
 under_plan!(TenantStore, store {
     fn create_tenant(tenant: &Tenant, key: &WrappedKey, journal: &Journal) -> Write;
     fn add_tenant_key(tenant: &TenantId, version: u8, key: &WrappedKey, journal: &Journal) -> Write;
-    fn delete_tenant(tenant: &TenantId, at: Timestamp, journal: &Journal) -> Write;
     fn tenant(id: &TenantId) -> Option<Tenant>;
-    fn tenants(page: &PageRequest) -> Page<Tenant>;
+    fn tenants(page: &PageRequest) -> Page<Listed>;
+});
+
+under_plan!(ErasureStore, store {
+    fn delete_tenant(job: &Job, journal: &Journal) -> Write;
+    fn tombstone(id: &TenantId) -> Option<Tombstone>;
+    fn erase(job: &JobRef, after: Option<&str>) -> Stepped;
+    fn save_erasure(job: &Job) -> Write;
+    fn end_erasure(job: &Job, journal: &Journal) -> Write;
 });
 
 under_plan!(KeyStore, store {

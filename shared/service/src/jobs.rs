@@ -7,11 +7,11 @@ use otpost_domain::ids::JobId;
 use otpost_domain::job::{Job, JobKind};
 
 use crate::caller::Caller;
-use crate::policies;
 use crate::ports::{
     Clock as _, Entropy as _, JobQueue as _, JobRef, JobStore as _, Page, PageRequest, PortError, PortResult,
     Ports, Write,
 };
+use crate::{erasure, policies};
 
 /// How long a step goes on to begin something new.
 pub const STEP: Duration = Duration::from_secs(5);
@@ -34,12 +34,17 @@ pub(crate) async fn begin(ports: &impl Ports, job: Job) -> Job {
         tracing::warn!(job.id = %reference.id, error = error.chain(), "its first step failed");
         job
     });
-    if let Some(wait) = stepped.wait(ports.clock().now())
-        && let Err(error) = ports.queue().work(&reference, wait).await
-    {
-        tracing::warn!(job.id = %reference.id, error = error.chain(), "not queued; the sweep will find it");
-    }
+    leave(ports, &stepped).await;
     stepped
+}
+
+/// Leaves a job that is on record to the queue.
+pub(crate) async fn leave(ports: &impl Ports, job: &Job) {
+    if let Some(wait) = job.wait(ports.clock().now())
+        && let Err(error) = ports.queue().work(&JobRef::from(job), wait).await
+    {
+        tracing::warn!(job.id = %job.id, error = error.chain(), "not queued; the sweep will find it");
+    }
 }
 
 /// Does a job's next step, and queues the one after it.
@@ -85,9 +90,14 @@ async fn step(ports: &impl Ports, job: Job, time: Duration) -> PortResult<Job> {
     let until = ports.clock().now().plus(time);
     let stepped = match job.kind {
         JobKind::Restamp | JobKind::Release => policies::apply_to_users(ports, &job, until).await?,
+        JobKind::Erase => erasure::erase_tenant(ports, &job, until).await?,
     };
     let stepped = job.stepped(stepped, ports.clock().now());
-    match ports.store().save_job(&stepped).await? {
+    let saved = match stepped.kind {
+        JobKind::Restamp | JobKind::Release => ports.store().save_job(&stepped).await?,
+        JobKind::Erase => erasure::save(ports, &stepped).await?,
+    };
+    match saved {
         Write::Done => Ok(stepped),
         // Somebody else has done a step meanwhile, and goes on.
         Write::Stale => Err(PortError::new(crate::ports::Fault::Unavailable, "another step was faster")),

@@ -5,6 +5,7 @@
 //!
 //! The main job in order: [`admin`] makes a tenant and its keys, [`users`] a user, [`provision`] a token, [`push`]
 //! its link; [`deliver`] and [`send`] get it to the user; [`enroll`] activates the token; [`verify`] checks codes.
+//! [`erasure`] is the end of a tenant.
 
 pub mod admin;
 mod automatic;
@@ -16,6 +17,7 @@ pub mod deliver;
 pub mod directories;
 pub mod document;
 pub mod enroll;
+pub mod erasure;
 #[cfg(feature = "testing")]
 pub mod faults;
 pub mod jobs;

@@ -120,7 +120,7 @@ pub async fn push(
 }
 
 pub(crate) fn no_tenant() -> PortError {
-    PortError::new(Fault::Corrupt, "a key's tenant has no row")
+    PortError::new(Fault::Gone, "a key's tenant has no row")
 }
 
 #[cfg(test)]

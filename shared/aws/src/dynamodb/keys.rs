@@ -1,13 +1,15 @@
 //! Partition and sort keys.
 
+use otpost_domain::audit::AuditEntry;
 use otpost_domain::ids::{BearerHash, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::tenant::Keeper;
-use otpost_domain::time::Timestamp;
 use otpost_domain::token::{Token, TokenState};
 use otpost_service::ports::{JobRef, MessageRef, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const DIRECTORIES: &str = "DIRECTORIES";
+/// Before the rows that are the platform's own.
+pub(super) const PLATFORM: &str = "PLATFORM#";
 pub(super) const META: &str = "META";
 pub(super) const KEY: &str = "KEY#";
 pub(super) const POLICY: &str = "POL#";
@@ -28,6 +30,11 @@ pub(super) const JOBS: &str = "J";
 
 pub(super) fn tenant(tenant: &TenantId) -> String {
     format!("T#{tenant}")
+}
+
+/// Before all of a tenant's other partitions, and nobody else's: its id has no `#`.
+pub(super) fn under(tenant: &TenantId) -> String {
+    format!("T#{tenant}#")
 }
 
 pub(super) fn policy(id: &PolicyId) -> String {
@@ -76,10 +83,13 @@ pub(super) fn pointer(tenant: &TenantId, serial: &Serial) -> String {
     format!("T#{tenant}#SER#{serial}")
 }
 
-/// A day's entries share a partition.
-pub(super) fn audit(tenant: &TenantId, at: Timestamp) -> String {
-    let day: String = at.rfc3339().chars().take(10).collect();
-    format!("T#{tenant}#AUD#{day}")
+/// A day's entries share a partition: the tenant's own, or the platform's if they outlive it.
+pub(super) fn audit(entry: &AuditEntry) -> String {
+    let day: String = entry.at.rfc3339().chars().take(10).collect();
+    if entry.action.outlives_its_tenant() {
+        return format!("{PLATFORM}AUD#{day}");
+    }
+    format!("{}AUD#{day}", under(&entry.tenant))
 }
 
 pub(super) fn link(link: &BearerHash) -> String {

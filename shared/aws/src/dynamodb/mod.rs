@@ -4,7 +4,7 @@
 //!
 //! | table | PK | SK | row |
 //! |---|---|---|---|
-//! | core | `TENANTS` | tenant | the list of tenants |
+//! | core | `TENANTS` | tenant | the list of tenants; what is left of a deleted one, with a TTL once it is erased |
 //! | core | `DIRECTORIES` | directory | a directory that tells of a tenant's users |
 //! | core | `T#<t>` | `META` | a tenant and its wrapped data key |
 //! | core | `T#<t>` | `KEY#<id>` | an API key |
@@ -18,6 +18,7 @@
 //! | core | `T#<t>#SER#<serial>` | `S` | whose token that is, and where its row stands |
 //! | core | `T#<t>#SER#<serial>` | `A` | a decoy: the failures of a serial that is no token's; with TTL |
 //! | core | `T#<t>#AUD#<day>` | audit id | an audit entry |
+//! | core | `PLATFORM#AUD#<day>` | audit id | an audit entry of a tenant's end, which outlives the tenant |
 //! | flow | `L#<link hash>` | `L` | an enrolment |
 //! | flow | `T#<t>#I#<digest>` | `I` | the answer to a request, for its repetitions |
 //! | flow | `N#<device>#<nonce>` | `N` | a signature's nonce |
@@ -26,11 +27,15 @@
 //!
 //! The auth row and the tokens share a partition and the prefix `A`, so that one strongly consistent Query reads all
 //! that decides a verification; accepting or refusing is one conditional `UpdateItem` of the auth row.
+//!
+//! The erasure of a tenant finds its rows by their partition key, `T#<t>` or what begins with `T#<t>#`, or by their
+//! attribute `tenant`. A new kind of row must have one or the other, or be nobody's, such as a nonce.
 
 mod answers;
 mod auth;
 mod directories;
 mod enrolments;
+mod erasure;
 mod jobs;
 mod keys;
 mod messages;

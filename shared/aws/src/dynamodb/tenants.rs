@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::ids::{KeyId, TenantId};
-use otpost_domain::tenant::Tenant;
+use otpost_domain::tenant::{Listed, Tenant};
 use otpost_domain::time::Timestamp;
 use otpost_service::ports::{
     Journal, KeyStore, Page, PageRequest, PortResult, TenantStore, WrappedKey, Write,
 };
 
-use super::rows::{KeyRow, TenantKeys, TenantRow};
+use super::rows::{KeyRow, ListedRow, TenantKeys, TenantRow};
 use super::transaction::{Transaction, absent};
 use super::{DynamoStore, keys, number, read};
 
@@ -25,10 +25,14 @@ impl DynamoStore {
 impl TenantStore for DynamoStore {
     async fn create_tenant(&self, tenant: &Tenant, key: &WrappedKey, journal: &Journal) -> PortResult<Write> {
         let core = self.core()?;
-        let made = Transaction::default().put(core, &TenantRow::meta(tenant, key), absent())?.put(
+        // What is left of a deleted tenant may lie there a while after its time.
+        let free = "attribute_not_exists(PK) OR #ttl <= :now";
+        let now = number(tenant.created_at.seconds());
+        let made = Transaction::default().put(core, &TenantRow::meta(tenant, key), absent())?.put_named(
             core,
             &TenantRow::listed(tenant),
-            absent(),
+            (free, vec![(":now", now)]),
+            &[("#ttl", "ttl")],
         )?;
         Ok(made.commit(self, journal).await?.into())
     }
@@ -40,7 +44,7 @@ impl TenantStore for DynamoStore {
         key: &WrappedKey,
         journal: &Journal,
     ) -> PortResult<Write> {
-        const ROTATES: &str = "key_ver = :before AND attribute_not_exists(deleted)";
+        const ROTATES: &str = "key_ver = :before";
         let core = self.core()?;
         let versions = || vec![(":version", number(version)), (":before", number(version.saturating_sub(1)))];
         let mut with_key = versions();
@@ -65,30 +69,13 @@ impl TenantStore for DynamoStore {
         Ok(added.commit(self, journal).await?.into())
     }
 
-    async fn delete_tenant(&self, id: &TenantId, at: Timestamp, journal: &Journal) -> PortResult<Write> {
-        const LIVES: &str = "attribute_exists(PK) AND attribute_not_exists(deleted)";
-        let core = self.core()?;
-        let at = || vec![(":at", number(at.millis()))];
-        let deleted = Transaction::default()
-            .update(
-                core,
-                (keys::tenant(id), keys::META),
-                "SET deleted = :at REMOVE data_keys",
-                LIVES,
-                &[],
-                at(),
-            )?
-            .update(core, (keys::TENANTS.to_owned(), id.as_str()), "SET deleted = :at", LIVES, &[], at())?;
-        Ok(deleted.commit(self, journal).await?.into())
-    }
-
     async fn tenant(&self, id: &TenantId) -> PortResult<Option<Tenant>> {
         let row: Option<TenantRow> = self.get(self.core()?, keys::tenant(id), keys::META).await?;
         row.map(Tenant::try_from).transpose()
     }
 
-    async fn tenants(&self, request: &PageRequest) -> PortResult<Page<Tenant>> {
-        read::<TenantRow, _>(self.page(keys::TENANTS.to_owned(), "", request).await?)
+    async fn tenants(&self, request: &PageRequest) -> PortResult<Page<Listed>> {
+        read::<ListedRow, _>(self.page(keys::TENANTS.to_owned(), "", request).await?)
     }
 }
 

@@ -65,15 +65,21 @@ pub(super) fn unchanged(version: u64) -> Condition<'static> {
 }
 
 impl Transaction {
-    pub(super) fn put(
+    pub(super) fn put(self, table: &str, row: &impl Serialize, condition: Condition<'_>) -> PortResult<Self> {
+        self.put_named(table, row, condition, &[])
+    }
+
+    /// The same under a condition that speaks of attributes by other names.
+    pub(super) fn put_named(
         mut self,
         table: &str,
         row: &impl Serialize,
-        condition: Condition<'_>,
+        (expression, values): Condition<'_>,
+        names: &[(&str, &str)],
     ) -> PortResult<Self> {
-        let (expression, values) = condition;
         let put =
             Put::builder().table_name(table).set_item(Some(item(row)?)).condition_expression(expression);
+        let put = names.iter().fold(put, |put, (alias, name)| put.expression_attribute_names(*alias, *name));
         let put =
             values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
         self.items.push(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build());
@@ -150,7 +156,12 @@ impl Transaction {
         if let Some(answer) = &journal.answer {
             all = all.keep(store, answer)?;
         }
-        let Self { items } = all;
+        all.commit_without_journal(store).await
+    }
+
+    /// Writes all or nothing of what changes nothing that is audited.
+    pub(super) async fn commit_without_journal(self, store: &DynamoStore) -> PortResult<Committed> {
+        let Self { items } = self;
         let mut last = None;
         for tries in 1..=CONFLICTS {
             let sent =

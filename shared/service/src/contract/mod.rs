@@ -9,6 +9,7 @@
 )]
 
 mod directories;
+mod erasure;
 mod policies;
 
 use std::sync::Arc;
@@ -24,22 +25,26 @@ use otpost_domain::message::{
     Channel, HopState, LEASE, MAX_TRIES, Message, MessageStatus, Outcome, PICK_UP, Step,
 };
 use otpost_domain::otp::{Code, Kind, OtpParameters};
+use otpost_domain::tenant::Listed;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET};
 
 use crate::caller::Caller;
+use crate::erasure::delete_tenant;
 use crate::memory::{
     ManualClock, all_parameters, enrolled, enrolled_as, link_of, operator, pushed, session, wrong_code,
 };
 use crate::once::{Earlier, Once, Reply, release, reserve};
 use crate::ports::{
-    ANSWER_LIFE, AuthWrite, Clock as _, EnrolmentStore as _, Entropy as _, KeyStore as _, MessageRef,
-    MessageStore as _, NonceStore as _, PageRequest, Ports, Provisioning, RecordKind, SLOT_LEASE,
+    ANSWER_LIFE, AuthWrite, Clock as _, EnrolmentStore as _, Entropy as _, ErasureStore as _, KeyStore as _,
+    MessageRef, MessageStore as _, NonceStore as _, PageRequest, Ports, Provisioning, RecordKind, SLOT_LEASE,
     Sealer as _, Slot, Subject, TenantStore as _, TokenStore as _, UserChange, UserStore as _,
     VerificationStore as _, Write,
 };
 use crate::verify::{Attempt, ResyncError, VerifyError, Whose, resync, verify};
 use crate::{admin, enroll, lifecycle, provision, push, users};
+
+pub use erasure::nothing_is_left_of_a_deleted_tenant;
 
 /// Ports whose clock the suite moves.
 pub trait TestPorts: Ports<Clock = ManualClock> + 'static {}
@@ -93,6 +98,8 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(directories::what_follows_is_written_with_the_user(&fresh().await)).await;
     Box::pin(directories::an_active_token_ends_with_its_users_change(&fresh().await)).await;
     Box::pin(directories::users_who_change_are_counted(fresh().await)).await;
+    Box::pin(erasure::an_erasure_is_told_of_in_the_tombstone(&fresh().await)).await;
+    Box::pin(erasure::an_id_is_given_again_once_it_is_free(&fresh().await)).await;
 }
 
 fn subject() -> Subject {
@@ -150,7 +157,7 @@ async fn tenants_are_made_once_and_listed_in_pages(ports: &impl TestPorts) {
     loop {
         let page = ports.store().tenants(&request).await.expect("a page");
         assert!(page.items.len() <= 2);
-        seen.extend(page.items.into_iter().map(|tenant| tenant.id.to_string()));
+        seen.extend(page.items.iter().map(|listed| listed.id().to_string()));
         let Some(next) = page.next else { break };
         request.after = Some(next);
     }
@@ -658,7 +665,7 @@ async fn keys_are_rotated_and_old_records_still_open(ports: &impl TestPorts) {
     assert_eq!(rotated.key_version, 2);
     assert_eq!(ports.store().tenant(tenant).await.expect("read"), Some(rotated));
     let listed = ports.store().tenants(&first(5)).await.expect("a page").items;
-    assert_eq!(listed.first().map(|tenant| tenant.key_version), Some(2));
+    assert!(matches!(listed.as_slice(), [Listed::Tenant(listed)] if listed.key_version == 2));
     let opened = sealer.open(tenant, RecordKind::TokenSeed, "OTP1", &old).await.expect("opens still");
     assert_eq!(opened.as_slice(), b"before");
     assert!(!sealer.is_current(tenant, &old).await.expect("a version"));
@@ -694,17 +701,20 @@ async fn a_deleted_tenants_records_do_not_open(ports: &impl TestPorts) {
     let app = enrolled(ports).await;
     let caller = Caller { actor: Actor::Platform, ..operator("acme") };
     let tenant = &caller.tenant;
-    admin::delete_tenant(ports, &caller).await.expect("deleted");
+    delete_tenant(ports, &caller).await.expect("deleted");
     let token = ports.store().token(tenant, &app.serial).await.expect("read").expect("its row is there");
     let seed = token.live_seed().expect("active");
     let opened = ports.sealer().open(tenant, RecordKind::TokenSeed, app.serial.as_str(), &seed.0).await;
     assert!(opened.is_err(), "its key is gone");
     assert!(ports.sealer().seal(tenant, RecordKind::TokenSeed, "OTP1", b"x").await.is_err());
-    let kept = ports.store().tenant(tenant).await.expect("read").expect("its id stays taken");
-    assert_eq!(kept.deleted_at, Some(ports.clock().now()));
+    assert_eq!(ports.store().tenant(tenant).await.expect("read"), None);
+    let kept = ports.store().tombstone(tenant).await.expect("read").expect("its id stays taken");
+    assert_eq!((kept.deleted_at, kept.erased_at), (ports.clock().now(), None));
+    let listed = ports.store().tenants(&first(5)).await.expect("a page").items;
+    assert_eq!(listed, [Listed::Deleted(kept)]);
     let again = admin::create_tenant(ports, &caller, name("Acme"), Once::not_kept()).await;
-    assert!(matches!(again, Err(admin::CreateTenantError::Exists)));
-    let twice = admin::delete_tenant(ports, &caller).await;
+    assert!(matches!(again, Err(admin::CreateTenantError::Deleted { free_at: None })));
+    let twice = delete_tenant(ports, &caller).await;
     assert!(matches!(twice, Err(admin::TenantError::Deleted)));
     let key =
         admin::create_key(ports, &caller, &admin::NewKey::lasting(Role::App, name("late")), Once::not_kept())
@@ -952,5 +962,10 @@ mod tests {
     #[tokio::test]
     async fn the_ports_in_memory_keep_the_contract() {
         all(async || MemoryPorts::new()).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_deleted_tenant_in_memory() {
+        nothing_is_left_of_a_deleted_tenant(async || MemoryPorts::new(), async |ports| ports.rows()).await;
     }
 }

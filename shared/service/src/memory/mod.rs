@@ -9,6 +9,7 @@
 
 mod configuration;
 mod directories;
+mod erasure;
 mod jobs;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +32,7 @@ use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, tot
 use otpost_domain::policy::Policy;
 use otpost_domain::sealing::{self, Binding, DataKey};
 use otpost_domain::secret::Seed;
-use otpost_domain::tenant::{GroupName, Tenant, User};
+use otpost_domain::tenant::{GroupName, Listed, Tenant, Tombstone, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Acceptance, AuthRow, LiveToken, Refusal};
@@ -91,13 +92,13 @@ impl MemoryPorts {
         let mut lines = Vec::new();
         lines.extend(state.tenants.values().map(|tenant| {
             let keys = state.data_keys.get(&tenant.id).map_or(0, BTreeMap::len);
-            format!(
-                "tenant {} key {} of {keys} deleted {}",
-                tenant.id,
-                tenant.key_version,
-                tenant.deleted_at.is_some()
-            )
+            format!("tenant {} key {} of {keys}", tenant.id, tenant.key_version)
         }));
+        lines.extend(
+            state.tombstones.values().map(|tombstone| {
+                format!("tombstone {} erased {}", tombstone.id, tombstone.erased_at.is_some())
+            }),
+        );
         lines.extend(state.keys.values().map(|key| {
             let (revoked, ends) = (key.revoked_at.is_some(), key.expires_at.is_some());
             format!("key {} revoked {revoked} ends {ends}", key.role.as_str())
@@ -351,6 +352,7 @@ type UserKey = (TenantId, UserId);
 #[derive(Debug, Default)]
 struct State {
     tenants: BTreeMap<TenantId, Tenant>,
+    tombstones: BTreeMap<TenantId, Tombstone>,
     keys: BTreeMap<KeyId, ApiKey>,
     policies: BTreeMap<(TenantId, PolicyId), Policy>,
     users: BTreeMap<UserKey, User>,
@@ -425,9 +427,11 @@ fn page<T: Clone>(sorted: Vec<(String, T)>, request: &PageRequest) -> Page<T> {
 impl TenantStore for MemoryStore {
     async fn create_tenant(&self, tenant: &Tenant, key: &WrappedKey, journal: &Journal) -> PortResult<Write> {
         let mut state = self.lock();
-        if !state.admits(journal) || state.tenants.contains_key(&tenant.id) {
+        let left = state.tombstones.get(&tenant.id).is_some_and(|left| !left.is_over(tenant.created_at));
+        if !state.admits(journal) || state.tenants.contains_key(&tenant.id) || left {
             return Ok(Write::Stale);
         }
+        state.tombstones.remove(&tenant.id);
         state.tenants.insert(tenant.id.clone(), tenant.clone());
         state.data_keys.entry(tenant.id.clone()).or_default().insert(1, key.clone());
         state.write(journal);
@@ -446,9 +450,7 @@ impl TenantStore for MemoryStore {
             return Ok(Write::Stale);
         }
         match state.tenants.get_mut(id) {
-            Some(tenant)
-                if tenant.key_version.checked_add(1) == Some(version) && tenant.deleted_at.is_none() =>
-            {
+            Some(tenant) if tenant.key_version.checked_add(1) == Some(version) => {
                 tenant.key_version = version;
             }
             _ => return Ok(Write::Stale),
@@ -458,27 +460,17 @@ impl TenantStore for MemoryStore {
         Ok(Write::Done)
     }
 
-    async fn delete_tenant(&self, id: &TenantId, at: Timestamp, journal: &Journal) -> PortResult<Write> {
-        let mut state = self.lock();
-        if !state.admits(journal) {
-            return Ok(Write::Stale);
-        }
-        match state.tenants.get_mut(id) {
-            Some(tenant) if tenant.deleted_at.is_none() => tenant.deleted_at = Some(at),
-            _ => return Ok(Write::Stale),
-        }
-        state.data_keys.remove(id);
-        state.write(journal);
-        Ok(Write::Done)
-    }
-
     async fn tenant(&self, id: &TenantId) -> PortResult<Option<Tenant>> {
         Ok(self.lock().tenants.get(id).cloned())
     }
 
-    async fn tenants(&self, request: &PageRequest) -> PortResult<Page<Tenant>> {
+    async fn tenants(&self, request: &PageRequest) -> PortResult<Page<Listed>> {
         let state = self.lock();
-        Ok(page(state.tenants.iter().map(|(id, tenant)| (id.to_string(), tenant.clone())).collect(), request))
+        let live = state.tenants.iter().map(|(id, tenant)| (id.to_string(), Listed::Tenant(tenant.clone())));
+        let left = state.tombstones.iter().map(|(id, left)| (id.to_string(), Listed::Deleted(left.clone())));
+        let mut all: Vec<_> = live.chain(left).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(page(all, request))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod configuration;
 mod directories;
+mod erasure;
 mod jobs;
 
 use std::error::Error;
@@ -20,7 +21,7 @@ use otpost_domain::directory::Mark;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{Gateway, Message};
-use otpost_domain::tenant::{Keeper, Tenant, User};
+use otpost_domain::tenant::{Keeper, Listed, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
 pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
+pub use erasure::ErasureStore;
 pub use jobs::{JobQueue, JobRef, JobStore};
 
 /// The ports together, as a function's `main` composes them.
@@ -292,6 +294,7 @@ pub struct Page<T> {
 /// All state.
 pub trait Store:
     TenantStore
+    + ErasureStore
     + KeyStore
     + PolicyStore
     + UserStore
@@ -309,6 +312,7 @@ pub trait Store:
 
 impl<S> Store for S where
     S: TenantStore
+        + ErasureStore
         + KeyStore
         + PolicyStore
         + UserStore
@@ -330,15 +334,14 @@ pub struct WrappedKey(pub Vec<u8>);
 
 /// Tenants.
 pub trait TenantStore: Send + Sync {
-    /// Makes a tenant with its wrapped data key; stale when the id is taken.
+    /// Makes a tenant with its wrapped data key; stale when the id is taken, by a tenant or by what is left of one.
     fn create_tenant(
         &self,
         tenant: &Tenant,
         key: &WrappedKey,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Gives a tenant that is not deleted its next data key, version `version`; stale when the version before is not
-    /// the current one.
+    /// Gives a tenant its next data key, version `version`; stale when the version before is not the current one.
     fn add_tenant_key(
         &self,
         tenant: &TenantId,
@@ -346,18 +349,10 @@ pub trait TenantStore: Send + Sync {
         key: &WrappedKey,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Deletes a tenant and its data keys, so that nothing of it can be opened again; its id stays taken. Stale when
-    /// it was deleted before, or never was.
-    fn delete_tenant(
-        &self,
-        tenant: &TenantId,
-        at: Timestamp,
-        journal: &Journal,
-    ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// One tenant, deleted ones too.
+    /// One tenant, unless it was deleted.
     fn tenant(&self, id: &TenantId) -> impl Future<Output = PortResult<Option<Tenant>>> + Send;
-    /// All tenants, by id.
-    fn tenants(&self, page: &PageRequest) -> impl Future<Output = PortResult<Page<Tenant>>> + Send;
+    /// All tenants, and what is left of deleted ones, by id.
+    fn tenants(&self, page: &PageRequest) -> impl Future<Output = PortResult<Page<Listed>>> + Send;
 }
 
 /// API keys.

@@ -5,6 +5,7 @@
 mod directories;
 mod jobs;
 mod policies;
+mod tombstone;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,7 @@ use crate::fault::corrupt;
 pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
 pub(super) use jobs::JobRow;
 pub(super) use policies::PolicyRow;
+pub(super) use tombstone::{ListedRow, TombstoneRow};
 
 /// How long a dead link can still say what became of it.
 const DEAD_LINK_KEPT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
@@ -58,8 +60,6 @@ pub(super) struct TenantRow {
     name: String,
     created: u64,
     key_ver: u8,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    deleted: Option<u64>,
     /// Wrapped data keys by version; in the tenant's own row only.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     data_keys: BTreeMap<String, ByteBuf>,
@@ -79,12 +79,11 @@ impl TenantRow {
             name: tenant.name.as_str().to_owned(),
             created: tenant.created_at.millis(),
             key_ver: tenant.key_version,
-            deleted: tenant.deleted_at.map(Timestamp::millis),
             data_keys: BTreeMap::new(),
         }
     }
 
-    /// The wrapped data keys by version, and which one is current; none once the tenant is deleted.
+    /// The wrapped data keys by version, and which one is current.
     pub(super) fn keys(self) -> PortResult<TenantKeys> {
         let wrapped = self.data_keys.into_iter().map(|(version, key)| {
             Ok((version.parse().map_err(bad("key version"))?, WrappedKey(key.into_vec())))
@@ -111,7 +110,6 @@ impl TryFrom<TenantRow> for Tenant {
             name: DisplayName::try_from(row.name.as_str()).map_err(bad("tenant name"))?,
             created_at: Timestamp::from_millis(row.created),
             key_version: row.key_ver,
-            deleted_at: row.deleted.map(Timestamp::from_millis),
         })
     }
 }
@@ -900,7 +898,7 @@ pub(super) struct AuditRow {
 impl From<&AuditEntry> for AuditRow {
     fn from(entry: &AuditEntry) -> Self {
         Self {
-            pk: keys::audit(&entry.tenant, entry.at),
+            pk: keys::audit(entry),
             sk: entry.id.to_string(),
             tenant: entry.tenant.to_string(),
             at: entry.at.millis(),
