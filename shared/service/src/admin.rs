@@ -12,6 +12,7 @@ use otpost_domain::time::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
+use crate::gateways;
 use crate::once::Once;
 use crate::ports::{
     Clock as _, Entropy as _, KeyStore as _, PortError, Ports, Sealer as _, TenantStore as _, Write,
@@ -106,13 +107,20 @@ pub async fn rotate_data_key(
 /// # Errors
 /// When there is no such tenant any more, or a port fails.
 pub async fn delete_tenant(ports: &impl Ports, caller: &Caller) -> Result<(), TenantError> {
-    let tenant = live_tenant(ports, caller).await?;
-    let journal = caller.journal(ports, Action::TenantDeleted);
-    match ports.store().delete_tenant(&tenant.id, ports.clock().now(), &journal).await? {
-        Write::Done => {
+    let deleted = match live_tenant(ports, caller).await {
+        Ok(tenant) => {
+            let journal = caller.journal(ports, Action::TenantDeleted);
+            let deleted = ports.store().delete_tenant(&tenant.id, ports.clock().now(), &journal).await?;
             ports.sealer().forget(&tenant.id);
-            Ok(())
+            deleted
         }
+        Err(TenantError::Deleted) => Write::Stale,
+        Err(other) => return Err(other),
+    };
+    // After the deletion, and again when it is asked for once more: an earlier try may have ended in between.
+    gateways::remove_credentials(ports, &caller.tenant).await?;
+    match deleted {
+        Write::Done => Ok(()),
         Write::Stale => Err(TenantError::Deleted),
     }
 }

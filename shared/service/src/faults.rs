@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerHash, KeyId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::gateway::{Credentials, Gateway as StoredGateway, Owner, Reach};
+use otpost_domain::ids::{BearerHash, GatewayId, KeyId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::Job;
 use otpost_domain::message::{Gateway, Message, Outcome};
 use otpost_domain::policy::Policy;
@@ -19,10 +20,11 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Configuration, DeliveryQueue, Due, EnrolmentStore, Fault, JobQueue,
-    JobRef, JobStore, Journal, KeyStore, MessageRef, MessageStore, NonceStore, Page, PageRequest,
-    PolicyStore, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot,
-    Standing, Subject, TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    Activation, AnswerStore, AuthWrite, Configuration, CredentialStore, DeliveryQueue, Due, EnrolmentStore,
+    Fault, GatewayChange, GatewaySecret, GatewayStore, JobQueue, JobRef, JobStore, Journal, KeyStore,
+    MessageRef, MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult,
+    Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TenantStore,
+    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::send::{EmailProvider, OutgoingEmail};
 
@@ -153,6 +155,7 @@ impl<'a, P: Ports> Ports for Faulty<'a, P> {
     type Store = Parts<'a, P>;
     type Configuration = Parts<'a, P>;
     type Queue = Parts<'a, P>;
+    type Credentials = Parts<'a, P>;
     type Sealer = Parts<'a, P>;
     type Clock = P::Clock;
     type Entropy = P::Entropy;
@@ -164,6 +167,9 @@ impl<'a, P: Ports> Ports for Faulty<'a, P> {
         &self.parts
     }
     fn queue(&self) -> &Self::Queue {
+        &self.parts
+    }
+    fn credentials(&self) -> &Self::Credentials {
         &self.parts
     }
     fn sealer(&self) -> &Self::Sealer {
@@ -217,6 +223,20 @@ under_plan!(PolicyStore, store {
     fn policy(tenant: &TenantId, id: &PolicyId) -> Option<Policy>;
     fn save_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
     fn delete_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
+});
+
+under_plan!(GatewayStore, store {
+    fn owned(owner: &Owner) -> Owned;
+    fn gateway(owner: &Owner, id: &GatewayId) -> Option<StoredGateway>;
+    fn change_gateways(change: &GatewayChange<'_>) -> Write;
+    fn note_secret(secret: &GatewaySecret) -> ();
+    fn noted_secrets(owner: &Owner, gateway: Option<&GatewayId>) -> Vec<GatewaySecret>;
+    fn forget_secret(secret: &GatewaySecret) -> ();
+});
+
+under_plan!(CredentialStore, credentials {
+    fn put_credentials(reference: &str, credentials: &Credentials) -> ();
+    fn remove_credentials(reference: &str) -> ();
 });
 
 under_plan!(TokenStore, store {
@@ -287,6 +307,14 @@ impl<P: Ports> Configuration for Parts<'_, P> {
 
     fn forget(&self, tenant: &TenantId) {
         Configuration::forget(self.ports.configuration(), tenant);
+    }
+
+    async fn gateways(&self, tenant: &TenantId) -> PortResult<Reach> {
+        self.plan.through("gateways", self.ports.configuration().gateways(tenant)).await
+    }
+
+    fn forget_gateways(&self, owner: &Owner) {
+        self.ports.configuration().forget_gateways(owner);
     }
 }
 

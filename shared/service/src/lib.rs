@@ -16,6 +16,7 @@ pub mod document;
 pub mod enroll;
 #[cfg(feature = "testing")]
 pub mod faults;
+pub mod gateways;
 pub mod jobs;
 pub mod lifecycle;
 #[cfg(feature = "testing")]

@@ -6,6 +6,7 @@
 //! use case reads, decides, writes, and begins again when it was overtaken.
 
 mod configuration;
+mod gateways;
 mod jobs;
 
 use std::error::Error;
@@ -25,6 +26,7 @@ use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
 use zeroize::Zeroizing;
 
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
+pub use gateways::{CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned};
 pub use jobs::{JobQueue, JobRef, JobStore};
 
 /// The ports together, as a function's `main` composes them.
@@ -35,6 +37,8 @@ pub trait Ports: Send + Sync {
     type Configuration: Configuration;
     /// The way to `deliver`, to the senders, and to what works off jobs.
     type Queue: DeliveryQueue + JobQueue;
+    /// Where gateways' credentials lie.
+    type Credentials: CredentialStore;
     /// What seals and opens secrets.
     type Sealer: Sealer;
     /// The time.
@@ -48,6 +52,8 @@ pub trait Ports: Send + Sync {
     fn configuration(&self) -> &Self::Configuration;
     /// The way to `deliver`, to the senders, and to what works off jobs.
     fn queue(&self) -> &Self::Queue;
+    /// Where gateways' credentials lie.
+    fn credentials(&self) -> &Self::Credentials;
     /// What seals and opens secrets.
     fn sealer(&self) -> &Self::Sealer;
     /// The time.
@@ -284,6 +290,7 @@ pub trait Store:
     TenantStore
     + KeyStore
     + PolicyStore
+    + GatewayStore
     + UserStore
     + TokenStore
     + EnrolmentStore
@@ -299,6 +306,7 @@ impl<S> Store for S where
     S: TenantStore
         + KeyStore
         + PolicyStore
+        + GatewayStore
         + UserStore
         + TokenStore
         + EnrolmentStore
