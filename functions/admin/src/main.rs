@@ -1,10 +1,10 @@
-//! `admin`: tenants, API keys, policies, jobs, and the log of messages.
+//! `admin`: tenants, API keys, policies, gateways, jobs, and the log of messages.
 //!
 //! - Trigger: HTTP API.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_JOBS_QUEUE_URL`,
-//!   `OTPOST_PLATFORM_KEY_SECRET`.
+//!   `OTPOST_PLATFORM_KEY_SECRET`, `OTPOST_STORAGE_KEY`, `OTPOST_CREDENTIALS_PREFIX`.
 //! - Permissions: reads and writes both tables, makes and opens data keys, sends to the queue `jobs`, reads the
-//!   platform key's secret.
+//!   platform key's secret, makes and deletes the secrets of gateways, which it cannot read.
 //! - Sample events: `events/admin/`.
 
 use lambda_http::service_fn;
@@ -12,20 +12,33 @@ use otpost_aws::secrets::PlatformSecret;
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::KeyRing;
-use otpost_edge::config::{CORE_TABLE, Config, DATA_KEY, FLOW_TABLE, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET};
+use otpost_edge::config::{
+    CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, FLOW_TABLE, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET,
+    STORAGE_KEY,
+};
 use otpost_edge::serve::serve;
 use otpost_edge::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let config = Config::from_env(&[CORE_TABLE, FLOW_TABLE, DATA_KEY, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET])?;
+    let config = Config::from_env(&[
+        CORE_TABLE,
+        FLOW_TABLE,
+        DATA_KEY,
+        JOBS_QUEUE_URL,
+        PLATFORM_KEY_SECRET,
+        STORAGE_KEY,
+        CREDENTIALS_PREFIX,
+    ])?;
     let sdk = sdk_config().await;
     let resources = Resources {
         core_table: config.get(CORE_TABLE),
         flow_table: config.get(FLOW_TABLE),
         data_key: config.get(DATA_KEY),
         jobs_queue: config.get(JOBS_QUEUE_URL),
+        credentials_prefix: config.get(CREDENTIALS_PREFIX),
+        storage_key: config.get(STORAGE_KEY),
         ..Resources::default()
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);

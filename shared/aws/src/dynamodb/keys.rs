@@ -1,14 +1,20 @@
 //! Partition and sort keys.
 
-use otpost_domain::ids::{BearerHash, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::gateway::Owner;
+use otpost_domain::ids::{BearerHash, GatewayId, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{Token, TokenState};
-use otpost_service::ports::{JobRef, MessageRef, Slot, Subject};
+use otpost_service::ports::{GatewaySecret, JobRef, MessageRef, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const META: &str = "META";
 pub(super) const KEY: &str = "KEY#";
 pub(super) const POLICY: &str = "POL#";
+/// How often an owner's gateways were changed; it stands before all of them.
+pub(super) const GATEWAYS: &str = "GW";
+pub(super) const GATEWAY: &str = "GW#";
+pub(super) const SECRET: &str = "SEC#";
+const PLATFORM: &str = "PLATFORM";
 pub(super) const USER: &str = "U";
 pub(super) const AUTH: &str = "A";
 pub(super) const TOKEN: &str = "A#T#";
@@ -24,6 +30,24 @@ pub(super) const JOBS: &str = "J";
 
 pub(super) fn tenant(tenant: &TenantId) -> String {
     format!("T#{tenant}")
+}
+
+/// The partition of an owner's gateways.
+pub(super) fn owner(owner: &Owner) -> String {
+    owner.tenant().map_or_else(|| PLATFORM.to_owned(), tenant)
+}
+
+pub(super) fn gateway(id: &GatewayId) -> String {
+    format!("{GATEWAY}{id}")
+}
+
+/// The secrets on record of a gateway.
+pub(super) fn secrets(gateway: &GatewayId) -> String {
+    format!("{SECRET}{gateway}/")
+}
+
+pub(super) fn secret(secret: &GatewaySecret) -> String {
+    format!("{}{}", secrets(&secret.gateway), secret.random)
 }
 
 pub(super) fn policy(id: &PolicyId) -> String {
@@ -72,10 +96,11 @@ pub(super) fn pointer(tenant: &TenantId, serial: &Serial) -> String {
     format!("T#{tenant}#SER#{serial}")
 }
 
-/// A day's entries share a partition.
-pub(super) fn audit(tenant: &TenantId, at: Timestamp) -> String {
+/// A day's entries share a partition: a tenant's, or the platform's.
+pub(super) fn audit(of: Option<&TenantId>, at: Timestamp) -> String {
     let day: String = at.rfc3339().chars().take(10).collect();
-    format!("T#{tenant}#AUD#{day}")
+    let of = of.map_or_else(|| PLATFORM.to_owned(), tenant);
+    format!("{of}#AUD#{day}")
 }
 
 pub(super) fn link(link: &BearerHash) -> String {

@@ -2,6 +2,7 @@
 //!
 //! A row that does not read is an error of kind corrupt: nothing is guessed.
 
+mod gateways;
 mod jobs;
 mod policies;
 
@@ -13,7 +14,7 @@ use otpost_domain::authorization::Authorization;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::device::{Device, DeviceDetails, DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState, SessionDevice};
-use otpost_domain::ids::{BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::ids::{BearerHash, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::message::{
     Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
 };
@@ -30,6 +31,7 @@ use serde_bytes::ByteBuf;
 
 use super::keys;
 use crate::fault::corrupt;
+pub(super) use gateways::{GatewayRow, SecretRow};
 pub(super) use jobs::JobRow;
 pub(super) use policies::PolicyRow;
 
@@ -842,7 +844,8 @@ pub(super) struct AuditRow {
     pk: String,
     #[serde(rename = "SK")]
     sk: String,
-    tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     at: u64,
     actor: String,
     action: &'static str,
@@ -857,6 +860,8 @@ pub(super) struct AuditRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -865,9 +870,9 @@ pub(super) struct AuditRow {
 impl From<&AuditEntry> for AuditRow {
     fn from(entry: &AuditEntry) -> Self {
         Self {
-            pk: keys::audit(&entry.tenant, entry.at),
+            pk: keys::audit(entry.tenant.as_ref(), entry.at),
             sk: entry.id.to_string(),
-            tenant: entry.tenant.to_string(),
+            tenant: entry.tenant.as_ref().map(TenantId::to_string),
             at: entry.at.millis(),
             actor: entry.actor.text(),
             action: entry.action.as_str(),
@@ -876,6 +881,7 @@ impl From<&AuditEntry> for AuditRow {
             key: entry.key.as_ref().map(KeyId::to_string),
             message: entry.message.as_ref().map(MessageId::to_string),
             policy: entry.policy.as_ref().map(PolicyId::to_string),
+            gateway: entry.gateway.as_ref().map(GatewayId::to_string),
             reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             detail: entry.detail,
         }
