@@ -1,4 +1,4 @@
-import { Stack } from "aws-cdk-lib";
+import { ArnFormat, Stack, Validations } from "aws-cdk-lib";
 import type { ITableV2 } from "aws-cdk-lib/aws-dynamodb";
 import { Construct } from "constructs";
 import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
@@ -191,13 +191,15 @@ export class Functions extends Construct {
     const { state, delivery } = this.props;
     const made = this.make("Admin", {
       binary: "admin",
-      description: "Keeps tenants, API keys and policies; shows messages",
+      description: "Keeps tenants, API keys, policies and gateways; shows messages",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
         jobsQueueUrl: delivery.jobs.queue.queueUrl,
         platformKeySecret: state.platformKey.secretArn,
+        storageKey: state.storageKey.keyArn,
+        credentialsPrefix: this.credentialsPrefix,
       },
     });
     this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
@@ -208,8 +210,29 @@ export class Functions extends Construct {
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
     this.allowSend(made, delivery.jobs);
     made.allow(["secretsmanager:GetSecretValue"], [state.platformKey.secretArn]);
-    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
+    this.allowCredentials(made);
+    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt", "kms:GenerateDataKey"]);
     return made;
+  }
+
+  /** What the names of gateways' credentials begin with. */
+  private get credentialsPrefix(): string {
+    return `otpost/${this.props.settings.stage}/gateways/`;
+  }
+
+  /** Gateways' credentials are made and deleted; whoever keeps gateways has no need to read or list them. */
+  private allowCredentials(made: OtpFunction): void {
+    const secrets = Stack.of(this).formatArn({
+      service: "secretsmanager",
+      resource: "secret",
+      resourceName: `${this.credentialsPrefix}*`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    made.allow(["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"], [secrets]);
+    Validations.of(made.role).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::${secrets}]`,
+      reason: "Operators make gateways at run time: their secrets are known by the beginning of their names only.",
+    });
   }
 
   private make(id: string, props: Omit<OtpFunctionProps, "settings">): OtpFunction {

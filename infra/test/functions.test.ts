@@ -11,7 +11,15 @@ const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
 
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
-  admin: [CORE, FLOW, DATA_KEY, JOBS, "OTPOST_PLATFORM_KEY_SECRET"],
+  admin: [
+    CORE,
+    FLOW,
+    DATA_KEY,
+    JOBS,
+    "OTPOST_PLATFORM_KEY_SECRET",
+    "OTPOST_STORAGE_KEY",
+    "OTPOST_CREDENTIALS_PREFIX",
+  ],
   deliver: [CORE, FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
   enroll: [CORE, FLOW, DATA_KEY],
   jobs: [CORE, FLOW, JOBS],
@@ -115,7 +123,10 @@ const PERMISSIONS: Record<Binary, string[]> = {
     "sqs:SendMessage jobs",
     ...SEND_KEYS,
     "secretsmanager:GetSecretValue platform key",
+    "secretsmanager:CreateSecret arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
+    "secretsmanager:DeleteSecret arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
     "kms:Decrypt storage key via secretsmanager",
+    "kms:GenerateDataKey storage key via secretsmanager",
   ],
 };
 

@@ -220,10 +220,7 @@ async fn over(line: Line, wrapper: KeyPerTenant) -> Ports {
     let resources = Resources {
         core_table: Some("core".to_owned()),
         flow_table: Some("flow".to_owned()),
-        deliveries_queue: None,
-        jobs_queue: None,
-        ses_queue: None,
-        data_key: None,
+        ..Resources::default()
     };
     AwsPorts::with_key_wrapper(
         &config,

@@ -18,6 +18,7 @@ mod dynamo;
 mod enrolment;
 mod events;
 mod fuzz;
+mod gateways;
 mod idempotency;
 mod lifecycle;
 mod main_job;
@@ -76,6 +77,7 @@ fn main() {
     trials.extend(devices::trials());
     trials.extend(idempotency::trials());
     trials.extend(policies::trials());
+    trials.extend(gateways::trials());
     trials.extend(lifecycle::trials());
     trials.extend(tenants::trials());
     trials.extend(problems::trials());

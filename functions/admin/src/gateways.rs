@@ -76,3 +76,6 @@ pub(crate) fn describe(document: &mut Document) {
         .answers::<ReviewView>(200, "What saving it would do.")
         .fails(&[ProblemType::AlreadyExists, ProblemType::NotAllowedNow]);
 }
+
+#[cfg(test)]
+mod tests;

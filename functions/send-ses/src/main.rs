@@ -32,7 +32,7 @@ async fn main() -> Result<(), Error> {
         data_key: config.get(DATA_KEY),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
         ses_queue: config.get(SES_QUEUE_URL),
-        jobs_queue: None,
+        ..Resources::default()
     };
     let provider = SesProvider::new(&sdk, &config.text(SES_SENDER), config.text(SES_CONFIGURATION_SET))?;
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);

@@ -8,6 +8,8 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod gateways;
+
 use data_encoding::BASE64URL_NOPAD;
 use otpost_domain::apikey::{self, ApiKey, Role, SecretHash};
 use otpost_domain::audit::{Action, Actor};
@@ -137,7 +139,8 @@ async fn staff(ports: &MemoryPorts, caller: &Caller) {
     done(ports.store().save_policy(&tenant(), &policy, Some(&job), &journal).await);
 }
 
-/// Tenant `acme` with a key of each role, and the policy `staff`; `jane` with an active token; `joe` with a token whose link is on its way
+/// Tenant `acme` with a key of each role, the policy `staff`, and the gateways `mail` and `texts`; gateway `ses` of the
+/// platform; `jane` with an active token; `joe` with a token whose link is on its way
 /// and has been handed to SES's sender.
 ///
 /// # Panics
@@ -151,6 +154,7 @@ pub async fn sample_world() -> MemoryPorts {
         done(ports.store().create_key(&key(role).0, &journal).await);
     }
     staff(&ports, &caller).await;
+    gateways::gateways(&ports).await;
     let [janes, joes] = serials();
     for user in ["jane", "joe"] {
         let email = EmailAddress::try_from(format!("{user}@example.org").as_str()).ok();

@@ -8,6 +8,7 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod gateways;
 mod policies;
 
 use std::sync::Arc;
@@ -87,6 +88,10 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(policies::policies_are_versioned_and_listed(&fresh().await)).await;
     Box::pin(policies::a_job_is_written_with_its_change(&fresh().await)).await;
     Box::pin(policies::users_are_listed_and_stamped(&fresh().await)).await;
+    Box::pin(gateways::gateways_are_changed_one_at_a_time(&fresh().await)).await;
+    Box::pin(gateways::owners_stay_apart(&fresh().await)).await;
+    Box::pin(gateways::secrets_are_on_record(&fresh().await)).await;
+    Box::pin(gateways::gateways_are_kept_without_credentials(&fresh().await)).await;
 }
 
 fn subject() -> Subject {
