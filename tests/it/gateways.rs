@@ -12,7 +12,10 @@ use crate::shared;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         shared("gateways::credentials_are_never_shown", credentials_are_never_shown),
-        shared("gateways::a_gateway_that_leads_elsewhere_has_no_credentials", a_gateway_that_leads_elsewhere),
+        shared(
+            "gateways::a_gateway_that_leads_elsewhere_has_no_credentials",
+            a_gateway_that_leads_elsewhere_has_no_credentials,
+        ),
         shared("gateways::two_admins_who_save_at_once", two_admins_who_save_at_once),
         shared("gateways::another_tenants_keys_find_nothing", another_tenants_keys_find_nothing),
         shared("gateways::the_platform_lends_to_whom_it_names", the_platform_lends_to_whom_it_names),
@@ -135,7 +138,7 @@ async fn credentials_are_never_shown() {
     expect_problem(&tenant.get("/v1/gateways/mail").await, 404, "not-found");
 }
 
-async fn a_gateway_that_leads_elsewhere() {
+async fn a_gateway_that_leads_elsewhere_has_no_credentials() {
     let tenant = Tenant::new().await;
     let (secret, pin) = (password(&tenant, "moved"), password(&tenant, "pin"));
     expect(&put(&tenant, "mail", None, &mail("mail.example.org", Some(&secret))).await, 201);

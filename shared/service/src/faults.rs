@@ -230,7 +230,7 @@ under_plan!(GatewayStore, store {
     fn gateway(owner: &Owner, id: &GatewayId) -> Option<StoredGateway>;
     fn change_gateways(change: &GatewayChange<'_>) -> Write;
     fn note_secret(secret: &GatewaySecret) -> ();
-    fn noted_secrets(owner: &Owner, gateway: Option<&GatewayId>) -> Vec<GatewaySecret>;
+    fn noted_secrets(owner: &Owner) -> Vec<GatewaySecret>;
     fn forget_secret(secret: &GatewaySecret) -> ();
 });
 

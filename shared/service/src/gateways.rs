@@ -13,7 +13,7 @@ use otpost_domain::time::Timestamp;
 use crate::caller::Keeper;
 use crate::ports::{Clock as _, GatewayStore as _, Owned, PortError, Ports, Write};
 use crate::seen::Seen;
-use change::{Gone, Step, after, former, gone, voided, write};
+use change::{Step, after, former, gone, voided, write};
 use secrets::{store, tidy};
 
 pub use review::{Naming, Review, review};
@@ -102,7 +102,7 @@ pub struct Kept {
 ///
 /// Credentials are stored first, then the gateway with the reference to them, then former ones are removed: whatever
 /// fails or dies in between, what a gateway refers to is there. A secret that nobody refers to may be left; it is on
-/// record, and removed with the next change of the gateway, tried or done.
+/// record, and removed with the next change of any of the owner's gateways, tried or done.
 ///
 /// # Errors
 /// When there is one that the caller has not seen, it has changed, its id is taken, there are enough of them, others are
@@ -120,9 +120,9 @@ pub async fn keep_gateway(
         Ok((_, gone)) => gone.clone(),
         // Nobody knows whether it was written: the new secret may be in use.
         Err(GatewayError::Port(_)) => return tried.map(|(kept, _)| kept),
-        Err(_) => new.map(|reference| (id.clone(), reference)).into_iter().collect(),
+        Err(_) => new.into_iter().collect(),
     };
-    tidy(ports, &keeper.owner, id, &gone).await;
+    tidy(ports, &keeper.owner, &gone).await;
     tried.map(|(kept, _)| kept)
 }
 
@@ -133,7 +133,7 @@ async fn try_to_keep(
     document: GatewayDocument,
     seen: Seen,
     new: &mut Option<String>,
-) -> Result<(Kept, Vec<Gone>), GatewayError> {
+) -> Result<(Kept, Vec<String>), GatewayError> {
     for _ in 0..TRIES {
         let now = ports.clock().now();
         let owned = ports.store().owned(&keeper.owner).await?;
@@ -163,9 +163,7 @@ async fn try_to_keep(
             == Write::Done
         {
             let mut gone = gone(&owned, &voided);
-            gone.extend(
-                former(current).filter(|_| effect != Effect::Kept).map(|former| (id.clone(), former)),
-            );
+            gone.extend(former(current).filter(|_| effect != Effect::Kept));
             let made = current.is_none();
             let shown = Shown::of(next.clone(), &after(owned.gateways, &next, &voided));
             let voided = voided.into_iter().map(|gateway| gateway.id).collect();
@@ -252,7 +250,7 @@ pub async fn delete_gateway(
         let owned = ports.store().owned(&keeper.owner).await?;
         let Some(current) = owned.find(id) else {
             // An earlier try may have died between the gateway and its secret.
-            tidy(ports, &keeper.owner, id, &[]).await;
+            tidy(ports, &keeper.owner, &[]).await;
             return Err(GatewayError::NoSuchGateway);
         };
         if seen.differs(current.version) {
@@ -263,8 +261,8 @@ pub async fn delete_gateway(
         let step = Step { saved: None, deleted: Some(current), voided: &voided, told };
         if write(ports, keeper, &owned, step).await? == Write::Done {
             let mut gone = gone(&owned, &voided);
-            gone.extend(former(Some(current)).map(|former| (id.clone(), former)));
-            tidy(ports, &keeper.owner, id, &gone).await;
+            gone.extend(former(Some(current)));
+            tidy(ports, &keeper.owner, &gone).await;
             return Ok(());
         }
     }

@@ -15,7 +15,7 @@ const CHANGES: &str = "changes";
 
 impl DynamoStore {
     /// All rows of an owner whose sort key begins with `prefix`; so few that one answer holds them.
-    async fn few(&self, owner: &Owner, prefix: String) -> PortResult<Vec<Item>> {
+    async fn few(&self, owner: &Owner, prefix: &str) -> PortResult<Vec<Item>> {
         let found = self
             .client
             .query()
@@ -38,7 +38,7 @@ impl GatewayStore for DynamoStore {
     /// The count comes before the gateways, so these are at least as new as it says.
     async fn owned(&self, owner: &Owner) -> PortResult<Owned> {
         let mut all = Owned::default();
-        for item in self.few(owner, keys::GATEWAYS.to_owned()).await? {
+        for item in self.few(owner, keys::GATEWAYS).await? {
             if string(&item, "SK") == Some(keys::GATEWAYS) {
                 let changes = item.get(CHANGES).and_then(|changes| changes.as_n().ok()).map(|n| n.parse());
                 all.changes = changes.and_then(Result::ok).ok_or_else(|| corrupt("a count does not read"))?;
@@ -77,13 +77,8 @@ impl GatewayStore for DynamoStore {
         put.send().await.map(drop).map_err(|error| sorted("PutItem", &error))
     }
 
-    async fn noted_secrets(
-        &self,
-        owner: &Owner,
-        gateway: Option<&GatewayId>,
-    ) -> PortResult<Vec<GatewaySecret>> {
-        let prefix = gateway.map_or_else(|| keys::SECRET.to_owned(), keys::secrets);
-        let items = self.few(owner, prefix).await?;
+    async fn noted_secrets(&self, owner: &Owner) -> PortResult<Vec<GatewaySecret>> {
+        let items = self.few(owner, keys::SECRET).await?;
         items.into_iter().map(|item| row::<SecretRow>(item)?.try_into()).collect()
     }
 

@@ -41,13 +41,8 @@ pub(super) fn gateway(id: &GatewayId) -> String {
     format!("{GATEWAY}{id}")
 }
 
-/// The secrets on record of a gateway.
-pub(super) fn secrets(gateway: &GatewayId) -> String {
-    format!("{SECRET}{gateway}/")
-}
-
 pub(super) fn secret(secret: &GatewaySecret) -> String {
-    format!("{}{}", secrets(&secret.gateway), secret.random)
+    format!("{SECRET}{}/{}", secret.gateway, secret.random)
 }
 
 pub(super) fn policy(id: &PolicyId) -> String {

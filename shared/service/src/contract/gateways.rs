@@ -142,16 +142,13 @@ pub(super) async fn secrets_are_on_record(ports: &impl TestPorts) {
     for secret in [&a, &b, &c, &d, &a] {
         store.note_secret(secret).await.expect("a write");
     }
-    let noted = async |owner: &Owner, gateway: Option<&str>| {
-        let gateway = gateway.map(id);
-        store.noted_secrets(owner, gateway.as_ref()).await.expect("read")
-    };
-    assert_eq!(noted(&acme.owner, Some("mail")).await, [a.clone(), b.clone()]);
-    assert_eq!(noted(&acme.owner, None).await.len(), 3);
-    assert_eq!(noted(&Owner::Platform, None).await, [d]);
+    let noted = async |owner: &Owner| store.noted_secrets(owner).await.expect("read");
+    assert_eq!(noted(&acme.owner).await.len(), 3);
+    assert_eq!(noted(&Owner::Platform).await, [d]);
     store.forget_secret(&a).await.expect("a write");
     store.forget_secret(&a).await.expect("a write");
-    assert_eq!(noted(&acme.owner, Some("mail")).await, [b]);
+    let left = noted(&acme.owner).await;
+    assert!(left.len() == 2 && left.contains(&b) && left.contains(&c), "{left:?}");
     assert!(store.owned(&acme.owner).await.expect("read").gateways.is_empty(), "they are no gateways");
     assert_eq!(c.reference(), "acme/mail-2/1");
 }
@@ -168,14 +165,14 @@ pub(super) async fn gateways_are_kept_without_credentials(ports: &impl TestPorts
     let made = keep("mail", "one.example.org", Seen::Unsaid).await.expect("made");
     assert!(made.made && made.shown.ready);
     assert!(matches!(keep("mail", "two.example.org", Seen::Unsaid).await, Err(GatewayError::Unseen)));
-    let (a, b) = futures_util::join!(
+    let (a, b) = tokio::join!(
         keep("mail", "two.example.org", Seen::Version(1)),
         keep("mail", "three.example.org", Seen::Version(1))
     );
     assert_eq!([a.is_ok(), b.is_ok()].iter().filter(|won| **won).count(), 1, "{a:?} {b:?}");
     assert!([a, b].into_iter().filter_map(Result::err).all(|lost| matches!(lost, GatewayError::Changed)));
     // Others of the same owner are no reason to be refused.
-    let (a, b) = futures_util::join!(
+    let (a, b) = tokio::join!(
         keep("mail", "four.example.org", Seen::Version(2)),
         keep("post", "one.example.org", Seen::Unsaid)
     );

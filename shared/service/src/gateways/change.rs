@@ -11,9 +11,6 @@ use crate::ports::{
     Configuration as _, GatewayChange, GatewayStore as _, Journal, Owned, PortResult, Ports, Write,
 };
 
-/// A secret that nothing refers to any more, with the gateway that it was of.
-pub(super) type Gone = (GatewayId, String);
-
 /// The gateways whose PIN goes where this one's mails go, without it, if that is another place than before.
 pub(super) fn voided(owned: &Owned, id: &GatewayId, next: Option<&Gateway>, now: Timestamp) -> Vec<Gateway> {
     let destination = owned.find(id).map(Gateway::destination);
@@ -65,10 +62,8 @@ pub(super) fn former(current: Option<&Gateway>) -> impl Iterator<Item = String> 
 }
 
 /// The secrets of gateways whose PIN was voided.
-pub(super) fn gone(owned: &Owned, voided: &[Gateway]) -> Vec<Gone> {
-    let of =
-        |gateway: &Gateway| former(owned.find(&gateway.id)).map(|former| (gateway.id.clone(), former)).next();
-    voided.iter().filter_map(of).collect()
+pub(super) fn gone(owned: &Owned, voided: &[Gateway]) -> Vec<String> {
+    voided.iter().flat_map(|gateway| former(owned.find(&gateway.id))).collect()
 }
 
 /// The owner's gateways once the change is written.

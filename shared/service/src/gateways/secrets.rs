@@ -3,7 +3,6 @@
 use otpost_domain::gateway::{Credentials, Owner};
 use otpost_domain::ids::{GatewayId, TenantId};
 
-use super::change::Gone;
 use crate::ports::{
     Clock as _, CredentialStore as _, Entropy as _, GatewaySecret, GatewayStore as _, PortResult, Ports,
     SLOT_LEASE,
@@ -25,30 +24,28 @@ pub(super) async fn store(
     Ok(reference)
 }
 
-/// Removes what is out of use: the secrets `gone`, and whatever earlier tries at these gateways have left. What fails here
-/// is done with the next change.
-pub(super) async fn tidy(ports: &impl Ports, owner: &Owner, id: &GatewayId, gone: &[Gone]) {
-    let mut gateways: Vec<_> = gone.iter().map(|(gateway, _)| gateway).chain([id]).collect();
-    gateways.sort();
-    gateways.dedup();
-    for gateway in gateways {
-        if let Err(error) = tidied(ports, owner, gateway, gone).await {
-            tracing::warn!(gateway = %gateway, error = error.chain(), "a secret out of use is still there");
-        }
+/// Removes what is out of use: the secrets `gone`, and whatever earlier tries at the owner's gateways have left. What
+/// fails here is done with the next change of any of them.
+pub(super) async fn tidy(ports: &impl Ports, owner: &Owner, gone: &[String]) {
+    if let Err(error) = tidied(ports, owner, gone).await {
+        tracing::warn!(owner = owner.as_str(), error = error.chain(), "a secret out of use is still there");
     }
 }
 
-async fn tidied(ports: &impl Ports, owner: &Owner, id: &GatewayId, gone: &[Gone]) -> PortResult<()> {
-    // The record before the gateway: whoever put a secret on it more than a lease ago has ended by now, and if a
+async fn tidied(ports: &impl Ports, owner: &Owner, gone: &[String]) -> PortResult<()> {
+    // The record before the gateways: whoever put a secret on it more than a lease ago has ended by now, and if a
     // gateway refers to that secret, it does already.
-    let noted = ports.store().noted_secrets(owner, Some(id)).await?;
+    let noted = ports.store().noted_secrets(owner).await?;
+    if noted.is_empty() {
+        return Ok(());
+    }
     let now = ports.clock().now();
-    let gateway = if noted.is_empty() { None } else { ports.store().gateway(owner, id).await? };
-    let in_use = gateway.and_then(|gateway| gateway.credentials).map(|held| held.reference);
+    let held = ports.store().owned(owner).await?.gateways;
+    let held: Vec<_> = held.into_iter().filter_map(|gateway| gateway.credentials).collect();
     for secret in noted {
         let reference = secret.reference();
-        let known = gone.iter().any(|(_, gone)| *gone == reference);
-        if in_use.as_ref() != Some(&reference) && (known || secret.at.plus(SLOT_LEASE) <= now) {
+        let in_use = held.iter().any(|held| held.reference == reference);
+        if !in_use && (gone.contains(&reference) || secret.at.plus(SLOT_LEASE) <= now) {
             remove(ports, &secret).await?;
         }
     }
@@ -65,7 +62,7 @@ async fn remove(ports: &impl Ports, secret: &GatewaySecret) -> PortResult<()> {
 /// # Errors
 /// When a port fails; those that are left are on record.
 pub async fn remove_credentials(ports: &impl Ports, tenant: &TenantId) -> PortResult<()> {
-    for secret in ports.store().noted_secrets(&Owner::Tenant(tenant.clone()), None).await? {
+    for secret in ports.store().noted_secrets(&Owner::Tenant(tenant.clone())).await? {
         remove(ports, &secret).await?;
     }
     Ok(())

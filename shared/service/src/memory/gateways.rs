@@ -47,14 +47,9 @@ impl GatewayStore for MemoryStore {
         Ok(())
     }
 
-    async fn noted_secrets(
-        &self,
-        owner: &Owner,
-        gateway: Option<&GatewayId>,
-    ) -> PortResult<Vec<GatewaySecret>> {
+    async fn noted_secrets(&self, owner: &Owner) -> PortResult<Vec<GatewaySecret>> {
         let state = self.lock();
-        let noted = state.noted.values().filter(|secret| secret.owner == *owner);
-        Ok(noted.filter(|secret| gateway.is_none_or(|id| secret.gateway == *id)).cloned().collect())
+        Ok(state.noted.values().filter(|secret| secret.owner == *owner).cloned().collect())
     }
 
     async fn forget_secret(&self, secret: &GatewaySecret) -> PortResult<()> {

@@ -80,12 +80,8 @@ pub trait GatewayStore: Send + Sync {
     fn change_gateways(&self, change: &GatewayChange<'_>) -> impl Future<Output = PortResult<Write>> + Send;
     /// Puts a secret on record.
     fn note_secret(&self, secret: &GatewaySecret) -> impl Future<Output = PortResult<()>> + Send;
-    /// The secrets on record of one gateway, or of all that an owner has or had.
-    fn noted_secrets(
-        &self,
-        owner: &Owner,
-        gateway: Option<&GatewayId>,
-    ) -> impl Future<Output = PortResult<Vec<GatewaySecret>>> + Send;
+    /// The secrets on record of all gateways that an owner has or had.
+    fn noted_secrets(&self, owner: &Owner) -> impl Future<Output = PortResult<Vec<GatewaySecret>>> + Send;
     /// Takes a secret off the record.
     fn forget_secret(&self, secret: &GatewaySecret) -> impl Future<Output = PortResult<()>> + Send;
 }
