@@ -1,4 +1,4 @@
-import { Stack } from "aws-cdk-lib";
+import { ArnFormat, Stack, Validations } from "aws-cdk-lib";
 import type { ITableV2 } from "aws-cdk-lib/aws-dynamodb";
 import { Construct } from "constructs";
 import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
@@ -160,6 +160,7 @@ export class Functions extends Construct {
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
         jobsQueueUrl: delivery.jobs.queue.queueUrl,
         publicUrl: this.props.publicUrl,
+        credentialsPrefix: this.credentialsPrefix,
       },
     });
     const onCore: readonly TableAction[] = ["BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem", ...ERASURE];
@@ -171,6 +172,7 @@ export class Functions extends Construct {
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     this.allowSend(made, delivery.deliveries, delivery.jobs);
+    this.allowCredentials(made, ["DeleteSecret"]);
     delivery.jobs.consumedBy(made);
     return made;
   }
@@ -205,7 +207,7 @@ export class Functions extends Construct {
     const { state, delivery } = this.props;
     const made = this.make("Admin", {
       binary: "admin",
-      description: "Keeps tenants, API keys, policies and directories; shows messages",
+      description: "Keeps tenants, API keys, policies, gateways and directories; shows messages",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
@@ -214,6 +216,8 @@ export class Functions extends Construct {
         jobsQueueUrl: delivery.jobs.queue.queueUrl,
         publicUrl: this.props.publicUrl,
         platformKeySecret: state.platformKey.secretArn,
+        storageKey: state.storageKey.keyArn,
+        credentialsPrefix: this.credentialsPrefix,
       },
     });
     this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
@@ -224,8 +228,29 @@ export class Functions extends Construct {
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
     this.allowSend(made, delivery.deliveries, delivery.jobs);
     made.allow(["secretsmanager:GetSecretValue"], [state.platformKey.secretArn]);
-    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
+    this.allowCredentials(made, ["CreateSecret", "DeleteSecret"]);
+    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt", "kms:GenerateDataKey"]);
     return made;
+  }
+
+  /** What the names of gateways' credentials begin with. */
+  private get credentialsPrefix(): string {
+    return `otpost/${this.props.settings.stage}/gateways/`;
+  }
+
+  /** Gateways' credentials are made and deleted; nobody who does that has a need to read or list them. */
+  private allowCredentials(made: OtpFunction, actions: readonly ("CreateSecret" | "DeleteSecret")[]): void {
+    const secrets = Stack.of(this).formatArn({
+      service: "secretsmanager",
+      resource: "secret",
+      resourceName: `${this.credentialsPrefix}*`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    made.allow(actions.map((action) => `secretsmanager:${action}`), [secrets]);
+    Validations.of(made.role).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::${secrets}]`,
+      reason: "Operators make gateways at run time: their secrets are known by the beginning of their names only.",
+    });
   }
 
   private make(id: string, props: Omit<OtpFunctionProps, "settings">): OtpFunction {

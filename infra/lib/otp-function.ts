@@ -13,6 +13,8 @@ import type { Settings } from "./settings.ts";
 export const ENVIRONMENT = {
   coreTable: "OTPOST_CORE_TABLE",
   flowTable: "OTPOST_FLOW_TABLE",
+  storageKey: "OTPOST_STORAGE_KEY",
+  credentialsPrefix: "OTPOST_CREDENTIALS_PREFIX",
   dataKey: "OTPOST_DATA_KEY",
   deliveriesQueueUrl: "OTPOST_DELIVERIES_QUEUE_URL",
   jobsQueueUrl: "OTPOST_JOBS_QUEUE_URL",

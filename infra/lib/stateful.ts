@@ -18,7 +18,7 @@ export interface State {
   readonly core: dynamodb.ITableV2;
   /** Messages, sessions, links: what ends by itself. */
   readonly flow: dynamodb.ITableV2;
-  /** Encrypts tables, queues and the platform key at rest. */
+  /** Encrypts tables, queues, the platform key and gateways' credentials at rest. */
   readonly storageKey: kms.IKey;
   /** Wraps each tenant's own data key. */
   readonly dataKey: kms.IKey;
@@ -53,7 +53,7 @@ export class StatefulStack extends Stack implements State {
       terminationProtection: settings.retain,
     });
     this.settings = settings;
-    this.storageKey = this.key("StorageKey", "encrypts tables, queues and the platform key");
+    this.storageKey = this.key("StorageKey", "encrypts tables, queues and secrets");
     this.allowEvents();
     this.dataKey = this.key("DataKey", "wraps tenants' data keys");
     this.core = this.coreTable();

@@ -7,14 +7,25 @@ const CORE = "OTPOST_CORE_TABLE";
 const FLOW = "OTPOST_FLOW_TABLE";
 const DATA_KEY = "OTPOST_DATA_KEY";
 const JOBS = "OTPOST_JOBS_QUEUE_URL";
+const CREDENTIALS = "OTPOST_CREDENTIALS_PREFIX";
 const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
 
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
-  admin: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL", "OTPOST_PLATFORM_KEY_SECRET"],
+  admin: [
+    CORE,
+    FLOW,
+    DATA_KEY,
+    DELIVERIES,
+    JOBS,
+    "OTPOST_PUBLIC_URL",
+    "OTPOST_PLATFORM_KEY_SECRET",
+    "OTPOST_STORAGE_KEY",
+    CREDENTIALS,
+  ],
   deliver: [CORE, FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
   enroll: [CORE, FLOW, DATA_KEY],
-  jobs: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL"],
+  jobs: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL", CREDENTIALS],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
   "send-ses": [
     CORE,
@@ -82,6 +93,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
     "sqs:SendMessage jobs",
+    "secretsmanager:DeleteSecret arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
     ...consume("jobs"),
     ...SEND_KEYS,
   ],
@@ -128,7 +140,10 @@ const PERMISSIONS: Record<Binary, string[]> = {
     "sqs:SendMessage jobs",
     ...SEND_KEYS,
     "secretsmanager:GetSecretValue platform key",
+    "secretsmanager:CreateSecret arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
+    "secretsmanager:DeleteSecret arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
     "kms:Decrypt storage key via secretsmanager",
+    "kms:GenerateDataKey storage key via secretsmanager",
   ],
 };
 

@@ -40,6 +40,7 @@ async fn every_route_with_every_role() {
             .replace("{tenant}", "nobody")
             .replace("{key}", "nobody")
             .replace("{policy}", "nobody")
+            .replace("{gateway}", "nobody")
             .replace("{job}", "nobody")
             .replace("{directory}", "nobody")
             .replace("{message}", "nobody");

@@ -38,6 +38,7 @@ fn scenario(name: &str, scenario: fn() -> Scenario) -> Trial {
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = of_admin();
+    trials.extend(of_gateways());
     trials.extend(of_users());
     trials
 }
@@ -73,6 +74,40 @@ fn of_admin() -> Vec<Trial> {
             bare("admin", "DELETE", "/v1/policies/staff", Some(Role::Admin), &json!(null)).or(404)
         }),
     ]
+}
+
+/// What a gateway refers to is there, whatever dies: the shape of a run tells of one that is not, and of what is left over.
+fn of_gateways() -> Vec<Trial> {
+    vec![
+        scenario("put_gateway", || {
+            by_admin("PUT", "/v1/gateways/backup", &mail("backup.example.org", true)).or(428)
+        }),
+        scenario("put_gateway_with_other_credentials", || {
+            by_admin("PUT", "/v1/gateways/mail", &mail("mail.example.org", true)).with_header("if-match", "*")
+        }),
+        scenario("put_gateway_elsewhere", || {
+            by_admin("PUT", "/v1/gateways/mail", &mail("mail.example.net", false))
+                .with_header("if-match", "*")
+        }),
+        scenario("put_gateway_of_the_platform", || {
+            let settings = json!({ "from": { "address": "no-reply@example.net" } });
+            let body =
+                json!({ "name": "Mail", "kind": "ses", "tenants": { "all": true }, "settings": settings });
+            bare("admin", "PUT", "/v1/gateways/ses", None, &body).with_header("if-match", "*")
+        }),
+        scenario("delete_gateway", || by_admin("DELETE", "/v1/gateways/mail", &json!(null)).or(404)),
+    ]
+}
+
+fn by_admin(method: &'static str, path: &str, body: &Value) -> Scenario {
+    bare("admin", method, path, Some(Role::Admin), body)
+}
+
+fn mail(host: &str, credentials: bool) -> Value {
+    let from = json!({ "address": "no-reply@example.org" });
+    let settings = json!({ "host": host, "port": 587, "authentication": "plain", "from": from });
+    let given = credentials.then(|| json!({ "user": "otpost", "password": "another" }));
+    json!({ "name": "Post", "kind": "smtp", "settings": settings, "credentials": given })
 }
 
 fn of_users() -> Vec<Trial> {
@@ -205,11 +240,19 @@ struct Scenario {
 }
 
 /// All that is left of the sample world once its one tenant is deleted and erased.
-const ERASED: &str = "audit tenant.deleted\naudit tenant.erased\ntombstone acme erased true";
+const ERASED: &str = "audit gateway.created\naudit tenant.deleted\naudit tenant.erased\n\
+    gateway platform/ses version 1 credentials none\ntombstone acme erased true";
 
 impl Scenario {
     fn or(self, status: u16) -> Self {
         Self { or: Some(status), ..self }
+    }
+
+    fn with_header(mut self, name: &str, value: &str) -> Self {
+        if let Act::Http { headers, .. } = &mut self.request {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        self
     }
 }
 

@@ -274,11 +274,8 @@ fn ports_on(config: &aws_config::SdkConfig, wrapper: KeyPerTenant) -> Ports {
     let resources = Resources {
         core_table: Some("core".to_owned()),
         flow_table: Some("flow".to_owned()),
-        deliveries_queue: None,
-        jobs_queue: None,
         public_url: Some("https://otp.example.org".to_owned()),
-        ses_queue: None,
-        data_key: None,
+        ..Resources::default()
     };
     AwsPorts::with_key_wrapper(config, resources, ManualClock::default(), CountingEntropy::default(), wrapper)
 }

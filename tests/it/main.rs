@@ -19,6 +19,7 @@ mod dynamo;
 mod enrolment;
 mod events;
 mod fuzz;
+mod gateways;
 mod idempotency;
 mod lifecycle;
 mod main_job;
@@ -78,6 +79,7 @@ fn main() {
     trials.extend(idempotency::trials());
     trials.extend(policies::trials());
     trials.extend(directory::trials());
+    trials.extend(gateways::trials());
     trials.extend(lifecycle::trials());
     trials.extend(tenants::trials());
     trials.extend(problems::trials());

@@ -1,6 +1,7 @@
-//! Tenants, API keys, policies, directories, jobs, and the log of messages, over HTTP.
+//! Tenants, API keys, policies, gateways, directories, jobs, and the log of messages, over HTTP.
 
 mod directories;
+mod gateways;
 mod jobs;
 mod keys;
 mod mass_changes;
@@ -20,11 +21,13 @@ use otpost_service::ports::{PlatformKey, Ports};
 const PLATFORM: Access = Access::Roles(&[Role::Platform]);
 const KEY_MAKERS: Access = Access::Roles(&[Role::Platform, Role::Admin]);
 const ADMIN: Access = Access::Roles(&[Role::Admin]);
+const GATEWAY_KEEPERS: Access = Access::Roles(&[Role::Platform, Role::Admin]);
+const GATEWAY_READERS: Access = Access::Roles(&[Role::Platform, Role::Operator, Role::Admin]);
 const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admin]);
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 25] = [
+pub static ROUTES: [Route; 30] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -122,6 +125,41 @@ pub static ROUTES: [Route; 25] = [
         operation: "previewPolicy",
         summary: "Shows what a policy would change for a user, and changes nothing.",
         access: ADMIN,
+    },
+    Route {
+        method: "PUT",
+        path: "/v1/gateways/{gateway}",
+        operation: "putGateway",
+        summary: "Makes a gateway, or replaces the version of it that If-Match names.",
+        access: GATEWAY_KEEPERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/gateways",
+        operation: "listGateways",
+        summary: "Lists the gateways without their credentials.",
+        access: GATEWAY_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/gateways/{gateway}",
+        operation: "getGateway",
+        summary: "Shows a gateway without its credentials.",
+        access: GATEWAY_READERS,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/gateways/{gateway}",
+        operation: "deleteGateway",
+        summary: "Deletes a gateway and its credentials.",
+        access: GATEWAY_KEEPERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/gateways/{gateway}/validate",
+        operation: "validateGateway",
+        summary: "Looks over a gateway's document; changes and sends nothing.",
+        access: GATEWAY_KEEPERS,
     },
     Route {
         method: "GET",
@@ -223,6 +261,11 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "getPolicy" => policies::get(ports, &call).await,
         "deletePolicy" => policies::delete(ports, &call).await,
         "previewPolicy" => policies::preview(ports, &call).await,
+        "putGateway" => gateways::put(ports, &call).await,
+        "listGateways" => gateways::list(ports, &call).await,
+        "getGateway" => gateways::get(ports, &call).await,
+        "deleteGateway" => gateways::delete(ports, &call).await,
+        "validateGateway" => gateways::validate(ports, &call).await,
         "explainUser" => policies::explain(ports, &call).await,
         "listJobs" => jobs::list(ports, &call).await,
         "getJob" => jobs::get(ports, &call).await,
@@ -244,6 +287,7 @@ pub fn describe(document: &mut Document) {
     tenants::describe(document);
     keys::describe(document);
     policies::describe(document);
+    gateways::describe(document);
     jobs::describe(document);
     mass_changes::describe(document);
     directories::describe(document);
@@ -276,6 +320,16 @@ mod tests {
             ("get-policy.json", StatusCode::OK),
             ("delete-policy.json", StatusCode::NO_CONTENT),
             ("preview-policy.json", StatusCode::OK),
+            ("put-gateway.json", StatusCode::CREATED),
+            ("put-gateway-unseen.json", StatusCode::PRECONDITION_REQUIRED),
+            ("put-gateway-moved.json", StatusCode::OK),
+            ("put-wrong-gateway.json", StatusCode::BAD_REQUEST),
+            ("put-platform-gateway.json", StatusCode::CREATED),
+            ("list-gateways.json", StatusCode::OK),
+            ("get-gateway.json", StatusCode::OK),
+            ("get-lent-gateway.json", StatusCode::OK),
+            ("delete-gateway.json", StatusCode::NO_CONTENT),
+            ("validate-gateway.json", StatusCode::OK),
             ("explain-user.json", StatusCode::OK),
             ("list-jobs.json", StatusCode::OK),
             ("get-job.json", StatusCode::OK),

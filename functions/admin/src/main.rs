@@ -1,10 +1,11 @@
-//! `admin`: tenants, API keys, policies, jobs, and the log of messages.
+//! `admin`: tenants, API keys, policies, gateways, jobs, and the log of messages.
 //!
 //! - Trigger: HTTP API.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
-//!   `OTPOST_JOBS_QUEUE_URL`, `OTPOST_PUBLIC_URL`, `OTPOST_PLATFORM_KEY_SECRET`.
+//!   `OTPOST_JOBS_QUEUE_URL`, `OTPOST_PUBLIC_URL`, `OTPOST_PLATFORM_KEY_SECRET`, `OTPOST_STORAGE_KEY`,
+//!   `OTPOST_CREDENTIALS_PREFIX`.
 //! - Permissions: reads and writes both tables, makes and opens data keys, sends to the queues `jobs` and
-//!   `deliveries`, reads the platform key's secret.
+//!   `deliveries`, reads the platform key's secret, makes and deletes the secrets of gateways, which it cannot read.
 //! - Sample events: `events/admin/`.
 
 use lambda_http::service_fn;
@@ -13,8 +14,8 @@ use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::auth::KeyRing;
 use otpost_edge::config::{
-    CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, JOBS_QUEUE_URL, PLATFORM_KEY_SECRET,
-    PUBLIC_URL,
+    CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, JOBS_QUEUE_URL,
+    PLATFORM_KEY_SECRET, PUBLIC_URL, STORAGE_KEY,
 };
 use otpost_edge::serve::serve;
 use otpost_edge::telemetry;
@@ -30,6 +31,8 @@ async fn main() -> Result<(), lambda_http::Error> {
         JOBS_QUEUE_URL,
         PUBLIC_URL,
         PLATFORM_KEY_SECRET,
+        STORAGE_KEY,
+        CREDENTIALS_PREFIX,
     ])?;
     let sdk = sdk_config().await;
     let resources = Resources {
@@ -39,6 +42,8 @@ async fn main() -> Result<(), lambda_http::Error> {
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
         jobs_queue: config.get(JOBS_QUEUE_URL),
         public_url: config.get(PUBLIC_URL),
+        credentials_prefix: config.get(CREDENTIALS_PREFIX),
+        storage_key: config.get(STORAGE_KEY),
         ..Resources::default()
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);

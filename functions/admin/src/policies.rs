@@ -1,7 +1,8 @@
 //! Policies, and what they come to for a user.
 
-use std::borrow::Cow;
+mod document;
 
+use otpost_domain::gateway::Reach;
 use otpost_domain::ids::{PolicyId, UserId};
 use otpost_domain::policy::{Advice, Explained, Policy, PolicyDocument, Settings, advice, covering};
 use otpost_edge::http::{Answer, Call, field, json, json_versioned, no_content, object};
@@ -10,62 +11,17 @@ use otpost_edge::paging::Listing;
 use otpost_edge::problem::ProblemType;
 use otpost_service::document::{json_of, value_of};
 use otpost_service::policies::{self, Explanation};
-use otpost_service::ports::{Clock as _, Ports};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use otpost_service::ports::{Clock as _, Configuration as _, Ports};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json as value};
+use serde_json::{Map, Value};
 
 use crate::ROUTES;
 use crate::jobs::JobView;
+use document::Written;
 
 const MISSING: &str = "There is no policy of this id.";
 const NO_USER: &str = "There is no user of this id.";
-
-/// A policy as its operator writes it; the schema is that of the settings' catalogue.
-struct Written;
-
-impl JsonSchema for Written {
-    fn schema_name() -> Cow<'static, str> {
-        "PolicyDocument".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let settings: Map<String, Value> = Settings::catalogue()
-            .into_iter()
-            .map(|setting| {
-                let mut schema = json_of(&setting.schema);
-                if let Value::Object(members) = &mut schema {
-                    members.insert("description".to_owned(), setting.meaning.into());
-                    members.insert("default".to_owned(), json_of(&setting.default));
-                }
-                (setting.name.to_owned(), schema)
-            })
-            .collect();
-        let names = |what: &str| value!({ "type": "array", "items": { "type": "string" }, "maxItems": 100, "description": what });
-        let one = |name: &str, of: Value| value!({ "type": "object", "properties": { name: of }, "required": [name], "additionalProperties": false });
-        let covers = [
-            one("everyone", value!({ "const": true })),
-            one("groups", names("The members of at least one of these groups. An empty list covers nobody.")),
-            one("users", names("These users. An empty list covers nobody.")),
-        ];
-        let schema = value!({
-            "type": "object",
-            "description": "A policy: whom it covers, its rank, and what it sets.",
-            "properties": {
-                "description": { "type": "string", "maxLength": 256, "description": "What it is for." },
-                "applies_to": { "oneOf": covers, "description": "Whom it covers." },
-                "precedence": {
-                    "type": "integer", "minimum": 1, "maximum": 1000,
-                    "description": "Of the policies that cover a user and set something, the one of the highest precedence counts. Unless given: 100 for everyone, 200 for groups, 300 for users.",
-                },
-                "settings": { "type": "object", "properties": settings, "additionalProperties": false },
-            },
-            "required": ["applies_to", "settings"],
-            "additionalProperties": false,
-        });
-        Schema::try_from(schema).unwrap_or_default()
-    }
-}
 
 /// A policy.
 #[derive(JsonSchema, Serialize)]
@@ -224,6 +180,11 @@ impl From<Explained<'_>> for SettingView {
     }
 }
 
+/// What is weak, leads nowhere, or has no effect.
+fn warnings(settings: &Settings, explained: &[Explained<'_>], reach: &Reach) -> Vec<Warning> {
+    advice(settings, explained).into_iter().chain(reach.advice(settings)).map(Warning::from).collect()
+}
+
 pub(crate) async fn put(ports: &impl Ports, call: &Call) -> Answer {
     let id: PolicyId = field("policy", call.parameter("policy"))?;
     let document = PolicyDocument::read(&call.document()?)?;
@@ -252,10 +213,12 @@ pub(crate) async fn delete(ports: &impl Ports, call: &Call) -> Answer {
 
 pub(crate) async fn explain(ports: &impl Ports, call: &Call) -> Answer {
     let id: UserId = call.named("user", NO_USER)?;
-    let Explanation { user, policies } = policies::explain(ports, &call.caller()?, &id).await?;
+    let caller = call.caller()?;
+    let Explanation { user, policies } = policies::explain(ports, &caller, &id).await?;
+    let reach = ports.configuration().gateways(&caller.tenant).await?;
     let ranked = covering(&policies, &user.id, &user.groups);
     let explained = Settings::explained(&ranked);
-    let warnings = advice(&Settings::under(&ranked), &explained).into_iter().map(Warning::from).collect();
+    let warnings = warnings(&Settings::under(&ranked), &explained, &reach);
     let groups = user.groups.iter().map(|group| group.as_str().to_owned()).collect();
     let settings = explained.into_iter().map(SettingView::from).collect();
     json(200, &ExplanationView { user: user.id.to_string(), groups, settings, warnings })
@@ -266,7 +229,9 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
     let draft: Draft = call.json()?;
     let user: UserId = field("user", &draft.user)?;
     let document = PolicyDocument::read(&value_of(&Value::Object(draft.document)))?;
-    let Explanation { user, policies } = policies::explain(ports, &call.caller()?, &user).await?;
+    let caller = call.caller()?;
+    let Explanation { user, policies } = policies::explain(ports, &caller, &user).await?;
+    let reach = ports.configuration().gateways(&caller.tenant).await?;
     let drafted = Policy::new(id.clone(), document, ports.clock().now());
     let mut then: Vec<Policy> = policies.iter().filter(|policy| policy.id != id).cloned().collect();
     then.push(drafted);
@@ -281,7 +246,7 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
         then: json_of(&then.value),
         policy_then: name(then),
     });
-    let warnings = advice(&Settings::under(&then), &would).into_iter().map(Warning::from).collect();
+    let warnings = warnings(&Settings::under(&then), &would, &reach);
     let covered = then.iter().any(|policy| policy.id == id);
     json(200, &Preview { user: user.id.to_string(), covered, changes: changes.collect(), warnings })
 }

@@ -2,16 +2,18 @@
 //!
 //! - Trigger: queue `jobs`; a schedule every minute.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`, `OTPOST_DELIVERIES_QUEUE_URL`,
-//!   `OTPOST_JOBS_QUEUE_URL`, `OTPOST_PUBLIC_URL`.
+//!   `OTPOST_JOBS_QUEUE_URL`, `OTPOST_PUBLIC_URL`, `OTPOST_CREDENTIALS_PREFIX`.
 //! - Permissions: reads and writes users and tokens in table `core`, jobs, links and messages in table `flow`, opens data
-//!   keys, looks through both tables and deletes a deleted tenant's rows, sends to its own queue and to `deliveries`.
+//!   keys, looks through both tables and deletes a deleted tenant's rows and its gateways' secrets,
+//!   sends to its own queue and to `deliveries`.
 //! - Sample events: `events/jobs/`.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::config::{
-    CORE_TABLE, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, JOBS_QUEUE_URL, PUBLIC_URL,
+    CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, JOBS_QUEUE_URL,
+    PUBLIC_URL,
 };
 use otpost_edge::telemetry;
 
@@ -25,6 +27,7 @@ async fn main() -> Result<(), Error> {
         DELIVERIES_QUEUE_URL,
         JOBS_QUEUE_URL,
         PUBLIC_URL,
+        CREDENTIALS_PREFIX,
     ])?;
     let resources = Resources {
         core_table: config.get(CORE_TABLE),
@@ -33,6 +36,7 @@ async fn main() -> Result<(), Error> {
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
         jobs_queue: config.get(JOBS_QUEUE_URL),
         public_url: config.get(PUBLIC_URL),
+        credentials_prefix: config.get(CREDENTIALS_PREFIX),
         ..Resources::default()
     };
     let ports = AwsPorts::new(&sdk_config().await, resources, SystemClock, OsEntropy);

@@ -102,8 +102,8 @@ mod tests {
         for operation in Operation::ALL {
             assert!(FUNCTIONS.contains(&operation.function()), "{operation:?}");
         }
-        assert!(
-            FUNCTIONS.iter().all(|function| Operation::ALL.iter().any(|one| one.function() == *function))
-        );
+        let is_measured = |function: &str| Operation::ALL.iter().any(|one| one.function() == function);
+        let others: Vec<_> = FUNCTIONS.iter().filter(|function| !is_measured(function)).collect();
+        assert_eq!(others, [&"jobs"], "nobody waits for it, and nothing of it is done for each check");
     }
 }

@@ -1,7 +1,7 @@
 //! The ports of `otpost-service` on AWS.
 //!
 //! [`AwsPorts`] composes them: [`dynamodb`] keeps the state, [`sqs`] carries ids, [`sealer`] keeps secrets under
-//! tenants' data keys that [`kms`] wraps. [`secrets`] reads the deployment's own key.
+//! tenants' data keys that [`kms`] wraps. [`secrets`] reads the deployment's own key, and keeps gateways' credentials.
 //!
 //! Clients are made once, by a function's `main`; an emulator enters through the SDK's standard endpoint variable and
 //! in no other way.
@@ -27,6 +27,7 @@ use crate::dynamodb::DynamoStore;
 use crate::fault::not_given;
 use crate::kms::KmsKeyWrapper;
 use crate::sealer::{EnvelopeSealer, KeyWrapper};
+use crate::secrets::SecretCredentials;
 use crate::sqs::SqsQueue;
 
 /// Names of what the deployment made; each function is given what it needs.
@@ -36,6 +37,10 @@ pub struct Resources {
     pub core_table: Option<String>,
     /// Table `flow`.
     pub flow_table: Option<String>,
+    /// What the names of gateways' credentials begin with.
+    pub credentials_prefix: Option<String>,
+    /// The KMS key under which gateways' credentials lie.
+    pub storage_key: Option<String>,
     /// The KMS key that wraps tenants' data keys.
     pub data_key: Option<String>,
     /// URL of the queue `deliveries`.
@@ -54,6 +59,7 @@ pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
     store: DynamoStore,
     configuration: CachedConfiguration<C>,
     queue: SqsQueue,
+    credentials: SecretCredentials,
     sealer: EnvelopeSealer<W, C, E>,
     clock: C,
     entropy: E,
@@ -104,6 +110,7 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
                 resources.jobs_queue,
                 resources.ses_queue,
             ),
+            credentials: SecretCredentials::new(config, resources.credentials_prefix, resources.storage_key),
             sealer: EnvelopeSealer::new(store.clone(), wrapper, clock.clone(), entropy.clone()),
             store,
             clock,
@@ -117,6 +124,7 @@ impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
     type Store = DynamoStore;
     type Configuration = CachedConfiguration<C>;
     type Queue = SqsQueue;
+    type Credentials = SecretCredentials;
     type Sealer = EnvelopeSealer<W, C, E>;
     type Clock = C;
     type Entropy = E;
@@ -129,6 +137,9 @@ impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
     }
     fn queue(&self) -> &Self::Queue {
         &self.queue
+    }
+    fn credentials(&self) -> &Self::Credentials {
+        &self.credentials
     }
     fn sealer(&self) -> &Self::Sealer {
         &self.sealer

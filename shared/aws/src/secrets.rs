@@ -1,12 +1,17 @@
-//! The deployment's own key, which CloudFormation makes and keeps in Secrets Manager.
+//! What lies in Secrets Manager: the deployment's own key, which CloudFormation makes, and gateways' credentials.
+
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
+use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
 use otpost_domain::apikey::SecretHash;
+use otpost_domain::gateway::Credentials;
 use otpost_domain::secret::SecretText;
-use otpost_service::ports::{PlatformKey, PortResult};
+use otpost_service::ports::{CredentialStore, PlatformKey, PortResult};
 
-use crate::fault::{corrupt, sorted};
+use crate::fault::{corrupt, not_given, sorted};
 
 /// Reads the platform key's secret.
 #[derive(Clone, Debug)]
@@ -34,5 +39,75 @@ impl PlatformKey for PlatformSecret {
             .map_err(|error| sorted("GetSecretValue", &error))?;
         let text = secret.secret_string.ok_or_else(|| corrupt("the platform key's secret has no text"))?;
         Ok(Some(SecretHash::of(&SecretText::new(text))))
+    }
+}
+
+/// Gateways' credentials: one secret for each time that they are given.
+#[derive(Clone, Debug)]
+pub struct SecretCredentials {
+    config: SdkConfig,
+    prefix: Option<String>,
+    key: Option<String>,
+}
+
+impl SecretCredentials {
+    /// Secrets whose names begin with `prefix`, encrypted with the KMS key `key`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, prefix: Option<String>, key: Option<String>) -> Self {
+        Self { config: config.clone(), prefix, key }
+    }
+
+    /// Made when it is needed, which is seldom: functions that never keep gateways carry none of it.
+    fn client(&self) -> Client {
+        Client::new(&self.config)
+    }
+
+    fn name(&self, reference: &str) -> PortResult<String> {
+        let prefix = self.prefix.as_ref().ok_or_else(|| not_given("prefix of credentials"))?;
+        Ok(format!("{prefix}{reference}"))
+    }
+}
+
+impl CredentialStore for SecretCredentials {
+    async fn put_credentials(&self, reference: &str, credentials: &Credentials) -> PortResult<()> {
+        let key = self.key.as_ref().ok_or_else(|| not_given("storage key"))?;
+        let parts: BTreeMap<_, _> =
+            credentials.parts().into_iter().map(|(part, text)| (part.as_str(), text.expose())).collect();
+        let text = serde_json::to_string(&parts).map_err(corrupt)?;
+        let sent = self
+            .client()
+            .create_secret()
+            .name(self.name(reference)?)
+            .description("Credentials of a gateway of Otpost, written by its function admin")
+            .kms_key_id(key)
+            .secret_string(text)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            // The name is random: only an earlier try of this request can have made it.
+            Err(error)
+                if error.as_service_error().is_some_and(CreateSecretError::is_resource_exists_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(sorted("CreateSecret", &error)),
+        }
+    }
+
+    async fn remove_credentials(&self, reference: &str) -> PortResult<()> {
+        let delete = self.client().delete_secret().secret_id(self.name(reference)?);
+        // Without a time in which it could be restored: what was voided is gone.
+        match delete.force_delete_without_recovery(true).send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeleteSecretError::is_resource_not_found_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(sorted("DeleteSecret", &error)),
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! A verification's entry is the user's row itself: it holds when and with which token the last code was accepted,
 //! and when the last one was refused, so that accepting a code stays one write.
 
-use crate::ids::{AuditId, DirectoryId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use crate::ids::{AuditId, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use crate::plain::plain;
 use crate::time::Timestamp;
 
@@ -96,6 +96,12 @@ pub enum Action {
     DirectoryDeleted,
     /// An operator has let waiting changes of many users go on.
     MassChangeReleased,
+    /// A gateway was made.
+    GatewayCreated,
+    /// A gateway was changed, or its credentials were.
+    GatewayChanged,
+    /// A gateway was deleted, with its credentials.
+    GatewayDeleted,
     /// A tenant got a new data key.
     DataKeyRotated,
     /// A tenant was deleted, its data keys with it.
@@ -136,6 +142,9 @@ impl Action {
             Self::DirectoryCreated => "directory.created",
             Self::DirectoryDeleted => "directory.deleted",
             Self::MassChangeReleased => "mass_change.released",
+            Self::GatewayCreated => "gateway.created",
+            Self::GatewayChanged => "gateway.changed",
+            Self::GatewayDeleted => "gateway.deleted",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",
             Self::TenantErased => "tenant.erased",
@@ -154,8 +163,8 @@ impl Action {
 pub struct AuditEntry {
     /// Its id, which sorts by time.
     pub id: AuditId,
-    /// The tenant in which it happened.
-    pub tenant: TenantId,
+    /// The tenant in which it happened; none for what is the platform's own.
+    pub tenant: Option<TenantId>,
     /// When.
     pub at: Timestamp,
     /// Who.
@@ -172,6 +181,8 @@ pub struct AuditEntry {
     pub message: Option<MessageId>,
     /// The policy that it concerns.
     pub policy: Option<PolicyId>,
+    /// The gateway that it concerns.
+    pub gateway: Option<GatewayId>,
     /// Why, in the operator's words.
     pub reason: Option<Reason>,
     /// A choice worth knowing, e.g. that no authorization code was asked for.

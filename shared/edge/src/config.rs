@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 pub const CORE_TABLE: &str = "OTPOST_CORE_TABLE";
 /// Table `flow`.
 pub const FLOW_TABLE: &str = "OTPOST_FLOW_TABLE";
+/// ARN of the KMS key that encrypts what lies in storage; gateways' credentials are made under it.
+pub const STORAGE_KEY: &str = "OTPOST_STORAGE_KEY";
+/// What the names of gateways' credentials in Secrets Manager begin with; a slash at its end.
+pub const CREDENTIALS_PREFIX: &str = "OTPOST_CREDENTIALS_PREFIX";
 /// ARN of the KMS key that wraps tenants' data keys.
 pub const DATA_KEY: &str = "OTPOST_DATA_KEY";
 /// URL of the queue `deliveries`.

@@ -9,8 +9,9 @@ use lambda_http::http::header::{
 };
 use lambda_http::{Body, Request, RequestExt as _, Response};
 use otpost_domain::audit::Actor;
+use otpost_domain::gateway::Owner;
 use otpost_domain::ids::TenantId;
-use otpost_service::caller::Caller;
+use otpost_service::caller::{Caller, Keeper};
 use otpost_service::document::value_of;
 use otpost_service::once::Reply;
 use otpost_service::ports::{Fault, PlatformKey, PortError, PortResult, Ports};
@@ -133,6 +134,19 @@ impl Call {
                 Err(Problem::new(ProblemType::Forbidden, "The platform key has no tenant of its own."))
             }
         }
+    }
+
+    /// On whose behalf gateways are kept: a tenant's key for its tenant, the platform key for the platform.
+    ///
+    /// # Errors
+    /// Unauthorized when nobody was authenticated.
+    pub fn keeper(&self) -> Result<Keeper, Problem> {
+        Ok(match self.authenticated()? {
+            Authenticated::Tenant(key) => {
+                Keeper { owner: Owner::Tenant(key.tenant()), actor: Actor::Key(key.id.clone()) }
+            }
+            Authenticated::Platform => Keeper { owner: Owner::Platform, actor: Actor::Platform },
+        })
     }
 
     /// On whose behalf the use case runs: a tenant's key in its tenant, the platform key in the tenant that it names.

@@ -9,11 +9,13 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_A
 use lambda_http::{Body, Response};
 use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
+use otpost_domain::gateway::MOST_GATEWAYS;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
 use otpost_service::directories::DirectoryError;
 use otpost_service::enroll::EnrollError;
+use otpost_service::gateways::GatewayError;
 use otpost_service::lifecycle::LifecycleError;
 use otpost_service::policies::{ExplainError, PolicyError};
 use otpost_service::ports::{Fault, PortError};
@@ -283,6 +285,28 @@ impl From<DirectoryError> for Problem {
                 Self::new(ProblemType::NotFound, "There is no tenant of this id.")
             }
             DirectoryError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<GatewayError> for Problem {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::NoSuchGateway => {
+                Self::new(ProblemType::NotFound, "There is no gateway of this id.")
+            }
+            GatewayError::Unseen => unseen("gateway"),
+            GatewayError::Changed => changed("gateway"),
+            GatewayError::Taken => Self::new(
+                ProblemType::AlreadyExists,
+                "The platform has a gateway of this id that serves the tenant. Choose another id.",
+            ),
+            GatewayError::TooMany => {
+                let detail = format!("There are {MOST_GATEWAYS} gateways already; no more are allowed.");
+                Self::new(ProblemType::NotAllowedNow, detail)
+            }
+            GatewayError::Busy => busy(),
+            GatewayError::Port(error) => error.into(),
         }
     }
 }

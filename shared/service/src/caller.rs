@@ -1,7 +1,8 @@
 //! On whose behalf a use case runs.
 
 use otpost_domain::audit::{Action, Actor, AuditEntry};
-use otpost_domain::ids::{AuditId, TenantId};
+use otpost_domain::gateway::Owner;
+use otpost_domain::ids::{AuditId, GatewayId, TenantId};
 
 use crate::ports::{Clock, Entropy, Journal, Ports};
 
@@ -17,20 +18,45 @@ pub struct Caller {
 impl Caller {
     /// The journal of a change by this caller, to be completed with what it concerns.
     pub fn journal(&self, ports: &impl Ports, action: Action) -> Journal {
-        let at = ports.clock().now();
-        Journal::from(AuditEntry {
-            id: AuditId::new(at, ports.entropy().array()),
-            tenant: self.tenant.clone(),
-            at,
-            actor: self.actor.clone(),
-            action,
-            user: None,
-            serial: None,
-            key: None,
-            message: None,
-            policy: None,
-            reason: None,
-            detail: None,
-        })
+        Journal::from(AuditEntry { tenant: Some(self.tenant.clone()), ..entry(ports, &self.actor, action) })
+    }
+}
+
+/// On whose behalf gateways are kept: a tenant's, or the platform's.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    /// Whose gateways they are.
+    pub owner: Owner,
+    /// Who.
+    pub actor: Actor,
+}
+
+impl Keeper {
+    /// What is to be told of a change of a gateway.
+    pub(crate) fn audit(&self, ports: &impl Ports, action: Action, gateway: &GatewayId) -> AuditEntry {
+        AuditEntry {
+            tenant: self.owner.tenant().cloned(),
+            gateway: Some(gateway.clone()),
+            ..entry(ports, &self.actor, action)
+        }
+    }
+}
+
+fn entry(ports: &impl Ports, actor: &Actor, action: Action) -> AuditEntry {
+    let at = ports.clock().now();
+    AuditEntry {
+        id: AuditId::new(at, ports.entropy().array()),
+        tenant: None,
+        at,
+        actor: actor.clone(),
+        action,
+        user: None,
+        serial: None,
+        key: None,
+        message: None,
+        policy: None,
+        gateway: None,
+        reason: None,
+        detail: None,
     }
 }

@@ -9,6 +9,7 @@ use otpost_domain::time::Timestamp;
 
 use crate::admin::{TenantError, live_tenant};
 use crate::caller::Caller;
+use crate::gateways;
 use crate::jobs;
 use crate::ports::{
     Clock as _, Configuration as _, ErasureStore as _, JobRef, PortResult, Ports, Sealer as _, Write,
@@ -49,7 +50,8 @@ pub async fn tombstone(ports: &impl Ports, id: &TenantId) -> PortResult<Option<T
 /// Deletes what is the tenant's, page by page until the time is over.
 pub(crate) async fn erase_tenant(ports: &impl Ports, job: &Job, until: Timestamp) -> PortResult<Stepped> {
     if job.after.is_none() {
-        credentials_of(ports, &job.tenant).await?;
+        // Before the rows that name them.
+        gateways::remove_credentials(ports, &job.tenant).await?;
     }
     let reference = JobRef::from(job);
     let mut done = Stepped { next: job.after.clone(), ..Stepped::default() };
@@ -70,13 +72,6 @@ pub(crate) async fn erase_tenant(ports: &impl Ports, job: &Job, until: Timestamp
             return Ok(done);
         }
     }
-}
-
-/// What operators have entrusted for the tenant's gateways goes at the beginning of each round, before the rows that
-/// name it. No gateway keeps credentials outside the tables.
-#[expect(clippy::unused_async, reason = "the phase of a round that asks another store than the rows'")]
-async fn credentials_of(_: &impl Ports, _: &TenantId) -> PortResult<()> {
-    Ok(())
 }
 
 /// Writes a step of the job down; after its last one, the job goes too.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::gateway::{Credentials, Gateway as StoredGateway, Owner, Reach};
+use otpost_domain::ids::{BearerHash, DirectoryId, GatewayId, KeyId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::{Job, Stepped};
 use otpost_domain::message::{Gateway, Message, Outcome};
 use otpost_domain::policy::Policy;
@@ -21,11 +22,12 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Configuration, Counted, DeliveryQueue, DirectoryStore, Due,
-    EnrolmentStore, ErasureStore, Fault, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange,
-    MassChangeStore, MassChanges, MessageRef, MessageStore, NonceStore, Page, PageRequest, PolicyStore,
-    PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject,
-    TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    Activation, AnswerStore, AuthWrite, Configuration, Counted, CredentialStore, DeliveryQueue,
+    DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
+    JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges, MessageRef,
+    MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult, Ports,
+    Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TenantStore, TokenStore,
+    UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::send::{EmailProvider, OutgoingEmail};
 
@@ -156,6 +158,7 @@ impl<'a, P: Ports> Ports for Faulty<'a, P> {
     type Store = Parts<'a, P>;
     type Configuration = Parts<'a, P>;
     type Queue = Parts<'a, P>;
+    type Credentials = Parts<'a, P>;
     type Sealer = Parts<'a, P>;
     type Clock = P::Clock;
     type Entropy = P::Entropy;
@@ -167,6 +170,9 @@ impl<'a, P: Ports> Ports for Faulty<'a, P> {
         &self.parts
     }
     fn queue(&self) -> &Self::Queue {
+        &self.parts
+    }
+    fn credentials(&self) -> &Self::Credentials {
         &self.parts
     }
     fn sealer(&self) -> &Self::Sealer {
@@ -230,6 +236,20 @@ under_plan!(PolicyStore, store {
     fn policy(tenant: &TenantId, id: &PolicyId) -> Option<Policy>;
     fn save_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
     fn delete_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
+});
+
+under_plan!(GatewayStore, store {
+    fn owned(owner: &Owner) -> Owned;
+    fn gateway(owner: &Owner, id: &GatewayId) -> Option<StoredGateway>;
+    fn change_gateways(change: &GatewayChange<'_>) -> Write;
+    fn note_secret(secret: &GatewaySecret) -> ();
+    fn noted_secrets(owner: &Owner) -> Vec<GatewaySecret>;
+    fn forget_secret(secret: &GatewaySecret) -> ();
+});
+
+under_plan!(CredentialStore, credentials {
+    fn put_credentials(reference: &str, credentials: &Credentials) -> ();
+    fn remove_credentials(reference: &str) -> ();
 });
 
 under_plan!(TokenStore, store {
@@ -318,6 +338,14 @@ impl<P: Ports> Configuration for Parts<'_, P> {
 
     fn forget(&self, tenant: &TenantId) {
         Configuration::forget(self.ports.configuration(), tenant);
+    }
+
+    async fn gateways(&self, tenant: &TenantId) -> PortResult<Reach> {
+        self.plan.through("gateways", self.ports.configuration().gateways(tenant)).await
+    }
+
+    fn forget_gateways(&self, owner: &Owner) {
+        self.ports.configuration().forget_gateways(owner);
     }
 }
 

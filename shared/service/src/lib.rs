@@ -20,6 +20,7 @@ pub mod enroll;
 pub mod erasure;
 #[cfg(feature = "testing")]
 pub mod faults;
+pub mod gateways;
 pub mod jobs;
 pub mod lifecycle;
 mod link;

@@ -8,6 +8,8 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod gateways;
+
 use data_encoding::BASE64URL_NOPAD;
 use otpost_domain::apikey::{self, ApiKey, Role, SecretHash};
 use otpost_domain::audit::{Action, Actor};
@@ -138,7 +140,8 @@ async fn staff(ports: &MemoryPorts, caller: &Caller) {
     done(ports.store().save_policy(&tenant(), &policy, Some(&job), &journal).await);
 }
 
-/// Tenant `acme` with a key of each role, the policy `staff`, and a directory; `jane` with an active token; `joe` with a token whose link is on its way
+/// Tenant `acme` with a key of each role, the policy `staff`, the gateways `mail` and `texts`, and a directory; gateway
+/// `ses` of the platform; `jane` with an active token; `joe` with a token whose link is on its way
 /// and has been handed to SES's sender.
 ///
 /// # Panics
@@ -155,6 +158,7 @@ pub async fn sample_world() -> MemoryPorts {
     crate::directories::register(&ports, &caller, "111122223333", "otpost.directory", SourceKind::Contract)
         .await
         .expect("a directory");
+    gateways::gateways(&ports).await;
     let [janes, joes] = serials();
     for user in ["jane", "joe"] {
         let email = EmailAddress::try_from(format!("{user}@example.org").as_str()).ok();

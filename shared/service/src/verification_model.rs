@@ -313,6 +313,7 @@ impl Ports for SlowPorts {
     type Store = MemoryStore;
     type Configuration = MemoryStore;
     type Queue = MemoryQueue;
+    type Credentials = MemoryStore;
     type Sealer = Self;
     type Clock = ManualClock;
     type Entropy = CountingEntropy;
@@ -325,6 +326,9 @@ impl Ports for SlowPorts {
     }
     fn queue(&self) -> &MemoryQueue {
         self.0.queue()
+    }
+    fn credentials(&self) -> &MemoryStore {
+        self.0.credentials()
     }
     fn sealer(&self) -> &Self {
         self

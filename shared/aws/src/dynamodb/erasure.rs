@@ -1,7 +1,7 @@
 //! Deletions of tenants.
 //!
 //! A tenant's rows are found by looking at every row of both tables: no list of kinds can be behind the code that way.
-//! See `docs/adr/0017`.
+//! See `docs/adr/0021`.
 
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use otpost_domain::ids::TenantId;
@@ -143,7 +143,7 @@ impl ErasureStore for DynamoStore {
             .expression_attribute_values(":own", text(keys::tenant(&job.tenant)))
             .expression_attribute_values(":under", text(keys::under(&job.tenant)))
             .expression_attribute_values(":tenant", text(job.tenant.as_str()))
-            .expression_attribute_values(":platform", text(keys::PLATFORM))
+            .expression_attribute_values(":platform", text(keys::PLATFORM_ROWS))
             .set_exclusive_start_key(place.start())
             .limit(LOOKED_AT)
             .send()

@@ -1,18 +1,24 @@
 //! Partition and sort keys.
 
 use otpost_domain::audit::AuditEntry;
-use otpost_domain::ids::{BearerHash, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::gateway::Owner;
+use otpost_domain::ids::{BearerHash, GatewayId, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::tenant::Keeper;
 use otpost_domain::token::{Token, TokenState};
-use otpost_service::ports::{JobRef, MessageRef, Slot, Subject};
+use otpost_service::ports::{GatewaySecret, JobRef, MessageRef, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const DIRECTORIES: &str = "DIRECTORIES";
 /// Before the rows that are the platform's own.
-pub(super) const PLATFORM: &str = "PLATFORM#";
+pub(super) const PLATFORM_ROWS: &str = "PLATFORM#";
 pub(super) const META: &str = "META";
 pub(super) const KEY: &str = "KEY#";
 pub(super) const POLICY: &str = "POL#";
+/// How often an owner's gateways were changed; it stands before all of them.
+pub(super) const GATEWAYS: &str = "GW";
+pub(super) const GATEWAY: &str = "GW#";
+pub(super) const SECRET: &str = "SEC#";
+const PLATFORM: &str = "PLATFORM";
 pub(super) const USER: &str = "U";
 pub(super) const AUTH: &str = "A";
 pub(super) const TOKEN: &str = "A#T#";
@@ -35,6 +41,19 @@ pub(super) fn tenant(tenant: &TenantId) -> String {
 /// Before all of a tenant's other partitions, and nobody else's: its id has no `#`.
 pub(super) fn under(tenant: &TenantId) -> String {
     format!("T#{tenant}#")
+}
+
+/// The partition of an owner's gateways.
+pub(super) fn owner(owner: &Owner) -> String {
+    owner.tenant().map_or_else(|| PLATFORM.to_owned(), tenant)
+}
+
+pub(super) fn gateway(id: &GatewayId) -> String {
+    format!("{GATEWAY}{id}")
+}
+
+pub(super) fn secret(secret: &GatewaySecret) -> String {
+    format!("{SECRET}{}/{}", secret.gateway, secret.random)
 }
 
 pub(super) fn policy(id: &PolicyId) -> String {
@@ -83,13 +102,13 @@ pub(super) fn pointer(tenant: &TenantId, serial: &Serial) -> String {
     format!("T#{tenant}#SER#{serial}")
 }
 
-/// A day's entries share a partition: the tenant's own, or the platform's if they outlive it.
+/// A day's entries share a partition: the tenant's own, or the platform's if they have no tenant or outlive it.
 pub(super) fn audit(entry: &AuditEntry) -> String {
     let day: String = entry.at.rfc3339().chars().take(10).collect();
-    if entry.action.outlives_its_tenant() {
-        return format!("{PLATFORM}AUD#{day}");
+    match &entry.tenant {
+        Some(tenant) if !entry.action.outlives_its_tenant() => format!("{}AUD#{day}", under(tenant)),
+        _ => format!("{PLATFORM}#AUD#{day}"),
     }
-    format!("{}AUD#{day}", under(&entry.tenant))
 }
 
 pub(super) fn link(link: &BearerHash) -> String {

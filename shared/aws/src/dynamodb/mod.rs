@@ -9,6 +9,9 @@
 //! | core | `T#<t>` | `META` | a tenant and its wrapped data key |
 //! | core | `T#<t>` | `KEY#<id>` | an API key |
 //! | core | `T#<t>` | `POL#<id>` | a policy |
+//! | core | `T#<t>` or `PLATFORM` | `GW` | how often the owner's gateways were changed |
+//! | core | `T#<t>` or `PLATFORM` | `GW#<id>` | a gateway, and where its credentials lie |
+//! | core | `T#<t>` or `PLATFORM` | `SEC#<gateway>/<random>` | a secret of a gateway that is there, or may be |
 //! | core | `T#<t>#U#<u>` | `U` | a user; in index `users-by-tenant` |
 //! | core | `T#<t>#U#<u>` | `A` | the user's auth row; a decoy's has `decoy` and a TTL |
 //! | core | `T#<t>#U#<u>` | `A#T#<serial>` | a token |
@@ -17,8 +20,7 @@
 //! | core | `T#<t>#X#<hash>` | `X` | what a directory has told of a person |
 //! | core | `T#<t>#SER#<serial>` | `S` | whose token that is, and where its row stands |
 //! | core | `T#<t>#SER#<serial>` | `A` | a decoy: the failures of a serial that is no token's; with TTL |
-//! | core | `T#<t>#AUD#<day>` | audit id | an audit entry |
-//! | core | `PLATFORM#AUD#<day>` | audit id | an audit entry of a tenant's end, which outlives the tenant |
+//! | core | `T#<t>#AUD#<day>`, `PLATFORM#AUD#<day>` | audit id | an audit entry |
 //! | flow | `L#<link hash>` | `L` | an enrolment |
 //! | flow | `T#<t>#I#<digest>` | `I` | the answer to a request, for its repetitions |
 //! | flow | `N#<device>#<nonce>` | `N` | a signature's nonce |
@@ -36,6 +38,7 @@ mod auth;
 mod directories;
 mod enrolments;
 mod erasure;
+mod gateways;
 mod jobs;
 mod keys;
 mod messages;

@@ -5,19 +5,49 @@ use std::collections::BTreeSet;
 use super::{Country, Credentials, Kind, Settings, Smtp};
 use crate::contact::DisplayName;
 use crate::document::{Faults, Member, Members, Place, Value, Whole, parsed, wrong_kind};
-use crate::ids::TenantId;
+use crate::ids::{InvalidId, PLATFORM, TenantId};
 use crate::message::Channel;
 
+/// Gateways that the platform, or a tenant, may have: what a sender reads of them stays small.
+pub const MOST_GATEWAYS: usize = 32;
 /// Tenants that a gateway of the platform may name.
 pub const MOST_TENANTS: usize = 250;
 
 /// Whose a gateway is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// The platform's: it says what tenants may use it.
     Platform,
     /// A tenant's, for itself.
     Tenant(TenantId),
+}
+
+impl Owner {
+    /// As stored: the tenant's id, or a word that is no tenant's.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Platform => PLATFORM,
+            Self::Tenant(tenant) => tenant.as_str(),
+        }
+    }
+
+    /// Reads what `as_str` gives.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn stored(text: &str) -> Result<Self, InvalidId> {
+        if text == PLATFORM { Ok(Self::Platform) } else { TenantId::try_from(text).map(Self::Tenant) }
+    }
+
+    /// The tenant, if it is one.
+    #[must_use]
+    pub const fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Platform => None,
+            Self::Tenant(tenant) => Some(tenant),
+        }
+    }
 }
 
 /// The tenants that may use a gateway of the platform. An empty list lets nobody.

@@ -12,6 +12,8 @@ pub struct Field {
     pub meaning: &'static str,
     /// What it may be.
     pub range: String,
+    /// The same as a JSON Schema.
+    pub schema: Value,
     /// What holds where it is left out.
     pub usual: Usual,
 }
@@ -33,6 +35,7 @@ pub(super) trait FieldType: Sized {
     fn take(members: &mut Members<'_>, name: &'static str, faults: &mut Faults) -> Option<Self>;
     fn put(&self) -> Option<Value>;
     fn range() -> String;
+    fn schema() -> Value;
 }
 
 impl<T: Setting> FieldType for T {
@@ -49,6 +52,10 @@ impl<T: Setting> FieldType for T {
     fn range() -> String {
         <T as Setting>::range()
     }
+
+    fn schema() -> Value {
+        <T as Setting>::schema()
+    }
 }
 
 impl<T: Setting> FieldType for Option<T> {
@@ -64,6 +71,10 @@ impl<T: Setting> FieldType for Option<T> {
 
     fn range() -> String {
         <T as Setting>::range()
+    }
+
+    fn schema() -> Value {
+        <T as Setting>::schema()
     }
 }
 
@@ -90,6 +101,7 @@ macro_rules! fields {
                     name: stringify!($name),
                     meaning: concat!($($doc),+).trim_ascii(),
                     range: <$type as FieldType>::range(),
+                    schema: <$type as FieldType>::schema(),
                     usual: $crate::gateway::fields::fields!(@usual $type $(, $default)?),
                 },)*]
             }

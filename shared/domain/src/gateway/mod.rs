@@ -13,6 +13,7 @@ mod fields;
 mod govuk_notify;
 mod part;
 mod pattern;
+mod reach;
 mod ses;
 mod smtp;
 mod stored;
@@ -22,12 +23,13 @@ mod values;
 pub use advice::Advice;
 pub use country::{Country, InvalidCountry};
 pub use credentials::{Credentials, NotifyKey, TwilioLogin};
-pub use document::{Configuration, GatewayDocument, MOST_TENANTS, Owner, Tenants};
+pub use document::{Configuration, GatewayDocument, MOST_GATEWAYS, MOST_TENANTS, Owner, Tenants};
 pub use email_to_sms::{EmailToSms, NumberForm, Text, Unfit};
 pub use fields::{Field, Usual};
 pub use govuk_notify::{GovukNotify, Placeholder};
 pub use part::Part;
 pub use pattern::{AddressPattern, BodyPattern, SubjectPattern};
+pub use reach::Reach;
 pub use ses::Ses;
 pub use smtp::{Authentication, Smtp, Tls};
 pub use stored::{CredentialChange, CredentialState, Destination, Gateway};
@@ -74,6 +76,15 @@ impl Kind {
     #[must_use]
     pub const fn takes_credentials(self) -> bool {
         !Part::of(self).is_empty()
+    }
+
+    /// Whether Otpost has a sender for it. Gateways of the other kinds are kept, and nothing is sent by them yet.
+    #[must_use]
+    pub const fn has_sender(self) -> bool {
+        match self {
+            Self::Ses => true,
+            Self::Smtp | Self::Twilio | Self::GovukNotify | Self::EmailToSms => false,
+        }
     }
 
     /// Its settings, in the order in which they are documented.

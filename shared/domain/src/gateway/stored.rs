@@ -193,13 +193,24 @@ impl Gateway {
         }
     }
 
-    /// Whether it may carry the mails of `texts`: it sends mail, and its owner lets the other's have it.
+    /// Whether it may carry the mails of `texts`: it sends mail, and has the same owner. What carries a PIN is never
+    /// looked for among another owner's gateways: nobody else decides where it goes.
     #[must_use]
     pub fn may_carry(&self, texts: &Self) -> bool {
-        let lent = match &texts.owner {
-            Owner::Platform => self.owner == Owner::Platform,
-            Owner::Tenant(tenant) => self.serves(tenant),
-        };
-        lent && self.kind().channel() == Channel::Email
+        self.owner == texts.owner && self.kind().channel() == Channel::Email
+    }
+
+    /// The gateway that carries its mails, found among those of its owner.
+    #[must_use]
+    pub fn carrier_among<'g>(&self, owned: &'g [Self]) -> Option<&'g Self> {
+        let via = self.carrier()?;
+        owned.iter().find(|gateway| gateway.id == *via && gateway.may_carry(self))
+    }
+
+    /// Whether it can send, and what carries its mails can too. `owned` are the gateways of its owner.
+    #[must_use]
+    pub fn is_ready_among(&self, owned: &[Self]) -> bool {
+        let carried = self.carrier().is_none() || self.carrier_among(owned).is_some_and(Self::is_ready);
+        self.is_ready() && carried
     }
 }

@@ -151,7 +151,7 @@ fn the_guide_has_every_field() {
         let mut rows: Vec<_> = kind
             .fields()
             .into_iter()
-            .map(|Field { name, meaning, range, usual }| {
+            .map(|Field { name, meaning, range, usual, .. }| {
                 let usual = match usual {
                     Usual::Needed => "needed".to_owned(),
                     Usual::Nothing => "–".to_owned(),
@@ -482,8 +482,9 @@ fn mails_of_texts_go_by_gateways_that_one_may_use() {
     assert_eq!(texts.carrier().map(GatewayId::as_str), Some("mail"));
     let lent = |tenants: &str| stored(&with(example(Kind::Ses), &format!(r#"{{"tenants": {tenants}}}"#)));
     assert!(stored(&example(Kind::Smtp)).may_carry(&texts));
-    assert!(lent(r#"{"all": true}"#).may_carry(&texts));
-    assert!(!lent(r#"{"named": ["other"]}"#).may_carry(&texts));
+    assert!(!lent(r#"{"all": true}"#).may_carry(&texts), "the platform's carries nothing of a tenant's");
+    let others = Gateway { owner: Owner::Tenant(tenant("other")), ..stored(&example(Kind::Smtp)) };
+    assert!(!others.may_carry(&texts));
     assert!(!stored(&example(Kind::Twilio)).may_carry(&texts));
     assert!(!texts.may_carry(&texts));
     let platforms = stored(&with(example(Kind::EmailToSms), r#"{"tenants": {"all": true}}"#));
@@ -692,6 +693,69 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(body(&"é".repeat(161)), Err(Unfit::TooLong { found: 161, most: 160 }));
     assert_eq!(body("a\u{0}b"), Err(Unfit::Body));
     assert_eq!(body("a\rb"), Err(Unfit::Body));
+}
+
+/// A gateway of this id and owner, of the guide's example of a kind.
+fn of(owner: &Owner, id: &str, value: &Value) -> Gateway {
+    let id = GatewayId::try_from(id).unwrap();
+    let (gateway, credentials) =
+        Gateway::new(id, owner.clone(), GatewayDocument::read(value, owner).unwrap(), NOW);
+    credentials.iter().fold(gateway, |gateway, credentials| gateway.holding("x", credentials, NOW))
+}
+
+#[test]
+fn an_id_names_the_tenants_own_gateway_first_and_never_anothers() {
+    let acme = Owner::Tenant(tenant("acme"));
+    let lent = |kind, tenants: &str| with(example(kind), &format!(r#"{{"tenants": {tenants}}}"#));
+    let own = [of(&acme, "mail", &example(Kind::Smtp)), of(&acme, "texts", &example(Kind::EmailToSms))];
+    let platforms = [
+        of(&Owner::Platform, "all", &lent(Kind::Ses, r#"{"all": true}"#)),
+        of(&Owner::Platform, "mail", &lent(Kind::Ses, r#"{"named": ["acme"]}"#)),
+        of(&Owner::Platform, "others", &lent(Kind::Ses, r#"{"named": ["other"]}"#)),
+    ];
+    let reach = Reach::new(tenant("acme"), own.into(), platforms.into());
+    let found = |id: &str| reach.find(&GatewayId::try_from(id).unwrap()).map(|found| found.owner.as_str());
+    assert_eq!(["mail", "all", "others"].map(found), [Some("acme"), Some("platform"), None]);
+    let hidden: Vec<_> = reach.lent().filter(|lent| reach.hides(lent)).map(|lent| lent.id.as_str()).collect();
+    assert_eq!(hidden, ["mail"]);
+    assert_eq!(reach.lent().count(), 2);
+}
+
+#[test]
+fn routes_that_lead_nowhere_are_told() {
+    let acme = Owner::Tenant(tenant("acme"));
+    let texts = of(&acme, "texts", &example(Kind::EmailToSms));
+    let mail = of(&acme, "mail", &example(Kind::Smtp));
+    let off = of(&acme, "off", &with(example(Kind::Twilio), r#"{"enabled": false, "credentials": null}"#));
+    let ses = of(&Owner::Platform, "ses", &example(Kind::Ses));
+    let troubles = |own: &[Gateway], id: &str, channel| {
+        let reach = Reach::new(tenant("acme"), own.into(), [ses.clone()].into());
+        reach.troubles(&GatewayId::try_from(id).unwrap(), channel).len()
+    };
+    let (only, all) = (std::slice::from_ref(&texts), [texts.clone(), mail.clone(), off]);
+    assert_eq!(troubles(&all, "ses", Channel::Email), 0);
+    assert_eq!(troubles(&all, "ses", Channel::Sms), 1, "of the other channel");
+    assert_eq!(troubles(&all, "none", Channel::Email), 1);
+    assert_eq!(troubles(&all, "mail", Channel::Email), 1, "there is no sender for it");
+    assert_eq!(troubles(&all, "off", Channel::Sms), 3, "not enabled, without credentials, without a sender");
+    assert_eq!(troubles(&all, "texts", Channel::Sms), 1);
+    assert_eq!(troubles(only, "texts", Channel::Sms), 2, "nothing carries its mails");
+    assert!(texts.is_ready_among(&all) && !texts.is_ready_among(only));
+    assert!(texts.carrier_trouble(only).unwrap().starts_with("There is no gateway"));
+    let bare = Gateway { credentials: None, ..mail.clone() };
+    let disabled = of(&acme, "mail", &with(example(Kind::Smtp), r#"{"enabled": false}"#));
+    for carrier in [bare, disabled, mail] {
+        assert!(texts.carrier_trouble(&[carrier]).is_some());
+    }
+    assert_eq!(ses.carrier_trouble(&[]), None);
+    let id = |text: &str| GatewayId::try_from(text).unwrap();
+    let settings = crate::policy::Settings {
+        mobile_code_gateway: crate::policy::Chosen(Some(id("ses"))),
+        ..crate::policy::Settings::default()
+    };
+    let reach = Reach::new(tenant("acme"), [].into(), [ses.clone()].into());
+    let told: Vec<_> = reach.advice(&settings).into_iter().map(|advice| advice.setting).collect();
+    assert_eq!(told, ["mobile_code_gateway"]);
 }
 
 /// Any tree, most of them no gateway at all.

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use crate::contact::{DisplayName, EmailAddress, PhoneNumber};
 use crate::document::{Faults, Member, Members, Place, Value, parsed};
 use crate::ids::GatewayId;
-use crate::policy::Setting;
+use crate::policy::{Setting, id_schema};
 
 /// A text of a form: what it must be is said once, for faults and for the documentation.
 macro_rules! text_value {
@@ -178,6 +178,16 @@ impl Setting for Mailbox {
     fn range() -> String {
         "`{\"name\": text, \"address\": e-mail address}`, the name optional".to_owned()
     }
+
+    fn schema() -> Value {
+        let text = || Value::object([("type", Value::text("string"))]);
+        Value::object([
+            ("type", Value::text("object")),
+            ("properties", Value::object([("name", text()), ("address", text())])),
+            ("required", Value::List(vec![Value::text("address")])),
+            ("additionalProperties", Value::Flag(false)),
+        ])
+    }
 }
 
 impl Member for EmailAddress {
@@ -209,6 +219,10 @@ impl Member for DisplayName {
 impl Setting for GatewayId {
     fn range() -> String {
         "a gateway's id".to_owned()
+    }
+
+    fn schema() -> Value {
+        id_schema()
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 pub use advice::{Advice, advice};
 pub use settings::{Described, Explained, Rules, Settings};
 pub use values::{Channels, Chosen, MOST_ROUTES, QrContent, Route, Routes, Setting, TokenKind};
-pub(crate) use values::{one_of_words, words};
+pub(crate) use values::{id_schema, one_of_words, words};
 
 use crate::document::{Faults, Member, Members, Place, Value, Whole, parsed};
 use crate::ids::{PolicyId, UserId};

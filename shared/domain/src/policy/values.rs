@@ -30,7 +30,7 @@ pub(crate) fn one_of_words(words: &[&str]) -> Value {
     Value::object([("enum", Value::List(words.iter().copied().map(Value::text).collect()))])
 }
 
-fn id_schema() -> Value {
+pub(crate) fn id_schema() -> Value {
     Value::object([
         ("type", Value::text("string")),
         ("pattern", Value::text("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")),

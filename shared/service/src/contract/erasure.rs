@@ -8,16 +8,21 @@ use otpost_domain::authorization::AuthorizationMode;
 use otpost_domain::contact::EmailAddress;
 use otpost_domain::directory::{Change, ExternalId, SourceKind, Told};
 use otpost_domain::document::Value;
-use otpost_domain::ids::{BearerHash, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::gateway::{GatewayDocument, Owner};
+use otpost_domain::ids::{BearerHash, GatewayId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::{Job, JobState, SECOND_ERASURE};
 use otpost_domain::message::Channel;
 use otpost_domain::otp::{Code, OtpParameters};
 use otpost_domain::policy::PolicyDocument;
 use otpost_domain::tenant::{GroupName, ID_RETENTION, Tenant, Tombstone};
 
+use serde_json::json;
+
 use super::{TestPorts, first, name};
-use crate::caller::Caller;
+use crate::caller::{Caller, Keeper};
+use crate::document::value_of;
 use crate::erasure::{delete_tenant, tombstone};
+use crate::gateways::keep_gateway;
 use crate::jobs::work;
 use crate::memory::{App, link_of, operator, session};
 use crate::once::{Once, Reply, reserve};
@@ -118,10 +123,27 @@ async fn inhabited(ports: &impl TestPorts, tenant: &str, neighbour: &str) -> Cal
     lifecycle::revoke(ports, &caller, &order, Once::not_kept()).await.expect("revoked");
     with_policy(ports, &caller).await;
     with_directory(ports, &caller).await;
+    with_gateway(ports, &caller).await;
     guessed(ports, &caller, Whose::User(id(&format!("u-{neighbour}")))).await;
     guessed(ports, &caller, Whose::Token(Serial::new([9; 8]))).await;
     guessed(ports, &caller, Whose::User(id("jane"))).await;
     caller
+}
+
+/// A gateway. It has no credentials: not all ports reach a store of these.
+async fn with_gateway(ports: &impl TestPorts, caller: &Caller) {
+    let keeper = Keeper { owner: Owner::Tenant(caller.tenant.clone()), actor: caller.actor.clone() };
+    let mail = json!({
+        "name": "Mail",
+        "kind": "smtp",
+        "settings": {
+            "host": "mail.example.org", "port": 587, "authentication": "none",
+            "from": { "address": "otp@example.org" },
+        },
+    });
+    let document = GatewayDocument::read(&value_of(&mail), &keeper.owner).expect("a document");
+    let gateway = GatewayId::try_from("mail").expect("a gateway's id");
+    keep_gateway(ports, &keeper, &gateway, document, Seen::Unsaid).await.expect("a gateway");
 }
 
 /// A directory, somebody of whom it has told, and a count of those who change by themselves.

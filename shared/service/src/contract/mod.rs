@@ -10,6 +10,7 @@
 
 mod directories;
 mod erasure;
+mod gateways;
 mod policies;
 
 use std::sync::Arc;
@@ -100,6 +101,10 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(directories::users_who_change_are_counted(fresh().await)).await;
     Box::pin(erasure::an_erasure_is_told_of_in_the_tombstone(&fresh().await)).await;
     Box::pin(erasure::an_id_is_given_again_once_it_is_free(&fresh().await)).await;
+    Box::pin(gateways::gateways_are_changed_one_at_a_time(&fresh().await)).await;
+    Box::pin(gateways::owners_stay_apart(&fresh().await)).await;
+    Box::pin(gateways::secrets_are_on_record(&fresh().await)).await;
+    Box::pin(gateways::gateways_are_kept_without_credentials(&fresh().await)).await;
 }
 
 fn subject() -> Subject {

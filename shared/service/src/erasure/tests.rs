@@ -89,10 +89,11 @@ async fn what_was_done_before_a_failure_is_written_down() {
     enrolled(&ports).await;
     delete_tenant(&ports, &platform()).await.unwrap();
     let reference = job_of(&ports).await;
-    // The job is read, then pages are erased; the third of them fails.
-    let plan = Plan::new(4, Mishap::FailsBefore);
+    // The job is read and the gateways are seen to, then pages are erased; the third of them fails.
+    let plan = Plan::new(5, Mishap::FailsBefore);
     jobs::work(&Faulty::new(&ports, &plan), &reference).await.unwrap();
-    assert_eq!(plan.names(), ["job", "erase", "erase", "erase", "save_erasure", "work"]);
+    let done = ["job", "noted_secrets", "erase", "erase", "erase", "save_erasure", "work"];
+    assert_eq!(plan.names(), done);
     let job = ports.store().job(&reference).await.unwrap().unwrap();
     assert_eq!((job.round, job.after.as_deref()), (1, Some("2")));
     let plan = Plan::new(2, Mishap::FailsBefore);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::{PolicyId, TenantId};
 use otpost_domain::job::Job;
 use otpost_domain::policy::Policy;
@@ -68,5 +69,14 @@ impl Configuration for MemoryStore {
         Ok(own.map(|(_, policy)| policy.clone()).collect())
     }
 
+    async fn gateways(&self, tenant: &TenantId) -> PortResult<Reach> {
+        let state = self.lock();
+        let of = |owner: &Owner| -> Arc<[Gateway]> {
+            state.gateways.get(owner).map(|owned| owned.gateways.clone()).unwrap_or_default().into()
+        };
+        Ok(Reach::new(tenant.clone(), of(&Owner::Tenant(tenant.clone())), of(&Owner::Platform)))
+    }
+
     fn forget(&self, _: &TenantId) {}
+    fn forget_gateways(&self, _: &Owner) {}
 }

@@ -13,13 +13,15 @@ use crate::ports::{ErasureStore, Fault, JobRef, Journal, PortError, PortResult, 
 type Sweep = fn(&mut State, &JobRef) -> (usize, usize);
 
 /// One for each kind of row that a tenant has.
-const SWEEPS: [Sweep; 14] = [
+const SWEEPS: [Sweep; 16] = [
     |state, job| swept(&mut state.messages, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.enrolments, |_, link| link.tenant == job.tenant),
     |state, job| swept(&mut state.answers, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.jobs, |(tenant, id), _| tenant == &job.tenant && id != &job.id),
     |state, job| swept(&mut state.keys, |id, _| id.tenant() == job.tenant),
     |state, job| swept(&mut state.policies, |(tenant, _), _| tenant == &job.tenant),
+    |state, job| swept(&mut state.gateways, |owner, _| owner.tenant() == Some(&job.tenant)),
+    |state, job| swept(&mut state.noted, |_, secret| secret.owner.tenant() == Some(&job.tenant)),
     |state, job| swept(&mut state.directories, |_, directory| directory.tenant == job.tenant),
     |state, job| swept(&mut state.marks, |(tenant, _, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.mass_changes, |tenant, _| tenant == &job.tenant),
@@ -29,7 +31,9 @@ const SWEEPS: [Sweep; 14] = [
     |state, job| swept(&mut state.tokens, |(tenant, _), _| tenant == &job.tenant),
     |state, job| {
         let before = state.audit.len();
-        state.audit.retain(|entry| entry.tenant != job.tenant || entry.action.outlives_its_tenant());
+        state
+            .audit
+            .retain(|entry| entry.tenant.as_ref() != Some(&job.tenant) || entry.action.outlives_its_tenant());
         (before, state.audit.len())
     },
 ];
@@ -51,6 +55,8 @@ impl MemoryPorts {
         rows.extend(state.data_keys.iter().map(|row| format!("data keys {row:?}")));
         rows.extend(state.keys.values().map(|row| format!("{row:?}")));
         rows.extend(state.policies.iter().map(|row| format!("{row:?}")));
+        rows.extend(state.gateways.iter().map(|row| format!("gateways {row:?}")));
+        rows.extend(state.noted.values().map(|row| format!("{row:?}")));
         rows.extend(state.directories.values().map(|row| format!("{row:?}")));
         rows.extend(state.marks.iter().map(|row| format!("mark {row:?}")));
         rows.extend(state.mass_changes.iter().map(|row| format!("mass changes {row:?}")));

@@ -10,6 +10,7 @@
 mod configuration;
 mod directories;
 mod erasure;
+mod gateways;
 mod jobs;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::directory::{Directory, Mark};
 use otpost_domain::enrolment::{Enrolment, EnrolmentState};
+use otpost_domain::gateway::Owner;
 use otpost_domain::ids::{
     BearerHash, DirectoryId, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
@@ -43,10 +45,10 @@ use crate::content::PushContent;
 use crate::once::Once;
 use crate::ports::{
     ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeliveryQueue, Due,
-    EnrolmentStore, Entropy, Fault, JobRef, Journal, KeyStore, MarkChange, MassChanges, MessageRef,
-    MessageStore, NonceStore, Page, PageRequest, PortError, PortResult, Ports, Provisioning, Push,
-    RecordKind, Reserved, SLOT_LEASE, Sealer, Slot, Standing, Subject, TenantStore, TokenStore, UserChange,
-    UserStore, VerificationStore, WrappedKey, Write,
+    EnrolmentStore, Entropy, Fault, GatewaySecret, JobRef, Journal, KeyStore, MarkChange, MassChanges,
+    MessageRef, MessageStore, NonceStore, Owned, Page, PageRequest, PortError, PortResult, Ports,
+    Provisioning, Push, RecordKind, Reserved, SLOT_LEASE, Sealer, Slot, Standing, Subject, TenantStore,
+    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 
 /// All ports in memory.
@@ -111,6 +113,7 @@ impl MemoryPorts {
         lines.extend(
             state.policies.values().map(|policy| format!("policy {} version {}", policy.id, policy.version)),
         );
+        lines.extend(state.gateway_lines());
         lines.extend(state.tokens.values().map(|token| {
             let push = token.device.as_ref().map(|device| device.now.push.as_str());
             format!("token of {} {} {push:?}", token.user, token.state.as_str())
@@ -164,6 +167,7 @@ impl Ports for MemoryPorts {
     type Store = MemoryStore;
     type Configuration = MemoryStore;
     type Queue = MemoryQueue;
+    type Credentials = MemoryStore;
     type Sealer = MemorySealer;
     type Clock = ManualClock;
     type Entropy = CountingEntropy;
@@ -176,6 +180,9 @@ impl Ports for MemoryPorts {
     }
     fn queue(&self) -> &MemoryQueue {
         &self.queue
+    }
+    fn credentials(&self) -> &MemoryStore {
+        &self.store
     }
     fn sealer(&self) -> &MemorySealer {
         &self.sealer
@@ -355,6 +362,9 @@ struct State {
     tombstones: BTreeMap<TenantId, Tombstone>,
     keys: BTreeMap<KeyId, ApiKey>,
     policies: BTreeMap<(TenantId, PolicyId), Policy>,
+    gateways: BTreeMap<Owner, Owned>,
+    noted: BTreeMap<String, GatewaySecret>,
+    secrets: BTreeMap<String, BTreeMap<&'static str, String>>,
     users: BTreeMap<UserKey, User>,
     data_keys: BTreeMap<TenantId, BTreeMap<u8, WrappedKey>>,
     auth: BTreeMap<UserKey, AuthRow>,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otpost_domain::gateway::{Owner, Reach};
 use otpost_domain::ids::{PolicyId, TenantId};
 use otpost_domain::job::Job;
 use otpost_domain::policy::Policy;
@@ -51,6 +52,10 @@ pub trait PolicyStore: Send + Sync {
 pub trait Configuration: Send + Sync {
     /// A tenant's policies, by id.
     fn policies(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Arc<[Policy]>>> + Send;
-    /// Forgets what was read of a tenant, because it has just been changed here.
+    /// The gateways that a tenant's policies may name.
+    fn gateways(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Reach>> + Send;
+    /// Forgets the policies that were read of a tenant, because they have just been changed here.
     fn forget(&self, tenant: &TenantId);
+    /// Forgets the gateways that were read of an owner, because they have just been changed here.
+    fn forget_gateways(&self, owner: &Owner);
 }

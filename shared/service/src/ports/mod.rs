@@ -8,6 +8,7 @@
 mod configuration;
 mod directories;
 mod erasure;
+mod gateways;
 mod jobs;
 
 use std::error::Error;
@@ -30,6 +31,7 @@ use zeroize::Zeroizing;
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
 pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
 pub use erasure::ErasureStore;
+pub use gateways::{CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned};
 pub use jobs::{JobQueue, JobRef, JobStore};
 
 /// The ports together, as a function's `main` composes them.
@@ -40,6 +42,8 @@ pub trait Ports: Send + Sync {
     type Configuration: Configuration;
     /// The way to `deliver`, to the senders, and to what works off jobs.
     type Queue: DeliveryQueue + JobQueue;
+    /// Where gateways' credentials lie.
+    type Credentials: CredentialStore;
     /// What seals and opens secrets.
     type Sealer: Sealer;
     /// The time.
@@ -53,6 +57,8 @@ pub trait Ports: Send + Sync {
     fn configuration(&self) -> &Self::Configuration;
     /// The way to `deliver`, to the senders, and to what works off jobs.
     fn queue(&self) -> &Self::Queue;
+    /// Where gateways' credentials lie.
+    fn credentials(&self) -> &Self::Credentials;
     /// What seals and opens secrets.
     fn sealer(&self) -> &Self::Sealer;
     /// The time.
@@ -297,6 +303,7 @@ pub trait Store:
     + ErasureStore
     + KeyStore
     + PolicyStore
+    + GatewayStore
     + UserStore
     + TokenStore
     + EnrolmentStore
@@ -315,6 +322,7 @@ impl<S> Store for S where
         + ErasureStore
         + KeyStore
         + PolicyStore
+        + GatewayStore
         + UserStore
         + TokenStore
         + EnrolmentStore

@@ -3,6 +3,7 @@
 //! A row that does not read is an error of kind corrupt: nothing is guessed.
 
 mod directories;
+mod gateways;
 mod jobs;
 mod policies;
 mod tombstone;
@@ -16,7 +17,9 @@ use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::device::{Device, DeviceDetails, DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::directory::ExternalId;
 use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState, SessionDevice};
-use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::ids::{
+    BearerHash, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
+};
 use otpost_domain::message::{
     Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
 };
@@ -35,6 +38,7 @@ use serde_bytes::ByteBuf;
 use super::keys;
 use crate::fault::corrupt;
 pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
+pub(super) use gateways::{GatewayRow, SecretRow};
 pub(super) use jobs::JobRow;
 pub(super) use policies::PolicyRow;
 pub(super) use tombstone::{ListedRow, TombstoneRow};
@@ -875,7 +879,8 @@ pub(super) struct AuditRow {
     pk: String,
     #[serde(rename = "SK")]
     sk: String,
-    tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     at: u64,
     actor: String,
     action: &'static str,
@@ -890,6 +895,8 @@ pub(super) struct AuditRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -900,7 +907,7 @@ impl From<&AuditEntry> for AuditRow {
         Self {
             pk: keys::audit(entry),
             sk: entry.id.to_string(),
-            tenant: entry.tenant.to_string(),
+            tenant: entry.tenant.as_ref().map(TenantId::to_string),
             at: entry.at.millis(),
             actor: entry.actor.text(),
             action: entry.action.as_str(),
@@ -909,6 +916,7 @@ impl From<&AuditEntry> for AuditRow {
             key: entry.key.as_ref().map(KeyId::to_string),
             message: entry.message.as_ref().map(MessageId::to_string),
             policy: entry.policy.as_ref().map(PolicyId::to_string),
+            gateway: entry.gateway.as_ref().map(GatewayId::to_string),
             reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             detail: entry.detail,
         }
