@@ -11,7 +11,7 @@ use otpost_domain::ids::GatewayId;
 use otpost_domain::time::Timestamp;
 
 use crate::caller::Keeper;
-use crate::ports::{Clock as _, GatewayStore as _, Owned, PortError, Ports, Write};
+use crate::ports::{Clock as _, GatewayStore as _, Owned, PortError, PortResult, Ports, Write};
 use crate::seen::Seen;
 use change::{Step, after, former, gone, voided, write};
 use secrets::{store, tidy};
@@ -145,14 +145,8 @@ async fn try_to_keep(
             return Ok((Kept { shown, made: false, effect: Effect::Kept, voided: Vec::new() }, Vec::new()));
         }
         let (next, credentials, effect) = next(keeper, id, current, document.clone(), now);
-        let next = match &credentials {
-            Some(credentials) => {
-                let reference = match new.take() {
-                    Some(reference) => reference,
-                    None => store(ports, &keeper.owner, id, credentials).await?,
-                };
-                next.holding(new.insert(reference).clone(), credentials, now)
-            }
+        let next = match credentials {
+            Some(credentials) => with_secret(ports, next, &credentials, new).await?,
             None => next,
         };
         let voided = voided(&owned, id, Some(&next), now);
@@ -171,6 +165,20 @@ async fn try_to_keep(
         }
     }
     Err(GatewayError::Busy)
+}
+
+/// The gateway with the secret `new`, which is stored unless an earlier try of the same request has done so.
+async fn with_secret(
+    ports: &impl Ports,
+    next: Gateway,
+    credentials: &Credentials,
+    new: &mut Option<String>,
+) -> PortResult<Gateway> {
+    let reference = match new.take() {
+        Some(reference) => reference,
+        None => store(ports, &next.owner, &next.id, credentials).await?,
+    };
+    Ok(next.holding(new.insert(reference).clone(), credentials, ports.clock().now()))
 }
 
 /// Whether the caller may make or replace the gateway.
