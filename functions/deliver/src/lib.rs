@@ -2,12 +2,12 @@
 
 use lambda_runtime::Diagnostic;
 use otpost_domain::ids::{MessageId, TenantId};
-use otpost_edge::batch::{Batch, Processed};
+use otpost_edge::batch::{self, Processed};
 use otpost_edge::telemetry::chain;
 use otpost_service::deliver::{deliver, sweep};
 use otpost_service::ports::{MessageRef, Ports};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A body on the queue `deliveries`.
 #[derive(Deserialize)]
@@ -21,15 +21,10 @@ struct Due {
 /// # Errors
 /// When the event is neither, or a sweep ended early.
 pub async fn handle(ports: &impl Ports, event: Value) -> Result<Value, Diagnostic> {
-    if event.get("otpost").and_then(Value::as_str) == Some("sweep") {
-        let swept = sweep(ports).await;
-        let found = swept.map_err(|error| failed("SweepEndedEarly", &chain(&error)))?;
-        tracing::info!(sweep.found = found, "swept");
-        return Ok(json!({ "found": found }));
+    if let Some(found) = batch::swept(&event, || sweep(ports)).await? {
+        return Ok(found);
     }
-    let batch = Batch::parse(event).map_err(|error| failed("UnknownEvent", &error.to_string()))?;
-    let response = batch.work_off(async |due: Due| look_after(ports, &due).await).await;
-    serde_json::to_value(response).map_err(|error| failed("Unwritable", &error.to_string()))
+    batch::answer(event, async |due: Due| look_after(ports, &due).await).await
 }
 
 async fn look_after(ports: &impl Ports, due: &Due) -> Processed {
@@ -48,15 +43,12 @@ async fn look_after(ports: &impl Ports, due: &Due) -> Processed {
     }
 }
 
-fn failed(kind: &str, message: &str) -> Diagnostic {
-    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use otpost_service::memory::Queued;
     use otpost_service::sample::{events, sample_world};
+    use serde_json::json;
 
     #[tokio::test]
     async fn every_sample_event_is_answered_as_expected() {

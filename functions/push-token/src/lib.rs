@@ -8,7 +8,7 @@ use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::{Body, Request, Response};
 use otpost_domain::apikey::Role;
 use otpost_edge::auth::KeyRing;
-use otpost_edge::batch::Batch;
+use otpost_edge::batch;
 use otpost_edge::http::respond;
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
@@ -89,11 +89,7 @@ pub async fn handle<P: Ports, K: PlatformKey>(
 /// # Errors
 /// When the event is no batch.
 pub async fn told(ports: &impl Ports, event: Value) -> Result<Value, Diagnostic> {
-    let failed =
-        |kind: &str, message: String| Diagnostic { error_type: kind.to_owned(), error_message: message };
-    let batch = Batch::parse(event).map_err(|error| failed("UnknownEvent", error.to_string()))?;
-    let response = batch.work_off(async |event: Value| directory::told(ports, &event).await).await;
-    serde_json::to_value(response).map_err(|error| failed("Unwritable", error.to_string()))
+    batch::answer(event, async |event: Value| directory::told(ports, &event).await).await
 }
 
 /// Describes the routes.

@@ -6,7 +6,7 @@ mod ses;
 use lambda_runtime::Diagnostic;
 use otpost_domain::ids::{MessageId, TenantId};
 use otpost_domain::message::Gateway;
-use otpost_edge::batch::{Batch, Processed};
+use otpost_edge::batch::{self, Processed};
 use otpost_edge::telemetry::chain;
 use otpost_service::ports::{MessageRef, Ports};
 use otpost_service::send::{EmailProvider, send_email};
@@ -33,9 +33,7 @@ pub async fn handle(
     provider: &impl EmailProvider,
     event: Value,
 ) -> Result<Value, Diagnostic> {
-    let batch = Batch::parse(event).map_err(|error| failed("UnknownEvent", &error.to_string()))?;
-    let response = batch.work_off(async |handed: Handed| send(ports, provider, &handed).await).await;
-    serde_json::to_value(response).map_err(|error| failed("Unwritable", &error.to_string()))
+    batch::answer(event, async |handed: Handed| send(ports, provider, &handed).await).await
 }
 
 async fn send(ports: &impl Ports, provider: &impl EmailProvider, handed: &Handed) -> Processed {
@@ -52,10 +50,6 @@ async fn send(ports: &impl Ports, provider: &impl EmailProvider, handed: &Handed
             Processed::Again
         }
     }
-}
-
-fn failed(kind: &str, message: &str) -> Diagnostic {
-    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
 }
 
 #[cfg(test)]

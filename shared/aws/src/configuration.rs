@@ -9,15 +9,13 @@ use otpost_domain::ids::TenantId;
 use otpost_domain::policy::Policy;
 use otpost_domain::time::Timestamp;
 use otpost_service::ports::{
-    CONFIGURATION_LIFE, Clock, Configuration, GatewayStore as _, PageRequest, PolicyStore as _, PortResult,
+    CONFIGURATION_LIFE, Clock, Configuration, GatewayStore as _, PolicyStore as _, PortResult,
 };
 
 use crate::dynamodb::DynamoStore;
 
 /// Of how many tenants the configuration stays in memory.
 const MAX_TENANTS: usize = 256;
-/// More policies than a tenant may have: one page holds them all.
-const ALL: usize = 100;
 
 /// What was read lately.
 #[derive(Debug)]
@@ -82,8 +80,7 @@ impl<C: Clock> Configuration for CachedConfiguration<C> {
         if let Some(held) = self.policies.held(tenant, now) {
             return Ok(held);
         }
-        let page = PageRequest { limit: ALL, after: None };
-        let policies = self.store.policies(tenant, &page).await?.items;
+        let policies = self.store.all_policies(tenant).await?;
         Ok(self.policies.hold(tenant, policies, now.plus(CONFIGURATION_LIFE)))
     }
 

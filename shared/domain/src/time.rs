@@ -50,6 +50,12 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// Whole hours since the epoch, rounded down.
+    #[must_use]
+    pub const fn hours(self) -> u64 {
+        self.seconds() / 3600
+    }
+
     /// This time and `span` later; saturates at the end of the range.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {

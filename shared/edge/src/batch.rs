@@ -1,13 +1,15 @@
-//! SQS batches: each body parsed alone, each outcome told alone.
+//! SQS batches: each body parsed alone, each outcome told alone. Who works them off may be asked to sweep too.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use futures_util::future::{FutureExt as _, join_all};
+use lambda_runtime::Diagnostic;
+use otpost_service::ports::PortResult;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What became of one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,40 @@ struct Record {
 #[derive(Debug, thiserror::Error)]
 #[error("the event is not an SQS batch")]
 pub struct NotABatch;
+
+/// Answers a batch of a queue, whose bodies are worked off by `work`.
+///
+/// # Errors
+/// When the event is no batch.
+pub async fn answer<B, F>(event: Value, work: impl FnMut(B) -> F) -> Result<Value, Diagnostic>
+where
+    B: DeserializeOwned,
+    F: Future<Output = Processed>,
+{
+    let batch = Batch::parse(event).map_err(|error| failed("UnknownEvent", &error.to_string()))?;
+    let response = batch.work_off(work).await;
+    serde_json::to_value(response).map_err(|error| failed("Unwritable", &error.to_string()))
+}
+
+/// Answers the schedule's `{"otpost": "sweep"}` with how many `sweep` has found; nothing for any other event.
+///
+/// # Errors
+/// When the sweep ended early.
+pub async fn swept<S>(event: &Value, sweep: impl FnOnce() -> S) -> Result<Option<Value>, Diagnostic>
+where
+    S: Future<Output = PortResult<usize>>,
+{
+    if event.get("otpost").and_then(Value::as_str) != Some("sweep") {
+        return Ok(None);
+    }
+    let found = sweep().await.map_err(|error| failed("SweepEndedEarly", &error.chain()))?;
+    tracing::info!(sweep.found = found, "swept");
+    Ok(Some(json!({ "found": found })))
+}
+
+fn failed(kind: &str, message: &str) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message.to_owned() }
+}
 
 impl Batch {
     /// Reads an event.
@@ -90,7 +126,6 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[derive(Deserialize)]
     struct Body {

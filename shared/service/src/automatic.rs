@@ -7,27 +7,27 @@
 
 use otpost_domain::audit::{Action, AuditEntry};
 use otpost_domain::ids::Serial;
-use otpost_domain::message::Message;
-use otpost_domain::policy::{Settings, stamped};
+use otpost_domain::message::{Channel, Message};
+use otpost_domain::policy::Settings;
 use otpost_domain::provisioning::{Automatic, MassChange, Wish, hourly_limit, wish};
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
 
 use crate::caller::Caller;
-use crate::link::{LinkError, Recipient, enqueue, reachable, sending};
+use crate::link::{LinkError, Recipient, Sending, enqueue, reachable, sending};
 use crate::once::Once;
-use crate::policies::{Holds, held};
+use crate::policies::{Holds, held, of_everyone};
 use crate::ports::{
-    Clock as _, Configuration as _, Counted, Entropy as _, MarkChange, MassChangeStore as _, PortError,
-    PortResult, Ports, TenantStore as _, TokenChange, TokenStore as _, UserChange, UserStore as _, Write,
+    Clock as _, Counted, Entropy as _, Fault, MarkChange, MassChangeStore as _, PortError, PortResult, Ports,
+    TenantStore as _, TokenChange, TokenStore as _, UserChange, UserStore as _, Write,
 };
 use crate::push::no_tenant;
 use crate::users::{UserError, delete_marked};
 
 /// Up to how many users are counted for their share.
 const MOST_COUNTED: u64 = 100_000;
-/// Milliseconds of an hour.
-const HOUR: u64 = 3_600_000;
+/// What is audited of a change that nobody has asked for.
+const BY_POLICY: &str = "by policy";
 
 /// Does for a user what policy asks and was not done yet; whether anything was.
 ///
@@ -111,10 +111,9 @@ impl Gate {
 
 async fn counted(ports: &impl Ports, caller: &Caller, kind: MassChange) -> PortResult<bool> {
     let (store, tenant) = (ports.store(), &caller.tenant);
-    let policies = ports.configuration().policies(tenant).await?;
-    let settings = Settings::under(&stamped(&policies, &[]));
+    let settings = of_everyone(ports, tenant).await?;
     let now = ports.clock().now();
-    let hour = now.millis() / HOUR;
+    let hour = now.hours();
     for _ in 0..3 {
         let seen = store.mass_changes(tenant).await?;
         if seen.hour < hour {
@@ -131,7 +130,7 @@ async fn counted(ports: &impl Ports, caller: &Caller, kind: MassChange) -> PortR
             Counted::NewHour => {}
         }
     }
-    Err(PortError::new(crate::ports::Fault::Unavailable, "the hour does not begin"))
+    Err(PortError::new(Fault::Unavailable, "the hour does not begin"))
 }
 
 /// What policy asks for a user as they are.
@@ -220,13 +219,14 @@ async fn granted(
     tokens: &[Token],
     wish: &Wish,
 ) -> PortResult<Done> {
-    let entry = |action, serial: &Serial| {
-        let mut entry = caller.journal(ports, action).audit;
-        entry.user = Some(user.id.clone());
-        entry.serial = Some(serial.clone());
-        entry.detail = Some("by policy");
-        entry
+    let id = user.id.clone();
+    let entry = |action, serial: &Serial| AuditEntry {
+        user: Some(id.clone()),
+        serial: Some(serial.clone()),
+        detail: Some(BY_POLICY),
+        ..caller.journal(ports, action).audit
     };
+    let now = ports.clock().now();
     Ok(match wish {
         Wish::Nothing => Done::default(),
         Wish::Adopt => {
@@ -235,30 +235,32 @@ async fn granted(
         }
         Wish::Give(channel) => {
             let serial = Serial::new(ports.entropy().array());
-            let now = ports.clock().now();
-            let (tenant, owner) = (caller.tenant.clone(), user.id.clone());
-            let token = Token::assigned(tenant, owner, serial.clone(), settings.token(), now);
-            let told = vec![entry(Action::TokenProvisioned, &serial)];
+            let token =
+                Token::assigned(user.tenant.clone(), id.clone(), serial.clone(), settings.token(), now);
+            let mut told = vec![entry(Action::TokenProvisioned, &serial)];
             user.automatic = Some(Automatic { serial: Some(serial) });
-            let mut done = Done { told, ..Done::default() };
-            match channel {
+            let change = match channel {
                 Some(channel) => {
-                    sent(ports, caller, user, settings, token, true, *channel, &mut done).await?;
+                    let (mut sent, entry) = sent(ports, caller, user, settings, token, *channel).await?;
+                    told.push(entry);
+                    // Nobody has seen the token between its making and its push.
+                    sent.token.version = 1;
+                    TokenChange { is_new: true, ..sent }
                 }
-                None => done.token = Some(TokenChange { token, is_new: true, sent: None }),
-            }
-            done
+                None => TokenChange { token, is_new: true, sent: None },
+            };
+            Done { token: Some(change), told, revoked: Vec::new() }
         }
-        Wish::Push(serial, channel) => {
-            let mut done = Done::default();
-            if let Some(token) = tokens.iter().find(|token| &token.serial == serial).cloned() {
-                sent(ports, caller, user, settings, token, false, *channel, &mut done).await?;
+        Wish::Push(serial, channel) => match tokens.iter().find(|token| &token.serial == serial) {
+            Some(token) => {
+                let (sent, entry) = sent(ports, caller, user, settings, token.clone(), *channel).await?;
+                Done { token: Some(sent), told: vec![entry], revoked: Vec::new() }
             }
-            done
-        }
+            None => Done::default(),
+        },
         Wish::Take(serials) => {
             let ended = tokens.iter().filter(|token| serials.contains(&token.serial)).cloned();
-            let revoked: Vec<_> = ended.filter_map(|token| token.revoked(ports.clock().now()).ok()).collect();
+            let revoked: Vec<_> = ended.filter_map(|token| token.revoked(now).ok()).collect();
             let told = revoked.iter().map(|token| entry(Action::TokenRevoked, &token.serial)).collect();
             user.automatic = None;
             Done { revoked, told, token: None }
@@ -266,39 +268,27 @@ async fn granted(
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that a link is made of")]
+/// A token of the user's with a new link on its way, and what is audited of it.
 async fn sent(
     ports: &impl Ports,
     caller: &Caller,
     user: &User,
     settings: &Settings,
     token: Token,
-    is_new: bool,
-    channel: otpost_domain::message::Channel,
-    done: &mut Done,
-) -> PortResult<()> {
+    channel: Channel,
+) -> PortResult<(TokenChange, AuditEntry)> {
     let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
     let to = Recipient { tenant: &tenant, user, settings };
     let made = sending(ports, token, &to, channel, settings.authorization_code).await;
-    let mut sending = match made {
-        Ok(sending) => sending,
-        Err(LinkError::Port(error)) => return Err(error),
-        Err(LinkError::NotEnrollable(_) | LinkError::NoAddress(_)) => {
-            return Err(PortError::new(
-                crate::ports::Fault::Corrupt,
-                "a token that cannot be pushed was to be",
-            ));
+    let sending = made.map_err(|error| match error {
+        LinkError::Port(error) => error,
+        LinkError::NotEnrollable(_) | LinkError::NoAddress(_) => {
+            PortError::new(Fault::Corrupt, "a token that cannot be pushed was to be")
         }
-    };
+    })?;
     let mut entry = caller.journal(ports, Action::TokenPushed).audit;
     sending.told(&mut entry);
-    entry.detail = entry.detail.or(Some("by policy"));
-    done.told.push(entry);
-    if is_new {
-        // Nobody has seen the token between its making and its push.
-        sending.token.version = 1;
-    }
-    let crate::link::Sending { token, enrolment, message, .. } = sending;
-    done.token = Some(TokenChange { token, is_new, sent: Some((enrolment, message)) });
-    Ok(())
+    entry.detail = entry.detail.or(Some(BY_POLICY));
+    let Sending { token, enrolment, message, .. } = sending;
+    Ok((TokenChange { token, is_new: false, sent: Some((enrolment, message)) }, entry))
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::gateway::{Credentials, Gateway as StoredGateway, Owner, Reach};
-use otpost_domain::ids::{BearerHash, DirectoryId, GatewayId, KeyId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::gateway::{Credentials, Owner, Reach};
+use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::{Job, Stepped};
 use otpost_domain::message::{Gateway, Message, Outcome};
 use otpost_domain::policy::Policy;
@@ -240,7 +240,6 @@ under_plan!(PolicyStore, store {
 
 under_plan!(GatewayStore, store {
     fn owned(owner: &Owner) -> Owned;
-    fn gateway(owner: &Owner, id: &GatewayId) -> Option<StoredGateway>;
     fn change_gateways(change: &GatewayChange<'_>) -> Write;
     fn note_secret(secret: &GatewaySecret) -> ();
     fn noted_secrets(owner: &Owner) -> Vec<GatewaySecret>;

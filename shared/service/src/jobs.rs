@@ -8,8 +8,8 @@ use otpost_domain::job::{Job, JobKind};
 
 use crate::caller::Caller;
 use crate::ports::{
-    Clock as _, Entropy as _, JobQueue as _, JobRef, JobStore as _, Page, PageRequest, PortError, PortResult,
-    Ports, Write,
+    Clock as _, Entropy as _, Fault, JobQueue as _, JobRef, JobStore as _, Page, PageRequest, PortError,
+    PortResult, Ports, Write,
 };
 use crate::{erasure, policies};
 
@@ -100,7 +100,7 @@ async fn step(ports: &impl Ports, job: Job, time: Duration) -> PortResult<Job> {
     match saved {
         Write::Done => Ok(stepped),
         // Somebody else has done a step meanwhile, and goes on.
-        Write::Stale => Err(PortError::new(crate::ports::Fault::Unavailable, "another step was faster")),
+        Write::Stale => Err(PortError::new(Fault::Unavailable, "another step was faster")),
     }
 }
 

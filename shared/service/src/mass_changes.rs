@@ -2,13 +2,13 @@
 
 use otpost_domain::audit::{Action, Reason};
 use otpost_domain::job::{Job, JobKind};
-use otpost_domain::policy::{Settings, stamped};
 use otpost_domain::provisioning::hourly_limit;
 
 use crate::caller::Caller;
 use crate::jobs;
+use crate::policies::of_everyone;
 use crate::ports::{
-    Clock as _, Configuration as _, MassChangeStore as _, MassChanges, PortError, PortResult, Ports, Write,
+    Clock as _, Fault, MassChangeStore as _, MassChanges, PortError, PortResult, Ports, Write,
 };
 
 /// What was counted, and against which limit.
@@ -25,9 +25,8 @@ pub struct Watched {
 /// # Errors
 /// When a port fails.
 pub async fn watched(ports: &impl Ports, caller: &Caller) -> PortResult<Watched> {
-    let policies = ports.configuration().policies(&caller.tenant).await?;
-    let settings = Settings::under(&stamped(&policies, &[]));
-    let hour = ports.clock().now().millis() / 3_600_000;
+    let settings = of_everyone(ports, &caller.tenant).await?;
+    let hour = ports.clock().now().hours();
     let seen = ports.store().mass_changes(&caller.tenant).await?;
     // What was counted in an hour that is over says nothing of this one.
     let counted =
@@ -46,8 +45,6 @@ pub async fn release(ports: &impl Ports, caller: &Caller, reason: Option<Reason>
     journal.audit.reason = reason;
     match ports.store().let_go(&caller.tenant, &job, &journal).await? {
         Write::Done => Ok(jobs::begin(ports, job).await),
-        Write::Stale => {
-            Err(PortError::new(crate::ports::Fault::Unavailable, "others release at the same time"))
-        }
+        Write::Stale => Err(PortError::new(Fault::Unavailable, "others release at the same time")),
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use otpost_domain::audit::{Action, Actor};
 use otpost_domain::ids::{PolicyId, TenantId, UserId};
 use otpost_domain::job::{Job, JobKind, Stepped};
-use otpost_domain::policy::{MOST_POLICIES, Policy, PolicyDocument, Settings, covering, stamp};
+use otpost_domain::policy::{MOST_POLICIES, Policy, PolicyDocument, Settings, covering, stamp, stamped};
 use otpost_domain::tenant::{GroupName, User};
 use otpost_domain::time::Timestamp;
 
@@ -76,7 +76,7 @@ pub async fn keep_policy(
         }
         (Some(current), _) => current.becomes(document, now),
         (None, Seen::Unsaid) => {
-            if all(ports, &caller.tenant).await?.len() >= MOST_POLICIES {
+            if ports.store().all_policies(&caller.tenant).await?.len() >= MOST_POLICIES {
                 return Err(PolicyError::TooMany);
             }
             Policy::new(id.clone(), document, now)
@@ -158,13 +158,6 @@ pub async fn policies(ports: &impl Ports, caller: &Caller, page: &PageRequest) -
     ports.store().policies(&caller.tenant, page).await
 }
 
-/// All policies of a tenant as they are stored now.
-pub(crate) async fn all(ports: &impl Ports, tenant: &TenantId) -> PortResult<Vec<Policy>> {
-    // Operators who make policies side by side may exceed the limit by a few.
-    let page = PageRequest { limit: 100, after: None };
-    Ok(ports.store().policies(tenant, &page).await?.items)
-}
-
 /// What holds for a user of a tenant, and what their auth row is to name.
 pub(crate) struct Holds {
     /// Every setting.
@@ -183,6 +176,11 @@ pub(crate) async fn held(
     let policies = ports.configuration().policies(tenant).await?;
     let settings = Settings::under(&covering(&policies, user, groups));
     Ok(Holds { settings, stamp: stamp(&policies, user, groups) })
+}
+
+/// What holds for all users of a tenant together, such as their share who may change in an hour.
+pub(crate) async fn of_everyone(ports: &impl Ports, tenant: &TenantId) -> PortResult<Settings> {
+    Ok(Settings::under(&stamped(&ports.configuration().policies(tenant).await?, &[])))
 }
 
 /// Why nothing can be explained of a user.
@@ -211,7 +209,7 @@ pub struct Explanation {
 /// When there is no such user, or a port fails.
 pub async fn explain(ports: &impl Ports, caller: &Caller, id: &UserId) -> Result<Explanation, ExplainError> {
     let user = ports.store().user(&caller.tenant, id).await?.ok_or(ExplainError::NoSuchUser)?;
-    Ok(Explanation { user, policies: all(ports, &caller.tenant).await? })
+    Ok(Explanation { user, policies: ports.store().all_policies(&caller.tenant).await? })
 }
 
 /// Makes users' auth rows name the policies that cover them, and does what these ask for, page by page until the time

@@ -1,7 +1,5 @@
 //! Directories, what is remembered of people, and how many users change by themselves.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::Select;
 use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::ids::{DirectoryId, TenantId};
@@ -15,7 +13,7 @@ use otpost_service::ports::{
 };
 
 use super::rows::{DirectoryRow, MarkRow, MassChangesRow};
-use super::transaction::{Condition, Transaction, absent, item, replaces};
+use super::transaction::{Condition, Transaction, absent, replaces};
 use super::{DynamoStore, USERS_BY_TENANT, keys, number, read, text, written};
 use crate::fault::sorted;
 
@@ -92,19 +90,7 @@ impl DirectoryStore for DynamoStore {
     }
 
     async fn save_mark(&self, tenant: &TenantId, change: &MarkChange) -> PortResult<Write> {
-        let (condition, values) = replaced(change);
-        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let values: HashMap<_, _> = values.collect();
-        let saved = self
-            .client
-            .put_item()
-            .table_name(self.core()?)
-            .set_item(Some(item(&MarkRow::of(tenant, change))?))
-            .condition_expression(condition)
-            .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .send()
-            .await;
-        written("PutItem", saved)
+        self.put(self.core()?, &MarkRow::of(tenant, change), replaced(change)).await
     }
 }
 
@@ -177,7 +163,7 @@ impl MassChangeStore for DynamoStore {
                 .update_expression(expression)
                 .condition_expression(condition)
                 .expression_attribute_names("#hour", "hour")
-                .expression_attribute_values(":hour", number(at.millis() / 3_600_000))
+                .expression_attribute_values(":hour", number(at.hours()))
                 .expression_attribute_values(":one", number(1))
         };
         let counted = update(&format!("ADD {done} :one"), &format!("#hour = :hour AND {done} < :limit"))

@@ -2,10 +2,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use otpost_domain::gateway::{Gateway, Owner};
-use otpost_domain::ids::GatewayId;
 use otpost_service::ports::{GatewayChange, GatewaySecret, GatewayStore, Owned, PortResult, Write};
 
-use super::rows::{AuditRow, GatewayRow, SecretRow};
+use super::rows::{GatewayRow, SecretRow};
 use super::transaction::{Transaction, absent, item, replaces, unchanged};
 use super::{DynamoStore, Item, keys, number, row, string, text};
 use crate::fault::{corrupt, sorted};
@@ -49,11 +48,6 @@ impl GatewayStore for DynamoStore {
         Ok(all)
     }
 
-    async fn gateway(&self, owner: &Owner, id: &GatewayId) -> PortResult<Option<Gateway>> {
-        let row: Option<GatewayRow> = self.get(self.core()?, keys::owner(owner), &keys::gateway(id)).await?;
-        row.map(Gateway::try_from).transpose()
-    }
-
     async fn change_gateways(&self, change: &GatewayChange<'_>) -> PortResult<Write> {
         let core = self.core()?;
         let mut all = Transaction::default().count(core, change)?;
@@ -64,9 +58,6 @@ impl GatewayStore for DynamoStore {
         if let Some(gateway) = change.deleted {
             let sk = keys::gateway(&gateway.id);
             all = all.delete(core, (keys::owner(change.owner), &sk), Some(unchanged(gateway.version)))?;
-        }
-        for entry in change.besides {
-            all = all.put(core, &AuditRow::from(entry), absent())?;
         }
         Ok(all.commit(self, change.journal).await?.into())
     }

@@ -6,7 +6,7 @@ use otpost_domain::time::Timestamp;
 use otpost_service::ports::{JobRef, JobStore, Page, PageRequest, PortResult, Write};
 
 use super::rows::JobRow;
-use super::transaction::{Transaction, absent, item};
+use super::transaction::{Transaction, absent, replaces};
 use super::{DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, keys, number, string, text};
 use crate::fault::{corrupt, sorted};
 
@@ -42,16 +42,7 @@ impl JobStore for DynamoStore {
     }
 
     async fn save_job(&self, job: &Job) -> PortResult<Write> {
-        let saved = self
-            .client
-            .put_item()
-            .table_name(self.flow()?)
-            .set_item(Some(item(&JobRow::from(job))?))
-            .condition_expression("ver = :old")
-            .expression_attribute_values(":old", number(job.version.saturating_sub(1)))
-            .send()
-            .await;
-        super::written("PutItem", saved)
+        self.put(self.flow()?, &JobRow::from(job), replaces(job.version)).await
     }
 
     async fn jobs_due(&self, now: Timestamp, limit: usize) -> PortResult<Vec<JobRef>> {

@@ -10,7 +10,7 @@ use otpost_domain::time::Timestamp;
 use otpost_service::ports::{Due, MessageRef, MessageStore, Page, PageRequest, PortResult, Write};
 
 use super::rows::MessageRow;
-use super::transaction::item;
+use super::transaction::replaces;
 use super::{DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, keys, number, row, string, text, written};
 use crate::fault::{corrupt, sorted};
 
@@ -81,16 +81,7 @@ impl MessageStore for DynamoStore {
     }
 
     async fn save_message(&self, message: &Message) -> PortResult<Write> {
-        let saved = self
-            .client
-            .put_item()
-            .table_name(self.flow()?)
-            .set_item(Some(item(&MessageRow::from(message))?))
-            .condition_expression("ver = :old")
-            .expression_attribute_values(":old", number(message.version.saturating_sub(1)))
-            .send()
-            .await;
-        written("PutItem", saved)
+        self.put(self.flow()?, &MessageRow::from(message), replaces(message.version)).await
     }
 
     async fn put_aside(&self, message: &MessageRef) -> PortResult<()> {

@@ -58,8 +58,10 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use otpost_service::ports::{Fault, Page, PageRequest, PortError, PortResult, Write};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::transaction::{Condition, item};
 use crate::fault::{corrupt, not_given, sorted};
 pub(crate) use rows::TenantKeys;
 
@@ -145,7 +147,7 @@ impl DynamoStore {
             .await
             .map_err(|error| sorted("Query", &error))?;
         let mut items = found.items.unwrap_or_default();
-        let next = cut(&mut items, request.limit)
+        let next = cut(&mut items, request.limit, found.last_evaluated_key.is_some())
             .and_then(|last| last.get("SK").and_then(|sk| sk.as_s().ok()).cloned())
             .map(|sk| sk.strip_prefix(prefix).unwrap_or(&sk).to_owned());
         Ok(Page { items: items.into_iter().map(row).collect::<PortResult<_>>()?, next })
@@ -206,9 +208,22 @@ impl DynamoStore {
             .send()
             .await
             .map_err(|error| sorted("Query", &error))?;
+        let more = found.last_evaluated_key.is_some();
         let mut found = found.items.unwrap_or_default();
-        let next = cut(&mut found, limit).and_then(|last| string(last, "id")).map(str::to_owned);
+        let next = cut(&mut found, limit, more).and_then(|last| string(last, "id")).map(str::to_owned);
         Ok((found.iter().filter_map(|item| string(item, "id")).map(str::to_owned).collect(), next))
+    }
+}
+
+impl DynamoStore {
+    /// Writes one row under a condition.
+    async fn put(&self, table: &str, row: &impl Serialize, condition: Condition<'_>) -> PortResult<Write> {
+        let (expression, values) = condition;
+        let put = self.client.put_item().table_name(table).set_item(Some(item(row)?));
+        let put = put.condition_expression(expression);
+        let put =
+            values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
+        written("PutItem", put.send().await)
     }
 }
 
@@ -241,14 +256,12 @@ fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-/// Cuts a list that was asked for one item more than wanted; gives the last item when there is more behind it.
-fn cut(items: &mut Vec<Item>, limit: usize) -> Option<&Item> {
-    if items.len() > limit {
-        items.truncate(limit);
-        items.last()
-    } else {
-        None
-    }
+/// Cuts a list that was asked for one item more than wanted; gives the last item when there is more behind it. There
+/// may be `more` though fewer came: DynamoDB ends a page at 1 MB.
+fn cut(items: &mut Vec<Item>, limit: usize, more: bool) -> Option<&Item> {
+    let more = more || items.len() > limit;
+    items.truncate(limit);
+    items.last().filter(|_| more)
 }
 
 fn one_more_than(limit: usize) -> i32 {

@@ -38,8 +38,11 @@ impl UserStore for DynamoStore {
         let query =
             start.into_iter().fold(query, |query, start| query.expression_attribute_values(":start", start));
         let found = query.set_exclusive_start_key(after).limit(one_more_than(request.limit)).send().await;
-        let mut found = found.map_err(|error| sorted("Query", &error))?.items.unwrap_or_default();
-        let next = cut(&mut found, request.limit).and_then(|last| string(last, "id")).map(str::to_owned);
+        let found = found.map_err(|error| sorted("Query", &error))?;
+        let more = found.last_evaluated_key.is_some();
+        let mut found = found.items.unwrap_or_default();
+        let next =
+            cut(&mut found, request.limit, more).and_then(|last| string(last, "id")).map(str::to_owned);
         let ids = found.iter().filter_map(|item| string(item, "id")).map(UserId::try_from);
         let ids = ids.collect::<Result<Vec<_>, _>>().map_err(corrupt)?;
         let wanted = ids.iter().map(|id| key(tenant, id)).collect();

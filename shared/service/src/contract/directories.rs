@@ -184,7 +184,7 @@ pub(super) async fn users_who_change_are_counted<P: TestPorts>(ports: P) {
     let caller = acme(ports.as_ref()).await;
     let tenant = caller.tenant.clone();
     let now = ports.clock().now();
-    let hour = now.millis() / 3_600_000;
+    let hour = now.hours();
     let kind = MassChange::Pushes;
     let count = async |kind, limit, at| ports.store().count(&tenant, kind, limit, at).await.expect("counted");
     assert_eq!(count(kind, 9, now).await, Counted::NewHour);

@@ -63,15 +63,10 @@ async fn change(
 ) -> Write {
     let told = |gateway: &Gateway| keeper.audit(ports, Action::GatewayChanged, &gateway.id);
     let mut entries: Vec<AuditEntry> = saved.iter().copied().chain(deleted).map(told).collect();
-    let journal = Journal::from(entries.remove(0));
-    let change = GatewayChange {
-        owner: &keeper.owner,
-        seen,
-        saved: saved.to_vec(),
-        deleted,
-        journal: &journal,
-        besides: &entries,
-    };
+    let first = entries.remove(0);
+    let journal = Journal { also: entries, ..Journal::from(first) };
+    let change =
+        GatewayChange { owner: &keeper.owner, seen, saved: saved.to_vec(), deleted, journal: &journal };
     ports.store().change_gateways(&change).await.expect("a write")
 }
 
@@ -84,7 +79,7 @@ pub(super) async fn gateways_are_changed_one_at_a_time(ports: &impl TestPorts) {
     assert_eq!(change(ports, &keeper, 0, &[&first], None).await, Write::Done);
     assert_eq!(change(ports, &keeper, 0, &[&second], None).await, Write::Stale, "another was made meanwhile");
     assert_eq!(change(ports, &keeper, 1, &[&first], None).await, Write::Stale, "it is there already");
-    assert_eq!(store.gateway(&keeper.owner, &first.id).await.expect("read"), Some(first.clone()));
+    assert_eq!(read().await.find(&first.id), Some(&first));
     assert_eq!(change(ports, &keeper, 1, &[&second], None).await, Write::Done);
     ports.clock().advance(Duration::from_secs(1));
     let (first, second) =
@@ -98,7 +93,6 @@ pub(super) async fn gateways_are_changed_one_at_a_time(ports: &impl TestPorts) {
     assert_eq!(change(ports, &keeper, 3, &[&third], Some(&older)).await, Write::Stale);
     assert_eq!(read().await.gateways.len(), 2, "nothing of a stale change is written");
     assert_eq!(change(ports, &keeper, 3, &[&third], Some(&first)).await, Write::Done);
-    assert_eq!(store.gateway(&keeper.owner, &first.id).await.expect("read"), None);
     assert_eq!(read().await.gateways, [second, third]);
 }
 
@@ -113,9 +107,9 @@ pub(super) async fn owners_stay_apart(ports: &impl TestPorts) {
     for keeper in [&acme, &other, &platform] {
         ports.configuration().forget_gateways(&keeper.owner);
     }
-    assert_eq!(ports.store().gateway(&acme.owner, &own.id).await.expect("read"), Some(own.clone()));
-    assert_eq!(ports.store().gateway(&platform.owner, &own.id).await.expect("read"), Some(shared));
-    assert_eq!(ports.store().gateway(&other.owner, &own.id).await.expect("read"), None);
+    for (keeper, expected) in [(&acme, Some(&own)), (&platform, Some(&shared)), (&other, None)] {
+        assert_eq!(ports.store().owned(&keeper.owner).await.expect("read").find(&own.id), expected);
+    }
     let tenant = |keeper: &Keeper| keeper.owner.tenant().expect("a tenant").clone();
     let reach = ports.configuration().gateways(&tenant(&acme)).await.expect("read");
     assert_eq!((reach.own(), reach.lent().count()), (&[own.clone()][..], 2));

@@ -92,6 +92,7 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(a_slot_has_one_holder(fresh().await)).await;
     Box::pin(a_nonce_is_taken_once(&fresh().await)).await;
     Box::pin(policies::policies_are_versioned_and_listed(&fresh().await)).await;
+    Box::pin(policies::large_policies_are_all_read(&fresh().await)).await;
     Box::pin(policies::a_job_is_written_with_its_change(&fresh().await)).await;
     Box::pin(policies::users_are_listed_and_stamped(&fresh().await)).await;
     Box::pin(directories::directories_are_registered_once(&fresh().await)).await;

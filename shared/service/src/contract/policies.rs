@@ -68,6 +68,26 @@ pub(super) async fn policies_are_versioned_and_listed(ports: &impl TestPorts) {
     assert_eq!(ports.configuration().policies(tenant).await.expect("read").len(), 2);
 }
 
+/// More than the megabyte at which a read of DynamoDB ends.
+pub(super) async fn large_policies_are_all_read(ports: &impl TestPorts) {
+    let caller = acme(ports).await;
+    let names = || (0..100).map(|number| Value::text(format!("{number:0>3}{}", "ö".repeat(125))));
+    for number in 0..45 {
+        let document = Value::object([
+            ("applies_to", Value::object([("groups", Value::List(names().collect()))])),
+            ("settings", Value::object([("window_steps", Value::Whole(2))])),
+        ]);
+        let document = PolicyDocument::read(&document).expect("a document");
+        let made = Policy::new(id(&format!("p{number:0>2}")), document, ports.clock().now());
+        let journal = caller.journal(ports, Action::PolicyCreated);
+        let saved = ports.store().save_policy(&caller.tenant, &made, None, &journal).await;
+        assert_eq!(saved.expect("a write"), Write::Done);
+    }
+    let all = ports.store().all_policies(&caller.tenant).await.expect("read");
+    let ids: Vec<_> = all.iter().map(|policy| policy.id.to_string()).collect();
+    assert_eq!(ids, (0..45).map(|number| format!("p{number:0>2}")).collect::<Vec<_>>());
+}
+
 pub(super) async fn a_job_is_written_with_its_change(ports: &impl TestPorts) {
     let caller = acme(ports).await;
     let (store, tenant) = (ports.store(), &caller.tenant);

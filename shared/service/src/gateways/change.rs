@@ -36,21 +36,17 @@ pub(super) async fn write(
     owned: &Owned,
     step: Step<'_>,
 ) -> PortResult<Write> {
-    let besides: Vec<_> = step
-        .voided
-        .iter()
-        .map(|gateway| AuditEntry {
-            detail: Effect::Voided.audited(),
-            ..keeper.audit(ports, Action::GatewayChanged, &gateway.id)
-        })
-        .collect();
+    let voided = step.voided.iter().map(|gateway| AuditEntry {
+        detail: Effect::Voided.audited(),
+        ..keeper.audit(ports, Action::GatewayChanged, &gateway.id)
+    });
+    let journal = Journal { also: voided.collect(), ..Journal::from(step.told) };
     let change = GatewayChange {
         owner: &keeper.owner,
         seen: owned.changes,
         saved: step.saved.into_iter().chain(step.voided).collect(),
         deleted: step.deleted,
-        journal: &Journal::from(step.told),
-        besides: &besides,
+        journal: &journal,
     };
     let written = ports.store().change_gateways(&change).await;
     ports.configuration().forget_gateways(&keeper.owner);

@@ -8,8 +8,7 @@ use otpost_domain::policy::{Policy, Routes};
 use super::change::{after, voided};
 use super::{Effect, GatewayError, Shown, is_the_same, next, room};
 use crate::caller::Keeper;
-use crate::policies;
-use crate::ports::{Clock as _, GatewayStore as _, Ports};
+use crate::ports::{Clock as _, GatewayStore as _, PolicyStore as _, Ports};
 
 /// What saving a document would do.
 #[derive(Debug)]
@@ -56,7 +55,7 @@ pub async fn review(
     let named = match &keeper.owner {
         Owner::Tenant(tenant) => {
             let channel = document.configuration.settings.kind().channel();
-            let policies = policies::all(ports, tenant).await?;
+            let policies = ports.store().all_policies(tenant).await?;
             policies.iter().flat_map(|policy| naming(policy, id, channel)).collect()
         }
         // The platform does not see the policies of tenants.

@@ -140,7 +140,7 @@ impl MassChangeStore for MemoryStore {
     ) -> PortResult<Counted> {
         let mut state = self.lock();
         let counted = state.mass_changes.entry(tenant.clone()).or_default();
-        if counted.hour != at.millis() / 3_600_000 {
+        if counted.hour != at.hours() {
             return Ok(Counted::NewHour);
         }
         let (done, held) = match kind {

@@ -13,10 +13,6 @@ impl GatewayStore for MemoryStore {
         Ok(self.lock().gateways.get(owner).cloned().unwrap_or_default())
     }
 
-    async fn gateway(&self, owner: &Owner, id: &GatewayId) -> PortResult<Option<Gateway>> {
-        Ok(self.lock().gateways.get(owner).and_then(|owned| owned.find(id).cloned()))
-    }
-
     async fn change_gateways(&self, change: &GatewayChange<'_>) -> PortResult<Write> {
         let mut state = self.lock();
         if !state.admits(change.journal) {
@@ -38,7 +34,6 @@ impl GatewayStore for MemoryStore {
         owned.gateways.sort_by(|a, b| a.id.cmp(&b.id));
         owned.changes += 1;
         state.write(change.journal);
-        state.audit.extend(change.besides.iter().cloned());
         Ok(Write::Done)
     }
 

@@ -22,6 +22,21 @@ pub trait PolicyStore: Send + Sync {
         tenant: &TenantId,
         page: &PageRequest,
     ) -> impl Future<Output = PortResult<Page<Policy>>> + Send;
+    /// All of a tenant's policies, by id: almost always one page.
+    fn all_policies(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Vec<Policy>>> + Send {
+        async move {
+            let mut all = Vec::new();
+            let mut request = PageRequest { limit: 100, after: None };
+            loop {
+                let page = self.policies(tenant, &request).await?;
+                all.extend(page.items);
+                request.after = page.next;
+                if request.after.is_none() {
+                    return Ok(all);
+                }
+            }
+        }
+    }
     /// One policy.
     fn policy(
         &self,

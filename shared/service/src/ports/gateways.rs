@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use otpost_domain::audit::AuditEntry;
 use otpost_domain::gateway::{Credentials, Gateway, Owner};
 use otpost_domain::ids::GatewayId;
 use otpost_domain::time::Timestamp;
@@ -38,10 +37,8 @@ pub struct GatewayChange<'a> {
     pub saved: Vec<&'a Gateway>,
     /// The one that is deleted.
     pub deleted: Option<&'a Gateway>,
-    /// What is written with it.
+    /// What is written with it; [`Journal::also`] tells what happens to other gateways by it.
     pub journal: &'a Journal,
-    /// What happens to other gateways by it.
-    pub besides: &'a [AuditEntry],
 }
 
 /// Where the credentials of a gateway lie, or are about to lie.
@@ -70,12 +67,6 @@ impl GatewaySecret {
 pub trait GatewayStore: Send + Sync {
     /// All gateways of an owner.
     fn owned(&self, owner: &Owner) -> impl Future<Output = PortResult<Owned>> + Send;
-    /// One gateway.
-    fn gateway(
-        &self,
-        owner: &Owner,
-        id: &GatewayId,
-    ) -> impl Future<Output = PortResult<Option<Gateway>>> + Send;
     /// Writes a change of an owner's gateways; stale when one of them has changed since they were read.
     fn change_gateways(&self, change: &GatewayChange<'_>) -> impl Future<Output = PortResult<Write>> + Send;
     /// Puts a secret on record.
