@@ -60,8 +60,11 @@ impl fmt::Debug for Value {
 pub struct Fault {
     /// Where: a JSON Pointer (RFC 6901), empty for the whole document.
     pub pointer: String,
-    /// What must hold there, such as `must be 1 to 60, not more`; begins with `must` or `is`.
+    /// What must hold there, such as `must be 1 to 60, not more`; begins with `must` or `is`. In a text that was checked
+    /// for more than its length, what is wrong at a place of it.
     pub told: String,
+    /// Line and column in a text, both from 1, columns in characters.
+    pub position: Option<(usize, usize)>,
 }
 
 /// All that is wrong with a document.
@@ -71,8 +74,17 @@ pub struct Faults(Vec<Fault>);
 impl Faults {
     /// Adds one; beyond the hundredth they are not kept.
     pub fn add(&mut self, at: &Place, told: impl Into<String>) {
+        self.push(Fault { pointer: at.pointer(), told: told.into(), position: None });
+    }
+
+    /// Adds one at a line and column of a text.
+    pub fn add_in_text(&mut self, at: &Place, position: (usize, usize), told: impl Into<String>) {
+        self.push(Fault { pointer: at.pointer(), told: told.into(), position: Some(position) });
+    }
+
+    fn push(&mut self, fault: Fault) {
         if self.0.len() < MOST_FAULTS {
-            self.0.push(Fault { pointer: at.pointer(), told: told.into() });
+            self.0.push(fault);
         }
     }
 

@@ -36,6 +36,8 @@ pub mod push;
 pub mod sample;
 pub mod seen;
 pub mod send;
+pub mod templates;
+pub mod texts;
 pub mod users;
 #[cfg(test)]
 mod verification_model;

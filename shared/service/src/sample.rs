@@ -23,15 +23,16 @@ use otpost_domain::ids::{
     BearerCode, BearerHash, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::job::{Job, JobKind};
-use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
+use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedContent};
 use otpost_domain::otp::OtpParameters;
 use otpost_domain::policy::{Policy, PolicyDocument};
 use otpost_domain::secret::SecretText;
+use otpost_domain::template::TemplateKind;
 use otpost_domain::tenant::GroupName;
 use otpost_domain::token::{SealedSeed, Token};
 
 use crate::caller::Caller;
-use crate::content::PushContent;
+use crate::content::Content;
 use crate::memory::MemoryPorts;
 use crate::once::Once;
 use crate::ports::{
@@ -198,9 +199,9 @@ async fn enrolling(
     let message = Message {
         id: MessageId::new(now, random),
         tenant: tenant(),
-        user: user.clone(),
+        user: Some(user.clone()),
         serial: Some(serial),
-        purpose: Purpose::PushToken,
+        purpose: TemplateKind::PushToken,
         channel: Channel::Email,
         recipient: "j***@e***.org".to_owned(),
         content: None,
@@ -212,16 +213,14 @@ async fn enrolling(
         due_at: Some(now.plus(PICK_UP)),
         version: 1,
     };
-    let content = PushContent {
-        to: format!("{user}@example.org"),
-        link: format!("https://otp.example.org/e/{}", link().expose()),
-        username: user.to_string(),
-        display_name: user.to_string(),
-        tenant_name: "Acme".to_owned(),
-        locale: "en".to_owned(),
-        expires: enrolment.expires_at.for_people("en"),
-        authz_code: None,
-    };
+    let mut content = Content::default();
+    content.to = format!("{user}@example.org");
+    content.link = format!("https://otp.example.org/e/{}", link().expose());
+    content.username = user.to_string();
+    content.display_name = user.to_string();
+    "Acme".clone_into(&mut content.tenant_name);
+    "en".clone_into(&mut content.locale);
+    content.expires = enrolment.expires_at.for_people("en");
     let bytes = content.encode().expect("encodes");
     let kind = RecordKind::MessageContent;
     let sealed = ports.sealer().seal(&tenant(), kind, message.id.as_str(), &bytes).await.expect("seals");

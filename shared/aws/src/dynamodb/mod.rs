@@ -44,6 +44,7 @@ mod keys;
 mod messages;
 mod policies;
 mod rows;
+mod templates;
 mod tenants;
 mod tokens;
 mod transaction;
@@ -121,6 +122,16 @@ impl DynamoStore {
         prefix: &str,
         request: &PageRequest,
     ) -> PortResult<Page<R>> {
+        self.page_in(Order::Forward, pk, prefix, request).await
+    }
+
+    async fn page_in<R: DeserializeOwned>(
+        &self,
+        order: Order,
+        pk: String,
+        prefix: &str,
+        request: &PageRequest,
+    ) -> PortResult<Page<R>> {
         let start = request.after.as_ref().map(|after| {
             HashMap::from([
                 ("PK".to_owned(), text(pk.clone())),
@@ -140,6 +151,7 @@ impl DynamoStore {
             .table_name(self.core()?)
             .key_condition_expression(condition)
             .set_expression_attribute_values(Some(values))
+            .scan_index_forward(order == Order::Forward)
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .limit(one_more_than(request.limit))
@@ -225,6 +237,13 @@ impl DynamoStore {
             values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
         written("PutItem", put.send().await)
     }
+}
+
+/// In which order of their sort keys rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Forward,
+    Backward,
 }
 
 /// A page of rows as a page of values.
