@@ -7,6 +7,7 @@ mod keys;
 mod mass_changes;
 mod messages;
 mod policies;
+mod templates;
 mod tenants;
 
 use lambda_http::{Body, Request, Response};
@@ -27,7 +28,7 @@ const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admi
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 30] = [
+pub static ROUTES: [Route; 41] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -163,6 +164,83 @@ pub static ROUTES: [Route; 30] = [
     },
     Route {
         method: "GET",
+        path: "/v1/templates",
+        operation: "listTemplates",
+        summary: "Lists the tenant's own templates by name.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/templates/{template}",
+        operation: "getTemplate",
+        summary: "Shows a template: the tenant's own, or the built-in one.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "PUT",
+        path: "/v1/templates/{template}",
+        operation: "putTemplate",
+        summary: "Checks a template's texts, and makes it or adds a version to the one that If-Match names.",
+        access: ADMIN,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/templates/{template}",
+        operation: "removeTemplate",
+        summary: "Takes a template out of use; its history stays.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/templates/{template}/versions",
+        operation: "listTemplateVersions",
+        summary: "Lists a template's versions, the latest first.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/templates/{template}/versions/{version}",
+        operation: "getTemplateVersion",
+        summary: "Shows a version of a template.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/templates/{template}/rollback",
+        operation: "rollBackTemplate",
+        summary: "Makes an earlier version the latest again.",
+        access: ADMIN,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/templates/{template}/preview",
+        operation: "previewTemplate",
+        summary: "Checks a template and shows what would be sent, with made-up values; changes and sends nothing.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/templates/{template}/test",
+        operation: "testTemplate",
+        summary: "Sends a template's message with made-up values to an address.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/brand",
+        operation: "getBrand",
+        summary: "Shows how the tenant's mails look.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "PUT",
+        path: "/v1/brand",
+        operation: "putBrand",
+        summary: "Says how the tenant's mails look: colour and logo.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
         path: "/v1/users/{user}/explain",
         operation: "explainUser",
         summary: "Shows what holds for a user, and which policy says so.",
@@ -266,6 +344,17 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "getGateway" => gateways::get(ports, &call).await,
         "deleteGateway" => gateways::delete(ports, &call).await,
         "validateGateway" => gateways::validate(ports, &call).await,
+        "listTemplates" => templates::list(ports, &call).await,
+        "getTemplate" => templates::get(ports, &call).await,
+        "putTemplate" => templates::put(ports, &call).await,
+        "removeTemplate" => templates::remove(ports, &call).await,
+        "listTemplateVersions" => templates::versions(ports, &call).await,
+        "getTemplateVersion" => templates::version(ports, &call).await,
+        "rollBackTemplate" => templates::roll_back(ports, &call).await,
+        "previewTemplate" => templates::preview(ports, &call).await,
+        "testTemplate" => templates::test(ports, &call).await,
+        "getBrand" => templates::get_brand(ports, &call).await,
+        "putBrand" => templates::put_brand(ports, &call).await,
         "explainUser" => policies::explain(ports, &call).await,
         "listJobs" => jobs::list(ports, &call).await,
         "getJob" => jobs::get(ports, &call).await,
@@ -288,6 +377,7 @@ pub fn describe(document: &mut Document) {
     keys::describe(document);
     policies::describe(document);
     gateways::describe(document);
+    templates::describe(document);
     jobs::describe(document);
     mass_changes::describe(document);
     directories::describe(document);

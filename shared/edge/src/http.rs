@@ -25,7 +25,7 @@ use crate::auth::{Authenticated, KeyRing};
 use crate::problem::{Problem, ProblemType};
 use crate::route::{Access, Route, find};
 
-/// The longest body that any route takes, in bytes.
+/// The longest body that a route takes that does not say otherwise, in bytes.
 pub const MAX_BODY: usize = 16 * 1024;
 
 /// What a handler answers.
@@ -177,7 +177,15 @@ impl Call {
     /// # Errors
     /// When it is too long, not declared as JSON, or does not read as `T`; the detail says where.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let body = self.body()?;
+        self.json_up_to(MAX_BODY)
+    }
+
+    /// The body as JSON, on a route that takes longer ones.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn json_up_to<T: DeserializeOwned>(&self, most: usize) -> Result<T, Problem> {
+        let body = self.body_up_to(most)?;
         if !self.has_media_type("application/json") {
             let detail = "Send the body as Content-Type: application/json.";
             return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
@@ -232,7 +240,15 @@ impl Call {
     /// # Errors
     /// When it is too long, not declared as JSON, or none.
     pub fn document(&self) -> Result<otpost_domain::document::Value, Problem> {
-        Ok(value_of(&self.json::<Value>()?))
+        self.document_up_to(MAX_BODY)
+    }
+
+    /// The same on a route that takes longer ones.
+    ///
+    /// # Errors
+    /// As [`Self::document`].
+    pub fn document_up_to(&self, most: usize) -> Result<otpost_domain::document::Value, Problem> {
+        Ok(value_of(&self.json_up_to::<Value>(most)?))
     }
 
     /// The version that `If-Match` names; `None` without one, or for any (`*`).
@@ -268,13 +284,17 @@ impl Call {
     /// # Errors
     /// When it is too long.
     pub(crate) fn body(&self) -> Result<&[u8], Problem> {
+        self.body_up_to(MAX_BODY)
+    }
+
+    fn body_up_to(&self, most: usize) -> Result<&[u8], Problem> {
         let body: &[u8] = match self.request.body() {
             Body::Text(text) => text.as_bytes(),
             Body::Binary(bytes) => bytes,
             _ => &[],
         };
-        if body.len() > MAX_BODY {
-            let detail = format!("The body has {} bytes; at most {MAX_BODY} are taken.", body.len());
+        if body.len() > most {
+            let detail = format!("The body has {} bytes; at most {most} are taken.", body.len());
             return Err(Problem::new(ProblemType::TooLarge, detail));
         }
         Ok(body)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use otpost_domain::ids::TenantId;
 use otpost_domain::message::Channel;
 use otpost_domain::qr;
@@ -30,6 +31,14 @@ pub struct InlinePng {
     pub content_id: &'static str,
     /// PNG bytes.
     pub png: Vec<u8>,
+}
+
+impl InlinePng {
+    /// The bytes in Base64 (RFC 4648 section 4).
+    #[must_use]
+    pub fn base64(&self) -> String {
+        BASE64.encode(&self.png)
+    }
 }
 
 impl std::fmt::Debug for InlinePng {
