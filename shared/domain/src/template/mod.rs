@@ -6,12 +6,14 @@
 
 pub mod builtin;
 mod filling;
+mod sms;
 mod wildcards;
 
 use core::fmt;
 
 use crate::secret::SecretText;
 use filling::Source;
+pub use sms::{Encoding, Forced, SmsSize, measure};
 pub use wildcards::Wildcard;
 
 /// Which text of a template a fault lies in.
