@@ -31,7 +31,9 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
 /// As [`install`].
 pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()> {
     let _turn = take_turn(layout, progress).await?;
-    requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)").await
+    requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)")
+        .await?;
+    npm(layout, progress, "tests/conformance", "the tests' SMS calculator (npm, about 3 s)").await
 }
 
 /// The folder in which npm installs for the source folder `source`.
