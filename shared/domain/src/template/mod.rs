@@ -6,6 +6,8 @@
 
 pub mod builtin;
 mod filling;
+#[cfg_attr(not(test), expect(dead_code, reason = "no template is checked by it yet"))]
+mod html;
 mod sms;
 mod wildcards;
 
@@ -13,6 +15,7 @@ use core::fmt;
 
 use crate::secret::SecretText;
 use filling::Source;
+pub use html::HtmlFault;
 pub use sms::{Encoding, Forced, SmsSize, measure};
 pub use wildcards::Wildcard;
 
