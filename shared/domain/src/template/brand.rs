@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 /// Most bytes of a logo's file: it lies in every mail.
 pub const MOST_OF_LOGO: usize = 32 * 1024;
 /// The most pixels that a logo may be wide or high.
-pub const MOST_PIXELS: u32 = 1200;
+const MOST_PIXELS: u32 = 1200;
 /// The height in CSS pixels up to which a logo is shown.
 const SHOWN_HEIGHT: u32 = 48;
 /// The width in CSS pixels up to which a logo is shown.

@@ -29,7 +29,8 @@ pub fn template(kind: TemplateKind, tag: &str) -> &'static TemplateDocument {
     // One cell for each, so that a sender composes only what it sends.
     static ALL: [[OnceLock<TemplateDocument>; LANGUAGES.len()]; TemplateKind::ALL.len()] =
         [const { [const { OnceLock::new() }; LANGUAGES.len()] }; TemplateKind::ALL.len()];
-    let language = LANGUAGES.iter().position(|language| language.eq_ignore_ascii_case(tag)).unwrap_or_default();
+    let language =
+        LANGUAGES.iter().position(|language| language.eq_ignore_ascii_case(tag)).unwrap_or_default();
     let place = TemplateKind::ALL.iter().position(|other| *other == kind).unwrap_or_default();
     ALL[place][language].get_or_init(|| checked(kind, LANGUAGES[language]))
 }
@@ -38,10 +39,13 @@ pub fn template(kind: TemplateKind, tag: &str) -> &'static TemplateDocument {
 fn checked(kind: TemplateKind, language: &str) -> TemplateDocument {
     let Raw { subject, text, html, sms, qr_alt } = raw(kind, language).expect("a built-in text");
     let texts = EmailTexts { from: From::default(), subject, text, html: Some(html), qr_alt };
-    let usual = Sample::new(kind, language, "Stadtwerke Neuenrade", "https://otp.example.org", Timestamp::default());
+    let usual =
+        Sample::new(kind, language, "Stadtwerke Neuenrade", "https://otp.example.org", Timestamp::default());
     TemplateDocument {
         email: Some(EmailForm::parse(kind, texts).expect("the built-in e-mail passes its own check")),
-        sms: Some(SmsForm::parse(kind, &sms, &usual.values()).expect("the built-in SMS passes its own check")),
+        sms: Some(
+            SmsForm::parse(kind, &sms, &usual.values()).expect("the built-in SMS passes its own check"),
+        ),
     }
 }
 
@@ -173,7 +177,9 @@ mod tests {
             }
             assert_eq!(raw.qr_alt.is_some(), kind == TemplateKind::PushToken, "{kind:?} {lang}");
             let document = template(kind, lang);
-            let (Some(email), Some(sms)) = (&document.email, &document.sms) else { panic!("{kind:?} {lang}") };
+            let (Some(email), Some(sms)) = (&document.email, &document.sms) else {
+                panic!("{kind:?} {lang}")
+            };
             assert_eq!(email.texts().html.as_deref(), Some(raw.html.as_str()));
             assert_eq!(sms.text(), raw.sms);
         }
@@ -188,14 +194,22 @@ mod tests {
             for wildcard in kind.offers().iter().map(|wildcard| wildcard.as_str()) {
                 let picture = wildcard == "[[QRCODE]]";
                 // Who is greeted by name need not be told what they sign in with.
-                assert!(raw.html.contains(wildcard) || wildcard == "[[USERNAME]]", "{kind:?} {lang}: {wildcard}");
+                assert!(
+                    raw.html.contains(wildcard) || wildcard == "[[USERNAME]]",
+                    "{kind:?} {lang}: {wildcard}"
+                );
                 assert!(!picture || !raw.text.contains(wildcard), "{kind:?} {lang}");
             }
             for wildcard in Wildcard::LOOK {
-                assert!(raw.html.contains(wildcard.as_str()) || *wildcard == Wildcard::OnColour, "{kind:?} {lang}");
+                assert!(
+                    raw.html.contains(wildcard.as_str()) || *wildcard == Wildcard::OnColour,
+                    "{kind:?} {lang}"
+                );
             }
             // A code's text says what it is for and until when, whoever reads it aloud.
-            for wildcard in [Wildcard::Expires, Wildcard::Purpose].iter().filter(|w| kind.offers().contains(w)) {
+            for wildcard in
+                [Wildcard::Expires, Wildcard::Purpose].iter().filter(|w| kind.offers().contains(w))
+            {
                 for text in [&raw.text, &raw.sms] {
                     assert!(text.contains(wildcard.as_str()), "{kind:?} {lang}: {wildcard:?}");
                 }
@@ -252,7 +266,10 @@ mod tests {
                 assert!(line.chars().count() <= 78, "{kind:?} {lang}: {line}");
                 assert_eq!(line, line.trim_end(), "{kind:?} {lang}");
             }
-            assert!(raw.text.ends_with("\n\n[[TENANT]]\n") && !raw.text.contains("\n\n\n"), "{kind:?} {lang}");
+            assert!(
+                raw.text.ends_with("\n\n[[TENANT]]\n") && !raw.text.contains("\n\n\n"),
+                "{kind:?} {lang}"
+            );
         }
     }
 

@@ -117,8 +117,8 @@ mod tests {
             "push_token.fr 3",
             "another kind's counts for nothing"
         );
-        assert_eq!(chosen(&heads, &["es"], &[]), "en", "one that was removed is not there");
-        assert_eq!(chosen(&heads, &["ja"], &["staff"]), "en");
+        assert_eq!(chosen(&heads, &["es"], &[]), "push_token.en 3", "one that was removed is not there");
+        assert_eq!(chosen(&heads, &["ja"], &["staff"]), "push_token.en.staff 3");
         assert_eq!(chosen(&[], &[], &[]), "en");
     }
 

@@ -104,15 +104,13 @@ pub fn sender_faults(form: &SmsForm, in_use: &[&SenderReview]) -> Vec<((usize, u
     faults
 }
 
-/// Whether a gateway may send mails from an address. Amazon SES has its domain verified, or it fails there; a server of
-/// mail takes what it was set up for.
+/// Whether a gateway may send mails of one of its tenants from an address: its own sender, or another of that domain where
+/// the gateway is the tenant's. What the platform lends speaks for the platform.
 #[must_use]
 pub fn may_send_from(gateway: &Gateway, address: &EmailAddress) -> bool {
-    match &gateway.configuration.settings {
-        Settings::Ses(ses) => ses.from.address.domain() == address.domain(),
-        Settings::Smtp(smtp) => smtp.from.address == *address,
-        Settings::Twilio(_) | Settings::GovukNotify(_) | Settings::EmailToSms(_) => false,
-    }
+    gateway.sender_address().is_some_and(|own| {
+        own == address || (gateway.owner.tenant().is_some() && own.domain() == address.domain())
+    })
 }
 
 impl EmailForm {
@@ -122,8 +120,8 @@ impl EmailForm {
         let address = self.from().address.as_ref()?;
         let mut gateways = reach.own().iter().chain(reach.lent());
         let fit = gateways.any(|gateway| may_send_from(gateway, address));
-        let told = "is not an address that any gateway of the tenant may send from: give the address of a gateway's \
-                    sender, or one of its domain where the gateway is Amazon SES";
+        let told = "is not an address that any gateway of the tenant may send from: give the sender of one of them, or \
+                    another address of the same domain where the gateway is the tenant's own";
         (!fit).then_some(told)
     }
 }
