@@ -3,8 +3,8 @@
 mod preview;
 mod view;
 
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use lambda_http::Body;
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use otpost_domain::contact::{EmailAddress, PhoneNumber};
 use otpost_domain::ids::GatewayId;
 use otpost_domain::message::Message;
@@ -23,8 +23,8 @@ use serde_json::Value;
 use crate::ROUTES;
 use preview::{Form, Preview, PreviewOrder, Scheme};
 use view::{
-    BrandView, BrandWritten, KeptTemplate, RollBack, TemplateView, Templates, TestView, TestWanted, VersionView,
-    Versions, Written,
+    BrandView, BrandWritten, KeptTemplate, RollBack, TemplateView, Templates, TestView, TestWanted,
+    VersionView, Versions, Written,
 };
 
 const MISSING: &str = "There is no template of this name.";
@@ -110,7 +110,9 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
     match form {
         Form::Json => json(200, &preview),
         Form::Html => {
-            let page = preview.page(scheme.unwrap_or(Scheme::Light)).ok_or_else(|| no_form("e-mail form with HTML"))?;
+            let page = preview
+                .page(scheme.unwrap_or(Scheme::Light))
+                .ok_or_else(|| no_form("e-mail form with HTML"))?;
             Ok(shown("text/html; charset=utf-8", page))
         }
         Form::Text => {

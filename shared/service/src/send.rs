@@ -15,7 +15,7 @@ use crate::ports::{
 use crate::texts::{self, InlinePng, RenderedEmail, Texts};
 
 /// A rendered mail, to be sent by one provider.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OutgoingEmail {
     /// The message that it carries; its provider tag and, where the provider keeps it, its Message-ID derive
     /// from it.
@@ -194,17 +194,7 @@ mod tests {
 
     impl EmailProvider for Provider {
         async fn send(&self, mail: &OutgoingEmail) -> Outcome {
-            let copy = OutgoingEmail {
-                message: mail.message.clone(),
-                to: mail.to.clone(),
-                from_name: mail.from_name.clone(),
-                subject: mail.subject.clone(),
-                text: mail.text.clone(),
-                html: mail.html.clone(),
-                from: None,
-                pictures: Vec::new(),
-            };
-            self.mails.lock().unwrap().push(copy);
+            self.mails.lock().unwrap().push(mail.clone());
             self.says.clone()
         }
     }

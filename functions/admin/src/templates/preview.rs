@@ -165,9 +165,10 @@ impl Preview {
 
     /// The subject and the plain text, and the text message.
     pub(super) fn plain(&self) -> Option<String> {
-        let email = self.email.as_ref().map(|email| {
-            format!("From: {}\nSubject: {}\n\n{}", email.from_name, email.subject, email.text)
-        });
+        let email = self
+            .email
+            .as_ref()
+            .map(|email| format!("From: {}\nSubject: {}\n\n{}", email.from_name, email.subject, email.text));
         let sms = self.sms.as_ref().map(|sms| format!("SMS:\n{}\n", sms.text));
         let parts: Vec<_> = email.into_iter().chain(sms).collect();
         (!parts.is_empty()).then(|| parts.join("\n---\n\n"))

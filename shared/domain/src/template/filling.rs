@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::html::{self, Place};
+use super::html::{self, Place, Places};
 use super::wildcards::{Found, Piece, Wildcard, position, scan};
 use super::{FaultKind, Image, Look, Part, TemplateFault, TemplateKind, Values};
 
@@ -43,13 +43,16 @@ impl Source {
             let (line, column) = position(written, byte);
             faults.push(TemplateFault { part, line, column, what });
         };
+        let places = (part == Part::Html).then(|| Places::of(written));
         for found in scan(written) {
             let (what, range) = match found {
                 Found::Literal(_) => continue,
                 Found::Unknown(text, range) => (unknown(kind, text), range),
                 Found::Unclosed(range) => (FaultKind::Unclosed, range),
                 Found::Wildcard(wildcard, range) => {
-                    match misplaced(kind, part, has_html, written, (wildcard, &range)) {
+                    match misplaced(kind, part, has_html, wildcard)
+                        .or_else(|| misplaced_in_html(places.as_ref()?, written, wildcard, &range))
+                    {
                         Some(what) => (what, range),
                         None => continue,
                     }
@@ -177,14 +180,8 @@ fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     faults
 }
 
-/// Why a wildcard must not stand where it does.
-fn misplaced(
-    kind: TemplateKind,
-    part: Part,
-    has_html: bool,
-    written: &str,
-    (wildcard, range): (Wildcard, &Range<usize>),
-) -> Option<FaultKind> {
+/// Why a wildcard must not stand in a part at all.
+fn misplaced(kind: TemplateKind, part: Part, has_html: bool, wildcard: Wildcard) -> Option<FaultKind> {
     let looks = Wildcard::LOOK.contains(&wildcard);
     if part == Part::From {
         return Some(FaultKind::WildcardInName);
@@ -192,35 +189,35 @@ fn misplaced(
     if !looks && !kind.offers().contains(&wildcard) {
         return Some(FaultKind::NotOffered { wildcard, kind });
     }
-    if part == Part::Html {
-        return misplaced_in_html(written, wildcard, range);
-    }
-    if looks || wildcard.is_picture() {
+    if part != Part::Html && (looks || wildcard.is_picture()) {
         let fault = if has_html { FaultKind::OutsideHtml } else { FaultKind::NeedsHtml };
         return Some(fault(wildcard));
     }
     (part == Part::Subject && wildcard.is_secret()).then_some(FaultKind::SecretInSubject(wildcard))
 }
 
-/// Only in text, an alternative text or a title can a value do no harm, and only the link can be a link.
-fn misplaced_in_html(written: &str, wildcard: Wildcard, range: &Range<usize>) -> Option<FaultKind> {
+/// Only in text, an alternative text or a title can a value do no harm, and only the link, alone, can be a link.
+fn misplaced_in_html(
+    places: &Places,
+    written: &str,
+    wildcard: Wildcard,
+    range: &Range<usize>,
+) -> Option<FaultKind> {
     if wildcard.is_colour() {
         return None;
     }
     let fault = if wildcard.is_picture() { FaultKind::PictureInTag } else { FaultKind::ValueInTag };
-    match html::place(written, range.start) {
-        Place::Text => None,
-        Place::Value { name, value } if !wildcard.is_picture() => {
-            let whole = written.get(value) == Some(wildcard.as_str());
-            let good = match name.as_str() {
-                "alt" | "title" => true,
-                "href" => wildcard == Wildcard::Link && whole,
-                _ => false,
-            };
-            (!good).then(|| fault(wildcard))
+    let good = match places.at(range.start) {
+        Place::Text => true,
+        Place::Words => !wildcard.is_picture(),
+        Place::Address => {
+            let before = written.get(..range.start).unwrap_or_default();
+            let after = written.get(range.end..).unwrap_or_default();
+            wildcard == Wildcard::Link && before.ends_with(['"', '\'']) && after.starts_with(['"', '\''])
         }
-        _ => Some(fault(wildcard)),
-    }
+        Place::Tag | Place::AttributeValue | Place::Comment | Place::Style | Place::Raw => false,
+    };
+    (!good).then(|| fault(wildcard))
 }
 
 fn holds(pieces: &[Piece], wildcard: Wildcard) -> bool {

@@ -29,7 +29,11 @@ pub(super) enum Place {
     Text,
     /// A tag, except for its values in quotation marks.
     Tag,
-    /// A value in quotation marks.
+    /// The address of a link, in quotation marks.
+    Address,
+    /// Words for readers who do not see or understand the rest, in quotation marks.
+    Words,
+    /// Another value in quotation marks.
     AttributeValue,
     /// A comment, conditional or not, or a declaration.
     Comment,
@@ -59,10 +63,14 @@ impl Places {
                         let Some(value) = attribute.value.as_ref().filter(|value| value.quoted) else {
                             continue;
                         };
-                        let style = attribute.name == "style";
                         let end = value.start + value.text.len();
                         places.push((start..value.start, Place::Tag));
-                        let place = if style { Place::Style } else { Place::AttributeValue };
+                        let place = match attribute.name.as_str() {
+                            "style" => Place::Style,
+                            "href" => Place::Address,
+                            "alt" | "title" => Place::Words,
+                            _ => Place::AttributeValue,
+                        };
                         places.push((value.start..end, place));
                         start = end;
                     }

@@ -204,7 +204,7 @@ fn the_picture_is_for_html_only() {
 
 #[test]
 fn values_stand_in_html_where_they_can_do_no_harm() {
-    let fault = |html: &str| faults("s", "[[LINK]]", Some(html)).remove(0).3;
+    let fault = |html: &str| faults("s", "[[LINK]]", Some(html)).pop().unwrap().3;
     let name = Wildcard::DisplayName;
     for html in [
         "<p><a href=\"[[DISPLAYNAME]]\">x</a>[[LINK]]</p>",

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::template::builtin;
 
 /// The faults of a text, each with what stands at its place.
 fn found(html: &str) -> Vec<(HtmlFault, &str)> {
@@ -27,8 +28,11 @@ fn dropped(what: &str) -> HtmlFault {
 
 #[test]
 fn the_built_in_messages_have_no_fault() {
-    assert_eq!(faults(include_str!("../push_token/en.html")), []);
-    assert_eq!(faults(include_str!("../push_token/de.html")), []);
+    for kind in crate::template::TemplateKind::ALL {
+        for language in builtin::LANGUAGES {
+            assert_eq!(faults(&builtin::raw(*kind, language).unwrap().html), [], "{kind:?} {language}");
+        }
+    }
 }
 
 #[test]
@@ -234,7 +238,7 @@ fn conditional_comments_may_hold_what_only_outlook_knows() {
 #[test]
 fn places_are_told_apart() {
     let html = "<!doctype html><title>T</title><style>S</style><!--[if mso]><b>C<![endif]-->\
-                x<a href=\"V\" class=U style='S'>x</a B>x";
+                x<a href=\"H\" title='W' id=\"V\" class=U style='S'>x</a B>x";
     let places = Places::of(html);
     for (byte, character) in html.char_indices() {
         let expected = match character {
@@ -242,6 +246,8 @@ fn places_are_told_apart() {
             'T' => Place::Raw,
             'S' => Place::Style,
             'C' => Place::Comment,
+            'H' => Place::Address,
+            'W' => Place::Words,
             'V' => Place::AttributeValue,
             'U' | 'B' => Place::Tag,
             _ => continue,
