@@ -63,8 +63,13 @@ fn own(caller: &Caller) -> Owner {
 /// Amazon SES as the platform lends it to all.
 async fn lent(ports: &MemoryPorts, id: &str, from: &str) {
     let settings = json!({ "from": { "address": from } });
-    gateway(ports, Owner::Platform, id, json!({ "kind": "ses", "tenants": { "all": true }, "settings": settings }))
-        .await;
+    gateway(
+        ports,
+        Owner::Platform,
+        id,
+        json!({ "kind": "ses", "tenants": { "all": true }, "settings": settings }),
+    )
+    .await;
 }
 
 async fn keep(
