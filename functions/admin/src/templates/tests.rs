@@ -168,7 +168,7 @@ async fn versions_are_shown_and_brought_back() {
     let page = body(&call(&ports, "GET", &format!("{path}/versions?limit=2"), None, None).await);
     let numbers: Vec<_> = page["versions"].as_array().unwrap().iter().map(|v| v["version"].clone()).collect();
     assert_eq!(numbers, [3, 2]);
-    let rest = format!("{path}/versions?limit=2&after={}", page["next"].as_str().unwrap());
+    let rest = format!("{path}/versions?limit=2&cursor={}", page["next"].as_str().unwrap());
     let rest = body(&call(&ports, "GET", &rest, None, None).await);
     assert_eq!(rest["versions"][0]["version"], 1, "{rest}");
     for missing in ["/versions/9", "/versions/x", "/versions/-1"] {
