@@ -44,7 +44,7 @@ fn mail(subject: &str) -> Value {
 async fn mailed_with(tenant: &Tenant, serial: &str, subject: &str) -> otpost_local::Mail {
     for count in 1.. {
         tenant.pushed(serial).await;
-        let before = tenant.mails("jane", count).await;
+        let before = tenant.mails("jane", count + 1).await;
         let last = before.last().expect("a mail").clone();
         if last.subject == subject {
             return last;
@@ -116,7 +116,7 @@ async fn a_wrong_template_is_told_whole() {
             "/email/text 2 1",
             "/email/html 1 4",
             "/email/html 2 6",
-            "/email/html 2 37",
+            "/email/html 2 38",
             "/sms/text 1 1",
         ],
         "{}",

@@ -48,7 +48,10 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);
     let keys = KeyRing::new(PlatformSecret::new(&sdk, config.text(PLATFORM_KEY_SECRET)));
-    let handle =
-        async |request| Ok::<_, lambda_http::Error>(otpost_admin::handle(&ports, &keys, request).await);
+    let handle = async |request| {
+        // Boxed: the largest of its calls is large.
+        let answer = Box::pin(otpost_admin::handle(&ports, &keys, request)).await;
+        Ok::<_, lambda_http::Error>(answer)
+    };
     serve(service_fn(handle)).await
 }
