@@ -1,7 +1,7 @@
 //! Templates: the texts of messages, and how mails look.
 
 mod preview;
-mod view;
+pub(crate) mod view;
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use lambda_http::Body;

@@ -130,7 +130,7 @@ pub enum Failure {
     #[error("others have saved templates since, and the texts of all would be too large together")]
     TooLarge,
     /// Its policy is not there: it failed, or was deleted.
-    #[error("there is no policy {0}, for which it is")]
+    #[error("there is no policy {0}, which it is for")]
     NoSuchPolicy(PolicyId),
     /// What it relies on is not there.
     #[error("it does not fit what else there is")]

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "TemplateDocument", deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what the domain reads")]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// The e-mail form.
     email: Option<EmailWritten>,
     /// The SMS form.
@@ -401,7 +401,7 @@ impl From<&Message> for TestView {
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "BrandDocument", deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what the domain reads")]
-pub(super) struct BrandWritten {
+pub(crate) struct BrandWritten {
     /// The colour of bands and buttons, such as `#1a56c4`, which it is unless given.
     #[schemars(pattern(r"^#[0-9a-fA-F]{6}$"))]
     colour: Option<String>,

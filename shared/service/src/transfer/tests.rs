@@ -411,7 +411,7 @@ async fn what_relies_on_something_that_failed_fails_too() {
     compared.policies[0].seen = Seen::Version(1);
     let done = told(&work::bring_in(&ports, &caller, &keeper(), compared).await.unwrap());
     assert!(done[5].ends_with("failed: it does not fit what else there is"), "{done:?}");
-    assert!(done[6].ends_with("failed: there is no policy staff, for which it is"), "{done:?}");
+    assert!(done[6].ends_with("failed: there is no policy staff, which it is for"), "{done:?}");
     assert!(done[4].ends_with("created"), "{done:?}");
 }
 
