@@ -1,5 +1,6 @@
 //! Tenants, API keys, policies, gateways, directories, jobs, and the log of messages, over HTTP.
 
+mod configuration;
 mod directories;
 mod gateways;
 mod jobs;
@@ -28,7 +29,7 @@ const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admi
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 41] = [
+pub static ROUTES: [Route; 43] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -241,6 +242,20 @@ pub static ROUTES: [Route; 41] = [
     },
     Route {
         method: "GET",
+        path: "/v1/configuration",
+        operation: "exportConfiguration",
+        summary: "Writes the tenant's policies, gateways, templates and look as one document, without secrets.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/configuration",
+        operation: "importConfiguration",
+        summary: "Brings such a document into the tenant, or tells what that would do; deletes nothing.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
         path: "/v1/users/{user}/explain",
         operation: "explainUser",
         summary: "Shows what holds for a user, and which policy says so.",
@@ -355,6 +370,8 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "testTemplate" => templates::test(ports, &call).await,
         "getBrand" => templates::get_brand(ports, &call).await,
         "putBrand" => templates::put_brand(ports, &call).await,
+        "exportConfiguration" => configuration::export(ports, &call).await,
+        "importConfiguration" => configuration::import(ports, &call).await,
         "explainUser" => policies::explain(ports, &call).await,
         "listJobs" => jobs::list(ports, &call).await,
         "getJob" => jobs::get(ports, &call).await,
@@ -378,6 +395,7 @@ pub fn describe(document: &mut Document) {
     policies::describe(document);
     gateways::describe(document);
     templates::describe(document);
+    configuration::describe(document);
     jobs::describe(document);
     mass_changes::describe(document);
     directories::describe(document);
@@ -434,6 +452,12 @@ mod tests {
             ("test-template.json", StatusCode::ACCEPTED),
             ("get-brand.json", StatusCode::OK),
             ("put-brand.json", StatusCode::CREATED),
+            ("export-configuration.json", StatusCode::OK),
+            ("import-configuration.json", StatusCode::OK),
+            ("import-configuration-dry.json", StatusCode::OK),
+            ("import-configuration-json.json", StatusCode::OK),
+            ("import-wrong-configuration.json", StatusCode::BAD_REQUEST),
+            ("import-not-yaml.json", StatusCode::BAD_REQUEST),
             ("explain-user.json", StatusCode::OK),
             ("list-jobs.json", StatusCode::OK),
             ("get-job.json", StatusCode::OK),

@@ -1,6 +1,6 @@
 //! Policies, and what they come to for a user.
 
-mod document;
+pub(crate) mod document;
 
 use otpost_domain::gateway::Reach;
 use otpost_domain::ids::{PolicyId, UserId};

@@ -3,7 +3,7 @@
 mod preview;
 #[cfg(test)]
 mod tests;
-mod view;
+pub(crate) mod view;
 
 use lambda_http::Body;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};

@@ -82,6 +82,13 @@ impl Faults {
         self.push(Fault { pointer: at.pointer(), told: told.into(), position: Some(position) });
     }
 
+    /// Adds all that is wrong with a part of the document that was read by itself.
+    pub fn add_part(&mut self, at: &Place, part: Self) {
+        for fault in part.0 {
+            self.push(Fault { pointer: format!("{}{}", at.0, fault.pointer), ..fault });
+        }
+    }
+
     fn push(&mut self, fault: Fault) {
         if self.0.len() < MOST_FAULTS {
             self.0.push(fault);
@@ -134,7 +141,7 @@ impl Place {
     #[must_use]
     pub fn member(&self, name: &str) -> Self {
         // An unknown member's name comes from outside and may be as long as the document.
-        let name: String = name.chars().take(64).collect();
+        let name: String = name.chars().take(128).collect();
         Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
     }
 
@@ -144,7 +151,9 @@ impl Place {
         Self(format!("{}/{index}", self.0))
     }
 
-    fn pointer(&self) -> String {
+    /// As a JSON Pointer (RFC 6901).
+    #[must_use]
+    pub fn pointer(&self) -> String {
         self.0.clone()
     }
 }
@@ -384,6 +393,17 @@ mod tests {
             ]
         );
         assert!(!format!("{value:?}").contains("secret"));
+    }
+
+    #[test]
+    fn faults_of_a_part_are_told_where_the_part_stands() {
+        let mut part = Faults::default();
+        part.add(&Place::root(), "must be an object");
+        part.add_in_text(&Place::root().member("a"), (2, 3), "is wrong");
+        let mut faults = Faults::default();
+        faults.add_part(&Place::root().member("of/it"), part);
+        let told: Vec<_> = faults.all().iter().map(|f| (f.pointer.as_str(), f.position)).collect();
+        assert_eq!(told, [("/of~1it", None), ("/of~1it/a", Some((2, 3)))]);
     }
 
     #[test]

@@ -203,6 +203,18 @@ impl Call {
         })
     }
 
+    /// The body as text, on a route that takes long ones. It may be declared as anything, see [`Self::has_media_type`].
+    ///
+    /// # Errors
+    /// When it is too long, or not in UTF-8.
+    pub fn text_up_to(&self, most: usize) -> Result<&str, Problem> {
+        std::str::from_utf8(self.body_up_to(most)?).map_err(|fault| {
+            let detail =
+                format!("The body must be in UTF-8; it is not from byte {} on.", fault.valid_up_to());
+            Problem::new(ProblemType::InvalidRequest, detail)
+        })
+    }
+
     /// The body as a form's fields; the first of each name counts.
     ///
     /// # Errors
@@ -300,7 +312,9 @@ impl Call {
         Ok(body)
     }
 
-    fn has_media_type(&self, wanted: &str) -> bool {
+    /// Whether the body is declared as being of a media type, parameters aside.
+    #[must_use]
+    pub fn has_media_type(&self, wanted: &str) -> bool {
         let given =
             self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))

@@ -22,6 +22,7 @@ use otpost_service::ports::{Fault, PortError};
 use otpost_service::provision::{LookUpError, ProvisionError};
 use otpost_service::push::PushError;
 use otpost_service::templates::{TemplateError, TestError};
+use otpost_service::transfer::ImportError;
 use otpost_service::users::UserError;
 use otpost_service::verify::{ResyncError, VerifyError};
 use schemars::JsonSchema;
@@ -361,8 +362,18 @@ impl From<TestError> for Problem {
     }
 }
 
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Invalid(faults) => faults.into(),
+            ImportError::Port(error) => error.into(),
+        }
+    }
+}
+
 /// What an error says, as a sentence.
-fn sentence(told: &str) -> String {
+#[must_use]
+pub fn sentence(told: &str) -> String {
     let mut characters = told.chars();
     let first = characters.next().map(char::to_uppercase).into_iter().flatten();
     first.chain(characters).chain(['.']).collect()

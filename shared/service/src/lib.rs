@@ -38,6 +38,7 @@ pub mod seen;
 pub mod send;
 pub mod templates;
 pub mod texts;
+pub mod transfer;
 pub mod users;
 #[cfg(test)]
 mod verification_model;

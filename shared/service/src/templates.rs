@@ -12,6 +12,8 @@ use otpost_domain::template::{
     TemplateHead, TemplateKind, TemplateName, TemplateVersion, builtin, measure, review_senders,
     sender_faults,
 };
+use otpost_domain::tenant::Tenant;
+use otpost_domain::time::Timestamp;
 
 use crate::caller::Caller;
 use crate::ports::{
@@ -84,7 +86,73 @@ pub enum Found {
     BuiltIn(TemplateName, &'static TemplateDocument),
 }
 
-/// What documents are checked against.
+/// What the documents of all of a tenant's templates are checked against.
+pub(crate) struct Surroundings {
+    tenant: Tenant,
+    url: String,
+    now: Timestamp,
+    policies: Vec<Policy>,
+    reach: Reach,
+}
+
+impl Surroundings {
+    /// As they are stored.
+    async fn stored(ports: &impl Ports, caller: &Caller) -> PortResult<Self> {
+        let policies = ports.store().all_policies(&caller.tenant).await?;
+        let reach = ports.configuration().gateways(&caller.tenant).await?;
+        Self::with(ports, caller, policies, reach).await
+    }
+
+    /// As they would be with these policies and gateways.
+    pub(crate) async fn with(
+        ports: &impl Ports,
+        caller: &Caller,
+        policies: Vec<Policy>,
+        reach: Reach,
+    ) -> PortResult<Self> {
+        let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
+        Ok(Self { tenant, url: ports.public_url()?.to_owned(), now: ports.clock().now(), policies, reach })
+    }
+
+    fn sample(&self, name: &TemplateName) -> Sample {
+        let Self { tenant, url, now, .. } = self;
+        Sample::new(name.kind, name.locale.as_str(), tenant.name.as_str(), url, *now)
+    }
+
+    fn setting(&self, name: &TemplateName) -> Result<Setting, TemplateError> {
+        let chosen = match &name.policy {
+            None => stamped(&self.policies, &[]),
+            Some(id) => {
+                let policy = self.policies.iter().find(|policy| policy.id == *id);
+                vec![policy.ok_or_else(|| TemplateError::NoSuchPolicy(id.clone()))?]
+            }
+        };
+        let (sample, reach) = (self.sample(name), self.reach.clone());
+        Ok(Setting { sample, reach, in_use: in_use(name.kind, &chosen) })
+    }
+
+    /// Reads a document, with all that is wrong with it.
+    ///
+    /// # Errors
+    /// That, or that its policy is not there.
+    pub(crate) fn read(
+        &self,
+        name: &TemplateName,
+        value: &Value,
+    ) -> Result<(TemplateDocument, Review), TemplateError> {
+        Ok(self.setting(name)?.read(name, value)?)
+    }
+
+    /// Reads a document, with all that is wrong with it whatever gateways there are.
+    ///
+    /// # Errors
+    /// That.
+    pub(crate) fn read_texts(&self, name: &TemplateName, value: &Value) -> Result<TemplateDocument, Faults> {
+        TemplateDocument::read(name.kind, value, &self.sample(name).values())
+    }
+}
+
+/// What documents of one template are checked against.
 struct Setting {
     sample: Sample,
     reach: Reach,
@@ -93,22 +161,6 @@ struct Setting {
 }
 
 impl Setting {
-    async fn of(ports: &impl Ports, caller: &Caller, name: &TemplateName) -> Result<Self, TemplateError> {
-        let policies = ports.store().all_policies(&caller.tenant).await?;
-        let chosen = match &name.policy {
-            None => stamped(&policies, &[]),
-            Some(id) => {
-                let policy = policies.iter().find(|policy| policy.id == *id);
-                vec![policy.ok_or_else(|| TemplateError::NoSuchPolicy(id.clone()))?]
-            }
-        };
-        Ok(Self {
-            sample: sample(ports, caller, name).await?,
-            reach: ports.configuration().gateways(&caller.tenant).await?,
-            in_use: in_use(name.kind, &chosen),
-        })
-    }
-
     /// Reads a document, with all that is wrong with it for the gateways too.
     fn read(&self, name: &TemplateName, value: &Value) -> Result<(TemplateDocument, Review), Faults> {
         let document = TemplateDocument::read(name.kind, value, &self.sample.values())?;
@@ -167,7 +219,7 @@ pub async fn check_template(
     name: &TemplateName,
     document: &Value,
 ) -> Result<(TemplateDocument, Review), TemplateError> {
-    Ok(Setting::of(ports, caller, name).await?.read(name, document)?)
+    Surroundings::stored(ports, caller).await?.read(name, document)
 }
 
 /// Makes a template when nothing is said of one, or adds a version to the one that was seen. The next message that is

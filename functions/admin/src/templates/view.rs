@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 /// The texts of a template: an e-mail form, an SMS form, or both. See docs/templates.md.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "TemplateDocument", deny_unknown_fields)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// The e-mail form.
     email: Option<EmailWritten>,
     /// The SMS form.
@@ -396,7 +396,7 @@ impl From<&Message> for TestView {
 /// How mails look.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "BrandDocument", deny_unknown_fields)]
-pub(super) struct BrandWritten {
+pub(crate) struct BrandWritten {
     /// The colour of bands and buttons, such as `#1a56c4`, which it is unless given.
     #[schemars(pattern(r"^#[0-9a-fA-F]{6}$"))]
     colour: Option<String>,
