@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{plain, shared};
 
+mod mails;
 mod sms;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -23,6 +24,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         shared("conformance::a_request_that_pythons_library_signed", a_request_that_pythons_library_signed),
         shared("conformance::pythons_parser_and_zxing_read_the_mail", pythons_parser_and_zxing_read_the_mail),
+        plain(
+            "conformance::the_built_in_mails_suit_gmail_outlook_and_apple_mail",
+            mails::the_built_in_mails_suit_gmail_outlook_and_apple_mail,
+        ),
         plain(
             "conformance::twilios_calculator_counts_the_same_parts",
             sms::twilios_calculator_counts_the_same_parts,

@@ -1,6 +1,8 @@
 //! Templates: the texts of messages, and how mails look.
 
 mod preview;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use lambda_http::Body;
@@ -206,7 +208,7 @@ pub(crate) fn describe(document: &mut Document) {
     tested
         .answers::<TestView>(202, "The message is on record and will be delivered.")
         .fails(&[ProblemType::NotFound, ProblemType::NotAllowedNow]);
-    document.named(&ROUTES, "getBrand").answers::<BrandView>(200, "The look.");
+    document.named(&ROUTES, "getBrand").answers::<BrandView>(200, "The look.").fails(&[]);
     let brand = document.named(&ROUTES, "putBrand").takes::<BrandWritten>().conditional();
     brand
         .answers::<BrandView>(201, "The look, set for the first time.")

@@ -2,15 +2,13 @@
 //! down what the provider said.
 
 use otpost_domain::contact::{DisplayName, EmailAddress};
-use otpost_domain::ids::GatewayId;
 use otpost_domain::message::{Gateway, Message, MessageStatus, Outcome};
 use otpost_domain::secret::SecretText;
-use otpost_domain::template::{EmailForm, may_send_from};
 
 use crate::content::Content;
 use crate::ports::{
     Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError,
-    PortResult, Ports, RecordKind, Sealer as _, Write,
+    Ports, RecordKind, Sealer as _, Write,
 };
 use crate::texts::{self, InlinePng, RenderedEmail, Texts};
 
@@ -141,30 +139,12 @@ async fn render(ports: &impl Ports, message: &Message) -> Result<OutgoingEmail, 
         message: MessageRef::from(message),
         to: SecretText::new(content.to.clone()),
         from_name: name.to_owned(),
-        from: sender(ports, message, &content, form).await?,
+        from: content.from.as_deref().and_then(|address| EmailAddress::try_from(address).ok()),
         subject: filled.subject,
         text: filled.text,
         html: filled.html,
         pictures,
     })
-}
-
-/// From which address a mail goes, where that is not the deployment's own: the template's if the gateway may send from
-/// it, else the gateway's.
-async fn sender(
-    ports: &impl Ports,
-    message: &Message,
-    content: &Content,
-    form: &EmailForm,
-) -> PortResult<Option<EmailAddress>> {
-    let Some(via) = content.via.as_deref().and_then(|id| GatewayId::try_from(id).ok()) else {
-        return Ok(None);
-    };
-    let reach = ports.configuration().gateways(&message.tenant).await?;
-    let gone = || PortError::new(Fault::Corrupt, "the gateway that was chosen is not there any more");
-    let gateway = reach.find(&via).ok_or_else(gone)?;
-    let wanted = form.from().address.as_ref().filter(|address| may_send_from(gateway, address));
-    Ok(wanted.or_else(|| gateway.sender_address()).cloned())
 }
 
 #[cfg(test)]

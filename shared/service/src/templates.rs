@@ -79,7 +79,7 @@ pub struct Review {
 #[derive(Debug)]
 pub enum Found {
     /// The tenant's own, in its latest version.
-    Own(TemplateVersion),
+    Own(Box<TemplateVersion>),
     /// A built-in one.
     BuiltIn(TemplateName, &'static TemplateDocument),
 }
@@ -255,7 +255,7 @@ pub async fn template(
 ) -> Result<Found, TemplateError> {
     let head = ports.store().template_head(&caller.tenant, name).await?;
     if let Some(head) = head.filter(|head| !head.is_removed()) {
-        return Ok(Found::Own(version(ports, caller, name, head.version).await?));
+        return Ok(Found::Own(Box::new(version(ports, caller, name, head.version).await?)));
     }
     let built_in = name.policy.is_none().then(|| builtin::locale(name.locale.as_str())).flatten();
     let locale = built_in.ok_or(TemplateError::NoSuchTemplate)?;

@@ -160,6 +160,7 @@ impl Preview {
             Scheme::Dark => ("min-width: 0", "dark"),
         };
         let html = html.replace(DARK_QUERY, query).replace(&DARK_QUERY.replace(": ", ":"), query);
+        let html = html.replace("content=\"light dark\"", &format!("content=\"{scheme}\""));
         Some(html.replace("color-scheme: light dark", &format!("color-scheme: {scheme}")))
     }
 

@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 /// The texts of a template: an e-mail form, an SMS form, or both. See docs/templates.md.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "TemplateDocument", deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the domain reads")]
 pub(super) struct Written {
     /// The e-mail form.
     email: Option<EmailWritten>,
@@ -25,7 +24,6 @@ pub(super) struct Written {
 /// The e-mail form of a template.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "TemplateEmail", deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the domain reads")]
 struct EmailWritten {
     /// From whom, where that is not the gateway's own sender.
     from: Option<FromWritten>,
@@ -45,7 +43,6 @@ struct EmailWritten {
 /// From whom mails come.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "TemplateFrom", deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the domain reads")]
 struct FromWritten {
     /// The name; the tenant's unless given.
     name: Option<String>,
@@ -56,7 +53,6 @@ struct FromWritten {
 /// The SMS form of a template.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "TemplateSms", deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the domain reads")]
 struct SmsWritten {
     /// The text, at most 1,000 characters and, with usual values, 4 parts.
     #[schemars(length(min = 1, max = 1_000))]
@@ -400,7 +396,6 @@ impl From<&Message> for TestView {
 /// How mails look.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "BrandDocument", deny_unknown_fields)]
-#[expect(dead_code, reason = "describes what the domain reads")]
 pub(super) struct BrandWritten {
     /// The colour of bands and buttons, such as `#1a56c4`, which it is unless given.
     #[schemars(pattern(r"^#[0-9a-fA-F]{6}$"))]

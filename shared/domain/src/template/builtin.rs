@@ -126,7 +126,7 @@ mod tests {
 
     fn all() -> impl Iterator<Item = (TemplateKind, &'static str, Raw)> {
         let pairs = TemplateKind::ALL.iter().flat_map(|kind| LANGUAGES.map(|lang| (*kind, lang)));
-        pairs.map(|(kind, lang)| (kind, lang, raw(kind, lang).expect(kind.as_str())))
+        pairs.map(|(kind, lang)| (kind, lang, raw(kind, lang).expect("a text")))
     }
 
     /// Puts in the longest values that the texts are made for.

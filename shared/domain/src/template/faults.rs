@@ -128,7 +128,7 @@ pub enum FaultKind {
     #[error("this part has more than {0} characters")]
     TooLong(usize),
     /// An SMS of too many parts.
-    #[error("with usual values this text takes {parts} parts, more than {most}{why}", why = why(.forced_by))]
+    #[error("with usual values this text takes {parts} parts, more than {most}{why}", why = why(*.forced_by))]
     TooManyParts {
         /// Parts that it takes.
         parts: usize,
@@ -159,7 +159,7 @@ const fn without(wildcard: Wildcard) -> &'static str {
     }
 }
 
-fn why(forced_by: &Option<char>) -> String {
+fn why(forced_by: Option<char>) -> String {
     forced_by.map_or_else(String::new, |character| {
         format!(
             "; because of the character {character} (U+{:04X}) a part has 67 characters, not 153",

@@ -61,7 +61,9 @@ impl Source {
             add(range.start, what);
         }
         if part == Part::Html {
-            html::faults(written).into_iter().for_each(|(byte, fault)| add(byte, fault.into()));
+            for (byte, fault) in html::faults(written) {
+                add(byte, fault.into());
+            }
         }
         let source = Self::checked_before(part, written);
         if !written.trim().is_empty() {
@@ -228,10 +230,9 @@ fn pieces(found: Vec<Found<'_>>) -> Vec<Piece> {
     found
         .into_iter()
         .map(|found| match found {
-            Found::Literal(text) => Piece::Literal(text.to_owned()),
             Found::Wildcard(wildcard, _) => Piece::Wildcard(wildcard),
-            // Faults, unless the text was checked by other rules.
-            Found::Unknown(text, _) => Piece::Literal(text.to_owned()),
+            // What is unknown is a fault, unless the text was checked by other rules.
+            Found::Literal(text) | Found::Unknown(text, _) => Piece::Literal(text.to_owned()),
             Found::Unclosed(_) => Piece::Literal("[[".to_owned()),
         })
         .collect()

@@ -53,8 +53,8 @@ pub(super) async fn templates_keep_their_versions(ports: &impl TestPorts) {
     for saved in [&one, &two, &three] {
         let read = store.template_version(tenant, &name, saved.version).await.expect("read");
         assert_eq!(read.as_ref(), Some(saved));
-        let held = ports.configuration().template(tenant, &name, saved.version).await.expect("read");
-        assert_eq!(held.as_deref(), Some(saved));
+        let cached = ports.configuration().template(tenant, &name, saved.version).await.expect("read");
+        assert_eq!(cached.as_deref(), Some(saved));
     }
     let page = store.template_versions(tenant, &name, &first(2)).await.expect("a page");
     assert_eq!(page.items, [three, two]);

@@ -6,7 +6,7 @@ use otpost_domain::audit::{Action, AuditEntry};
 use otpost_domain::contact::{EmailAddress, PhoneNumber};
 use otpost_domain::ids::{GatewayId, MessageId};
 use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, SealedContent};
-use otpost_domain::template::{Chosen, Sample, TemplateDocument, TemplateName};
+use otpost_domain::template::{Chosen, Sample, TemplateDocument, TemplateName, may_send_from};
 
 use super::{Found, TemplateError, sample, template};
 use crate::caller::Caller;
@@ -82,9 +82,9 @@ pub async fn send_test(
     if !has_form(found.document(), channel) {
         return Err(TestError::NoForm(channel));
     }
-    reachable(ports, caller, order, channel).await?;
+    let from = sender(ports, caller, order, found.document()).await?;
     let sample = sample(ports, caller, &order.name).await?;
-    let message = made(ports, caller, order, &found.chosen(), &sample).await?;
+    let message = made(ports, caller, order, (&found.chosen(), from.as_ref()), &sample).await?;
     let audit = AuditEntry {
         template: Some(order.name.clone()),
         message: Some(message.id.clone()),
@@ -126,29 +126,34 @@ fn has_form(document: Option<&TemplateDocument>, channel: Channel) -> bool {
     })
 }
 
-/// Whether something can be sent on `channel` by the gateway that the order names, or by the deployment itself.
-async fn reachable(
+/// From which address the gateway that the order names sends, if it can: the template's where it may, else its own. None
+/// for the deployment itself, which has one address.
+async fn sender(
     ports: &impl Ports,
     caller: &Caller,
     order: &TestOrder,
-    channel: Channel,
-) -> Result<(), TestError> {
+    document: Option<&TemplateDocument>,
+) -> Result<Option<EmailAddress>, TestError> {
+    let channel = order.to.channel();
     let Some(id) = &order.gateway else {
         let none = || TestError::Gateway(format!("No gateway is configured for {}.", channel.as_str()));
-        return if Gateway::routes(channel).is_empty() { Err(none()) } else { Ok(()) };
+        return if Gateway::routes(channel).is_empty() { Err(none()) } else { Ok(None) };
     };
     let reach = ports.configuration().gateways(&caller.tenant).await?;
-    match reach.troubles(id, channel).into_iter().next() {
-        Some(trouble) => Err(TestError::Gateway(trouble)),
-        None => Ok(()),
+    if let Some(trouble) = reach.troubles(id, channel).into_iter().next() {
+        return Err(TestError::Gateway(trouble));
     }
+    let gateway = reach.find(id);
+    let wanted = document.and_then(|document| document.email.as_ref()?.from().address.as_ref());
+    let wanted = wanted.filter(|address| gateway.is_some_and(|gateway| may_send_from(gateway, address)));
+    Ok(wanted.or_else(|| gateway?.sender_address()).cloned())
 }
 
 async fn made(
     ports: &impl Ports,
     caller: &Caller,
     order: &TestOrder,
-    chosen: &Chosen,
+    (chosen, from): (&Chosen, Option<&EmailAddress>),
     sample: &Sample,
 ) -> Result<Message, PortError> {
     let now = ports.clock().now();
@@ -160,7 +165,7 @@ async fn made(
     let values = sample.values();
     let mut content = Content::with_texts(chosen);
     content.to = to;
-    content.via = order.gateway.as_ref().map(GatewayId::to_string);
+    content.from = from.map(|address| address.expose().to_owned());
     for (into, from) in [
         (&mut content.link, values.link),
         (&mut content.code, values.code),

@@ -1,5 +1,6 @@
 //! Templates as operators keep them, and the messages that come of them.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use otpost_domain::audit::Actor;
@@ -63,8 +64,13 @@ fn own(caller: &Caller) -> Owner {
 /// Amazon SES as the platform lends it to all.
 async fn lent(ports: &MemoryPorts, id: &str, from: &str) {
     let settings = json!({ "from": { "address": from } });
-    gateway(ports, Owner::Platform, id, json!({ "kind": "ses", "tenants": { "all": true }, "settings": settings }))
-        .await;
+    gateway(
+        ports,
+        Owner::Platform,
+        id,
+        json!({ "kind": "ses", "tenants": { "all": true }, "settings": settings }),
+    )
+    .await;
 }
 
 async fn keep(
@@ -76,7 +82,10 @@ async fn keep(
     keep_template(ports, caller, &named(name), document, Seen::Unsaid).await
 }
 
-fn faults(kept: Result<Kept, TemplateError>) -> Vec<(String, Option<(usize, usize)>, String)> {
+/// Pointer, line and column, and what is told.
+type Told = (String, Option<(usize, usize)>, String);
+
+fn faults(kept: Result<Kept, TemplateError>) -> Vec<Told> {
     let Err(TemplateError::Invalid(faults)) = kept else { panic!("{kept:?}") };
     let told =
         |fault: &otpost_domain::document::Fault| (fault.pointer.clone(), fault.position, fault.told.clone());
@@ -317,7 +326,7 @@ async fn the_readers_language_comes_first_then_the_policies_then_the_tenants() {
     keep(&ports, &caller, "push_token.pt", &mail("pt")).await.unwrap();
     keep(&ports, &caller, "push_token.pt.staff", &mail("pt of staff")).await.unwrap();
     assert_eq!(subject().await, "pt of staff");
-    let left = Change { groups: Some(Default::default()), ..Change::default() };
+    let left = Change { groups: Some(BTreeSet::default()), ..Change::default() };
     change_user(&ports, &caller, &user, left, None).await.unwrap();
     assert_eq!(subject().await, "pt");
 }
