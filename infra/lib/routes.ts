@@ -51,6 +51,8 @@ export const ROUTES: readonly Route[] = [
   route(POST, "/v1/templates/{template}/rollback", "admin", RARE),
   route(POST, "/v1/templates/{template}/preview", "admin", RARE),
   route(POST, "/v1/templates/{template}/test", "admin", RARE),
+  route(GET, "/v1/configuration", "admin", RARE),
+  route(POST, "/v1/configuration", "admin", RARE),
   route(GET, "/v1/brand", "admin", RARE),
   route(PUT, "/v1/brand", "admin", RARE),
   route(GET, "/v1/users/{user}/explain", "admin", MANAGE),

@@ -48,10 +48,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);
     let keys = KeyRing::new(PlatformSecret::new(&sdk, config.text(PLATFORM_KEY_SECRET)));
-    let handle = async |request| {
-        // Boxed: the largest of its calls is large.
-        let answer = Box::pin(otpost_admin::handle(&ports, &keys, request)).await;
-        Ok::<_, lambda_http::Error>(answer)
-    };
+    let handle =
+        async |request| Ok::<_, lambda_http::Error>(otpost_admin::handle(&ports, &keys, request).await);
     serve(service_fn(handle)).await
 }

@@ -97,15 +97,16 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
     let (name, order) = (named(call)?, call.json_up_to::<PreviewOrder>(MOST_OF_TEMPLATE)?);
     let (form, scheme) = (order.form()?, order.scheme()?);
     let caller = call.caller()?;
-    let draft = match &order.document {
-        Some(draft) => draft.clone(),
-        None => match templates::template(ports, &caller, &name).await {
-            Ok(found) => found.document().map(view::written).unwrap_or_default(),
-            Err(error) => return Err(error.into()),
-        },
+    let (document, review) = match &order.document {
+        Some(draft) => {
+            let draft = value_of(&Value::Object(draft.clone()));
+            templates::check_template(ports, &caller, &name, &draft).await.map_err(|error| match error {
+                TemplateError::Invalid(faults) => TemplateError::Invalid(faults.beneath("document")),
+                other => other,
+            })?
+        }
+        None => templates::look_over(ports, &caller, &name).await?,
     };
-    let (document, review) =
-        templates::check_template(ports, &caller, &name, &value_of(&Value::Object(draft))).await?;
     let sample = order.person(templates::sample(ports, &caller, &name).await?);
     let look = ports.configuration().look(&caller.tenant).await?;
     let preview = Preview::of(&document, &review, &sample, &look)?;

@@ -1,5 +1,6 @@
 //! Documents that operators write: read member by member, with all that is wrong told at once, each fault at its place
-//! (JSON Pointer, RFC 6901). Faults never repeat the value that is wrong: it may be a secret.
+//! (JSON Pointer, RFC 6901). Faults never repeat the value that is wrong: it may be a secret. Those of
+//! templates do, because texts that everybody is to get are none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
@@ -93,6 +94,14 @@ impl Faults {
         if self.0.len() < MOST_FAULTS {
             self.0.push(fault);
         }
+    }
+
+    /// The same for a document that stands in another one under this name.
+    #[must_use]
+    pub fn beneath(self, name: &str) -> Self {
+        let mut faults = Self::default();
+        faults.add_part(&Place::root().member(name), self);
+        faults
     }
 
     /// The faults, in the order of the document's description.

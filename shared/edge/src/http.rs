@@ -68,7 +68,8 @@ where
             Access::Roles(roles) => Some(keys.authorize(ports, request.headers(), roles).await?),
         };
         let request_id = request_id.clone();
-        handler(Call { route, request, request_id, parameters, authenticated }).await
+        // Boxed: the largest use case decides how large it is.
+        Box::pin(handler(Call { route, request, request_id, parameters, authenticated })).await
     };
     let (response, problem) = match answer.await {
         Ok(response) => (response, None),

@@ -94,8 +94,8 @@ problem_types! {
     PreconditionRequired = "precondition-required", 428, "Say which version you have read";
     /// The body is too long.
     TooLarge = "too-large", 413, "The request is too large";
-    /// The body is not JSON.
-    UnsupportedMediaType = "unsupported-media-type", 415, "The body must be JSON";
+    /// The body is not JSON, or what else the route takes.
+    UnsupportedMediaType = "unsupported-media-type", 415, "The body is not of a media type that is taken here";
     /// The Idempotency-Key belongs to another request.
     IdempotencyKeyReused = "idempotency-key-reused", 422, "The Idempotency-Key was used for another request";
     /// The code was not accepted.
@@ -343,7 +343,7 @@ impl From<TemplateError> for Problem {
             TemplateError::Invalid(faults) => faults.into(),
             TemplateError::Unseen => unseen("template"),
             TemplateError::Changed => changed("template"),
-            error @ (TemplateError::TooMany | TemplateError::TooLarge) => {
+            error @ (TemplateError::TooMany | TemplateError::TooManyNames | TemplateError::TooLarge) => {
                 Self::new(ProblemType::NotAllowedNow, sentence(&error.to_string()))
             }
             TemplateError::Port(error) => error.into(),

@@ -163,7 +163,7 @@ async fn outgoing(
     let Link { url, authorization, made_at, expires_at } = link;
     let Recipient { tenant, user, holds } = *to;
     let purpose = TemplateKind::PushToken;
-    let texts = chosen(ports, &tenant.id, purpose, channel, holds).await?;
+    let texts = chosen(ports, &tenant.id, purpose, channel, holds.reader(authorization.is_some())).await?;
     let (to, recipient) = match channel {
         Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
         Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),

@@ -179,9 +179,9 @@ impl Holds {
         self
     }
 
-    /// For whom a template is looked for.
-    pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader { languages: &self.languages, policies: &self.policies }
+    /// For whom a template is looked for, whose message carries an authorization code or does not.
+    pub(crate) fn reader(&self, with_code: bool) -> Reader<'_> {
+        Reader { languages: &self.languages, policies: &self.policies, with_code }
     }
 }
 

@@ -8,9 +8,9 @@ use otpost_domain::gateway::Reach;
 use otpost_domain::ids::{GatewayId, PolicyId};
 use otpost_domain::policy::{Policy, Settings, stamped};
 use otpost_domain::template::{
-    Brand, BrandDocument, MOST_OF_TEXTS, MOST_TEMPLATES, Sample, SenderReview, SmsSize, TemplateDocument,
-    TemplateHead, TemplateKind, TemplateName, TemplateVersion, builtin, measure, review_senders,
-    sender_faults,
+    Brand, BrandDocument, MOST_NAMES, MOST_OF_TEXTS, MOST_TEMPLATES, Sample, SenderReview, SmsSize,
+    TemplateDocument, TemplateHead, TemplateKind, TemplateName, TemplateVersion, builtin, measure,
+    review_senders, sender_faults,
 };
 use otpost_domain::tenant::Tenant;
 use otpost_domain::time::Timestamp;
@@ -47,8 +47,13 @@ pub enum TemplateError {
     #[error("the template has changed since it was read")]
     Changed,
     /// The tenant has [`MOST_TEMPLATES`].
-    #[error("the tenant has {MOST_TEMPLATES} templates already, removed ones with a history included")]
+    #[error("the tenant has {MOST_TEMPLATES} templates already")]
     TooMany,
+    /// The tenant's templates have had [`MOST_NAMES`].
+    #[error(
+        "the tenant's templates have had {MOST_NAMES} names already, whose history is kept; use one of them again"
+    )]
+    TooManyNames,
     /// The texts of all templates would be more than [`MOST_OF_TEXTS`].
     #[error("the texts of all templates would be more than {} MB together", MOST_OF_TEXTS >> 20)]
     TooLarge,
@@ -122,10 +127,10 @@ impl Surroundings {
     fn setting(&self, name: &TemplateName) -> Result<Setting, TemplateError> {
         let chosen = match &name.policy {
             None => stamped(&self.policies, &[]),
-            Some(id) => {
-                let policy = self.policies.iter().find(|policy| policy.id == *id);
-                vec![policy.ok_or_else(|| TemplateError::NoSuchPolicy(id.clone()))?]
+            Some(id) if self.policies.iter().any(|policy| policy.id == *id) => {
+                stamped(&self.policies, std::slice::from_ref(id))
             }
+            Some(id) => return Err(TemplateError::NoSuchPolicy(id.clone())),
         };
         let (sample, reach) = (self.sample(name), self.reach.clone());
         Ok(Setting { sample, reach, in_use: in_use(name.kind, &chosen) })
@@ -220,6 +225,24 @@ pub async fn check_template(
     document: &Value,
 ) -> Result<(TemplateDocument, Review), TemplateError> {
     Surroundings::stored(ports, caller).await?.read(name, document)
+}
+
+/// A template as it is, with what is worth knowing of it; it is not checked anew.
+///
+/// # Errors
+/// When there is none, or a port fails.
+pub async fn look_over(
+    ports: &impl Ports,
+    caller: &Caller,
+    name: &TemplateName,
+) -> Result<(TemplateDocument, Review), TemplateError> {
+    let found = template(ports, caller, name).await?;
+    let document = found.document().cloned().ok_or(TemplateError::NoSuchTemplate)?;
+    let surroundings = Surroundings::stored(ports, caller).await?;
+    let setting =
+        Setting { sample: surroundings.sample(name), reach: surroundings.reach, in_use: Vec::new() };
+    let review = setting.review(name.kind, &document);
+    Ok((document, review))
 }
 
 /// Makes a template when nothing is said of one, or adds a version to the one that was seen. The next message that is
@@ -425,8 +448,12 @@ async fn room(
     document: &TemplateDocument,
 ) -> Result<(), TemplateError> {
     let heads = ports.store().all_template_heads(&caller.tenant).await?;
-    if head.is_none() && heads.len() >= MOST_TEMPLATES {
+    let live = heads.iter().filter(|head| !head.is_removed()).count();
+    if head.is_none_or(TemplateHead::is_removed) && live >= MOST_TEMPLATES {
         return Err(TemplateError::TooMany);
+    }
+    if head.is_none() && heads.len() >= MOST_NAMES {
+        return Err(TemplateError::TooManyNames);
     }
     let others = heads.iter().filter(|other| Some(&other.name) != head.map(|head| &head.name));
     let bytes = others.map(|head| head.bytes).sum::<u64>() + document.bytes();

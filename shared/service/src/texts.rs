@@ -7,12 +7,11 @@ use otpost_domain::ids::TenantId;
 use otpost_domain::message::Channel;
 use otpost_domain::qr;
 use otpost_domain::template::{
-    BrandDocument, Chosen, EmailForm, FilledEmail, Image, Look, TemplateDocument, TemplateKind, TemplateName,
-    TemplateVersion, Values, Wildcard, builtin, choose,
+    BrandDocument, Chosen, EmailForm, FilledEmail, Image, Look, Reader, TemplateDocument, TemplateKind,
+    TemplateName, TemplateVersion, Values, Wildcard, builtin, choose,
 };
 
 use crate::content::Content;
-use crate::policies::Holds;
 use crate::ports::{Configuration as _, Fault, PortError, PortResult, Ports};
 
 /// The content id of the QR picture in a mail.
@@ -78,16 +77,16 @@ pub fn render(form: &EmailForm, values: &Values<'_>, brand: &BrandDocument) -> P
     Ok(RenderedEmail { filled, pictures })
 }
 
-/// Whose texts a message of `kind` gets that goes to somebody of whom this holds.
+/// Whose texts a message of `kind` gets.
 pub(crate) async fn chosen(
     ports: &impl Ports,
     tenant: &TenantId,
     kind: TemplateKind,
     channel: Channel,
-    holds: &Holds,
+    reader: Reader<'_>,
 ) -> PortResult<Chosen> {
     let heads = ports.configuration().templates(tenant).await?;
-    Ok(choose(&heads, kind, channel, holds.reader()))
+    Ok(choose(&heads, kind, channel, reader))
 }
 
 /// The texts that a message was given when it was made.

@@ -80,7 +80,7 @@ async fn what_is_taken_out_can_be_brought_back() {
     let before = ports.rows();
     let (status, report) = post(&ports, "", "application/yaml; charset=utf-8", yaml).await;
     assert_eq!((status, &report["complete"], &report["dry_run"]), (200, &json!(true), &json!(false)));
-    let counts = json!({ "created": 0, "changed": 0, "unchanged": 3, "kept": 0, "failed": 0 });
+    let counts = json!({ "created": 0, "changed": 0, "unchanged": 4, "kept": 0, "failed": 0 });
     assert_eq!(report["counts"], counts);
     assert_eq!(ports.rows(), before);
 }
@@ -95,7 +95,7 @@ async fn an_import_is_told_thing_by_thing() {
     let expected = json!({
         "dry_run": true,
         "complete": true,
-        "counts": { "created": 2, "changed": 2, "unchanged": 0, "kept": 1, "failed": 0 },
+        "counts": { "created": 2, "changed": 2, "unchanged": 0, "kept": 2, "failed": 0 },
         "items": [
             {
                 "pointer": "/gateways/mail", "outcome": "changed", "credentials": "voided", "needs_credentials": true,
@@ -111,6 +111,7 @@ async fn an_import_is_told_thing_by_thing() {
             { "pointer": "/brand", "outcome": "created" },
             { "pointer": "/templates/push_token.de.staff", "outcome": "created" },
             { "pointer": "/gateways/texts", "outcome": "kept" },
+            { "pointer": "/templates/mobile_code.en", "outcome": "kept" },
         ],
     });
     assert_eq!(report, expected);
@@ -122,7 +123,7 @@ async fn an_import_is_told_thing_by_thing() {
     );
     let changed = yaml.replace("hier ist", "hier kommt\n        und ist");
     let (_, report) = post(&ports, "dry_run=true", YAML, &changed).await;
-    let change = &report["items"][4]["changes"][0];
+    let change = &report["items"][5]["changes"][0];
     assert_eq!(change["pointer"], "/templates/push_token.de.staff/email/text");
     assert_eq!(change["lines"], json!({ "removed": 1, "added": 2, "first": 3 }));
 }

@@ -144,7 +144,7 @@ async fn a_draft_is_previewed_and_not_kept() {
     assert_eq!(body(&shown)["sms"]["text"], "C'est fait: Acme");
     let wrong = json!({ "document": { "sms": { "text": "[[CODE]]" } } });
     let refused = call(&ports, "POST", &preview, Some(wrong), None).await;
-    assert_eq!(body(&refused)["errors"][0]["pointer"], "/sms/text");
+    assert_eq!(body(&refused)["errors"][0]["pointer"], "/document/sms/text");
     assert_eq!(call(&ports, "GET", path, None, None).await.status(), StatusCode::NOT_FOUND);
     let none = call(&ports, "POST", &preview, Some(json!({})), None).await;
     assert_eq!(none.status(), StatusCode::NOT_FOUND, "there is nothing to be shown");

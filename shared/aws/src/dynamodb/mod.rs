@@ -9,6 +9,9 @@
 //! | core | `T#<t>` | `META` | a tenant and its wrapped data key |
 //! | core | `T#<t>` | `KEY#<id>` | an API key |
 //! | core | `T#<t>` | `POL#<id>` | a policy |
+//! | core | `T#<t>` | `TPL#<name>` | the head of a template: what it takes to choose one |
+//! | core | `T#<t>#TPL#<name>` | `V#<version>` | a version of a template, with its texts |
+//! | core | `T#<t>` | `BRAND` | what the tenant's mails look like |
 //! | core | `T#<t>` or `PLATFORM` | `GW` | how often the owner's gateways were changed |
 //! | core | `T#<t>` or `PLATFORM` | `GW#<id>` | a gateway, and where its credentials lie |
 //! | core | `T#<t>` or `PLATFORM` | `SEC#<gateway>/<random>` | a secret of a gateway that is there, or may be |

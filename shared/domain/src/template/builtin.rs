@@ -22,15 +22,18 @@ pub fn locale(tag: &str) -> Option<&'static str> {
     LANGUAGES.into_iter().find(|locale| locale.eq_ignore_ascii_case(tag))
 }
 
-/// The built-in template of a kind, with both forms, in a language; in English where it is not there in that one.
+/// The built-in template of a kind, with both forms, in a language or what is left of its tag without region and script;
+/// else in English.
 #[must_use]
 #[expect(clippy::indexing_slicing, reason = "both places were found in lists of these lengths")]
 pub fn template(kind: TemplateKind, tag: &str) -> &'static TemplateDocument {
     // One cell for each, so that a sender composes only what it sends.
     static ALL: [[OnceLock<TemplateDocument>; LANGUAGES.len()]; TemplateKind::ALL.len()] =
         [const { [const { OnceLock::new() }; LANGUAGES.len()] }; TemplateKind::ALL.len()];
-    let language =
-        LANGUAGES.iter().position(|language| language.eq_ignore_ascii_case(tag)).unwrap_or_default();
+    let mut ranges =
+        core::iter::successors(Some(tag), |range| range.rsplit_once('-').map(|(wider, _)| wider));
+    let known = |range: &str| LANGUAGES.iter().position(|language| language.eq_ignore_ascii_case(range));
+    let language = ranges.find_map(known).unwrap_or_default();
     let place = TemplateKind::ALL.iter().position(|other| *other == kind).unwrap_or_default();
     ALL[place][language].get_or_init(|| checked(kind, LANGUAGES[language]))
 }
@@ -186,6 +189,7 @@ mod tests {
         assert_eq!(raw(TemplateKind::PushToken, "fr"), None);
         assert_eq!((locale("DE"), locale("fr")), (Some("de"), None));
         assert_eq!(template(TemplateKind::Enrolled, "fr"), template(TemplateKind::Enrolled, "en"));
+        assert_eq!(template(TemplateKind::Enrolled, "de-AT-1996"), template(TemplateKind::Enrolled, "de"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which template makes a message's texts.
 
-use super::{TemplateHead, TemplateKind, TemplateName, builtin};
+use super::{Shape, TemplateHead, TemplateKind, TemplateName, builtin};
 use crate::contact::Locale;
 use crate::ids::PolicyId;
 use crate::message::Channel;
@@ -46,6 +46,9 @@ pub struct Reader<'a> {
     pub languages: &'a [Locale],
     /// The policies that cover them, the one that counts first.
     pub policies: &'a [PolicyId],
+    /// Whether the message carries an authorization code: texts that do not show it are passed over, because nobody
+    /// could use the link.
+    pub with_code: bool,
 }
 
 /// The texts for a message of `kind` on `channel`.
@@ -63,6 +66,7 @@ pub fn choose(heads: &[TemplateHead], kind: TemplateKind, channel: Channel, read
                     head.name.kind == kind
                         && head.name.policy.as_ref() == policy
                         && head.serves(channel)
+                        && (!reader.with_code || head.shape(channel) == Shape::WithCode)
                         && head.name.locale.as_str().eq_ignore_ascii_case(&range)
                 })
             });
@@ -85,13 +89,23 @@ mod tests {
     fn head(name: &str, email: bool, sms: bool) -> TemplateHead {
         let name = TemplateName::try_from(name).unwrap();
         let (created_at, updated_at) = (Timestamp::default(), Timestamp::default());
+        let shape = |there: bool| match (there, name.policy.is_some()) {
+            (false, _) => Shape::Missing,
+            (true, false) => Shape::WithoutCode,
+            (true, true) => Shape::WithCode,
+        };
+        let (email, sms) = (shape(email), shape(sms));
         TemplateHead { name, version: 3, email, sms, bytes: 9, created_at, updated_at }
     }
 
     fn chosen(heads: &[TemplateHead], languages: &[&str], policies: &[&str]) -> String {
+        chosen_for(heads, languages, policies, false)
+    }
+
+    fn chosen_for(heads: &[TemplateHead], languages: &[&str], policies: &[&str], with_code: bool) -> String {
         let languages: Vec<_> = languages.iter().map(|text| Locale::try_from(*text).unwrap()).collect();
         let policies: Vec<_> = policies.iter().map(|text| PolicyId::try_from(*text).unwrap()).collect();
-        let reader = Reader { languages: &languages, policies: &policies };
+        let reader = Reader { languages: &languages, policies: &policies, with_code };
         match choose(heads, TemplateKind::PushToken, Channel::Email, reader) {
             Chosen::Own { name, version } => format!("{name} {version}"),
             Chosen::BuiltIn { locale } => locale.to_owned(),
@@ -128,6 +142,13 @@ mod tests {
         assert_eq!(chosen(&heads, &[], &[]), "push_token.en 3");
         assert_eq!(chosen(&heads, &["ja"], &[]), "push_token.en 3");
         assert_eq!(chosen(&heads, &["de"], &[]), "de");
+    }
+
+    #[test]
+    fn a_code_is_shown_where_there_is_one() {
+        let heads = [head("push_token.en", true, true), head("push_token.en.staff", true, true)];
+        assert_eq!(chosen_for(&heads, &["en"], &[], true), "en", "the tenant's does not show it");
+        assert_eq!(chosen_for(&heads, &["en"], &["staff"], true), "push_token.en.staff 3");
     }
 
     #[test]

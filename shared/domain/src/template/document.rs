@@ -94,9 +94,9 @@ fn email(value: &Value, at: &Place, faults: &mut Faults) -> Option<EmailTexts> {
     let html: Option<String> = members.optional("html", faults);
     let qr_alt = members.with("qr_alt", faults, |value, at, faults| {
         let text = String::read(value, at, faults)?;
-        let plain = plain(&text, 128);
+        let plain = plain(&text, 128).filter(|plain| !plain.contains("[["));
         if plain.is_none() {
-            faults.add(at, "must be 1 to 128 characters without control characters");
+            faults.add(at, "must be 1 to 128 characters without control characters and wildcards");
         }
         plain
     });

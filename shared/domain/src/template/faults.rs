@@ -68,23 +68,27 @@ impl fmt::Display for Part {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultKind {
     /// Double brackets around something that is no wildcard.
-    #[error("{written} is no wildcard; write one of {offered}", offered = offered(*.kind))]
+    #[error("{written} is no wildcard; write one of {offered}", offered = offered(*.kind, *.part))]
     Unknown {
         /// What stands there, shortened.
         written: String,
         /// The template's kind.
         kind: TemplateKind,
+        /// Where it stands.
+        part: Part,
     },
     /// Double brackets that are not closed on the same line.
     #[error("[[ has no ]] on the same line")]
     Unclosed,
     /// A wildcard that has no value in templates of this kind.
-    #[error("{wildcard} has no value in a template of the kind {kind}; it offers {offered}", wildcard = .wildcard.as_str(), kind = .kind.as_str(), offered = offered(*.kind))]
+    #[error("{wildcard} has no value in a template of the kind {kind}; it offers {offered}", wildcard = .wildcard.as_str(), kind = .kind.as_str(), offered = offered(*.kind, *.part))]
     NotOffered {
         /// The wildcard.
         wildcard: Wildcard,
         /// The template's kind.
         kind: TemplateKind,
+        /// Where it stands.
+        part: Part,
     },
     /// A picture or colour outside HTML, in a form that has an HTML part.
     #[error("{} may stand in the HTML part only, because only HTML can show it", .0.as_str())]
@@ -96,7 +100,7 @@ pub enum FaultKind {
     #[error("{} becomes an <img> tag of its own, so it cannot stand inside another tag, a style or a comment", .0.as_str())]
     PictureInTag(Wildcard),
     /// A value where it could change what the HTML does.
-    #[error("{} cannot stand here: in a tag a value may be in a quoted alt or title only, and [[LINK]] alone in a quoted href", .0.as_str())]
+    #[error("{} cannot stand here: outside of text a value may be in a quoted alt or title only, and [[LINK]] alone in a quoted href", .0.as_str())]
     ValueInTag(Wildcard),
     /// A wildcard that must not be shown in lists of mails and notifications.
     #[error("{text} is secret, so it cannot stand in a subject, which lists of mails and providers' events show", text = .0.as_str())]
@@ -115,6 +119,12 @@ pub enum FaultKind {
         "the line or paragraph of [[AUTHZCODE]] is left out when no code is required, so {} must stand elsewhere too", .0.as_str()
     )]
     LeavesWithCode(Wildcard),
+    /// HTML that is none any more without the authorization code.
+    #[error(
+        "the line or paragraph of [[AUTHZCODE]] is left out when no code is required, and what is left would not be \
+         allowed: give it a paragraph of its own"
+    )]
+    BreaksWithoutCode,
     /// Nothing but blanks.
     #[error("this part must not be empty")]
     Empty,
@@ -142,13 +152,15 @@ pub enum FaultKind {
     Html(#[from] HtmlFault),
 }
 
-fn offered(kind: TemplateKind) -> String {
-    kind.offers()
-        .iter()
-        .chain(Wildcard::LOOK)
-        .map(|wildcard| wildcard.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+/// What may stand in a part.
+fn offered(kind: TemplateKind, part: Part) -> String {
+    let fits = |wildcard: &&Wildcard| match part {
+        Part::Html => true,
+        Part::Subject => !wildcard.is_secret() && !Wildcard::LOOK.contains(wildcard),
+        Part::From | Part::Text | Part::Sms => !wildcard.is_picture() && !Wildcard::LOOK.contains(wildcard),
+    };
+    let all = kind.offers().iter().chain(Wildcard::LOOK).filter(fits);
+    all.map(|wildcard| wildcard.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 const fn without(wildcard: Wildcard) -> &'static str {

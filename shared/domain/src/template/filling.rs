@@ -47,7 +47,7 @@ impl Source {
         for found in scan(written) {
             let (what, range) = match found {
                 Found::Literal(_) => continue,
-                Found::Unknown(text, range) => (unknown(kind, text), range),
+                Found::Unknown(text, range) => (unknown(kind, part, text), range),
                 Found::Unclosed(range) => (FaultKind::Unclosed, range),
                 Found::Wildcard(wildcard, range) => {
                     match misplaced(kind, part, has_html, wildcard)
@@ -63,6 +63,11 @@ impl Source {
         if part == Part::Html {
             for (byte, fault) in html::faults(written) {
                 add(byte, fault.into());
+            }
+            if let Some(byte) =
+                written.find(Wildcard::AuthzCode.as_str()).filter(|_| breaks_without_code(written))
+            {
+                add(byte, FaultKind::BreaksWithoutCode);
             }
         }
         let source = Self::checked_before(part, written);
@@ -147,12 +152,12 @@ impl Source {
     }
 }
 
-fn unknown(kind: TemplateKind, text: &str) -> FaultKind {
+fn unknown(kind: TemplateKind, part: Part, text: &str) -> FaultKind {
     let mut written: String = text.chars().take(MOST_REPEATED).collect();
     if written.len() < text.len() {
         written.push('…');
     }
-    FaultKind::Unknown { written, kind }
+    FaultKind::Unknown { written, kind, part }
 }
 
 /// The faults of a part as a whole.
@@ -189,13 +194,27 @@ fn misplaced(kind: TemplateKind, part: Part, has_html: bool, wildcard: Wildcard)
         return Some(FaultKind::WildcardInName);
     }
     if !looks && !kind.offers().contains(&wildcard) {
-        return Some(FaultKind::NotOffered { wildcard, kind });
+        return Some(FaultKind::NotOffered { wildcard, kind, part });
     }
     if part != Part::Html && (looks || wildcard.is_picture()) {
         let fault = if has_html { FaultKind::OutsideHtml } else { FaultKind::NeedsHtml };
         return Some(fault(wildcard));
     }
     (part == Part::Subject && wildcard.is_secret()).then_some(FaultKind::SecretInSubject(wildcard))
+}
+
+/// Whether HTML that is fine becomes something else once the stretches around the authorization code are left out, such
+/// as a tag of what was a comment.
+fn breaks_without_code(written: &str) -> bool {
+    let misplaced = |html: &str| {
+        let places = Places::of(html);
+        scan(html).into_iter().any(|found| match found {
+            Found::Wildcard(wildcard, range) => misplaced_in_html(&places, html, wildcard, &range).is_some(),
+            _ => false,
+        })
+    };
+    let fine = |html: &str| html::faults(html).is_empty() && !misplaced(html);
+    fine(written) && !fine(&without_code(Part::Html, written))
 }
 
 /// Only in text, an alternative text or a title can a value do no harm, and only the link, alone, can be a link.

@@ -37,7 +37,9 @@ pub use purpose::CodePurpose;
 pub use sample::Sample;
 pub use senders::{SenderReview, may_send_from, review_senders, sender_faults};
 pub use sms::{Encoding, Forced, SmsSize, measure};
-pub use stored::{MOST_OF_TEXTS, MOST_TEMPLATES, MOST_VERSIONS, TemplateHead, TemplateVersion};
+pub use stored::{
+    MOST_NAMES, MOST_OF_TEXTS, MOST_TEMPLATES, MOST_VERSIONS, Shape, TemplateHead, TemplateVersion,
+};
 pub use wildcards::Wildcard;
 
 /// Line and column of a character's first place in a text.

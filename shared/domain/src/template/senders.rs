@@ -7,9 +7,6 @@ use crate::ids::GatewayId;
 use crate::message::Channel;
 use crate::secret::SecretText;
 
-/// Characters that GOV.UK Notify takes in one text message.
-const MOST_OF_NOTIFY: usize = 918;
-
 /// What one gateway can do with a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderReview {
@@ -51,20 +48,12 @@ fn review(kind: TemplateKind, form: &SmsForm, sample: &Sample, gateway: &Gateway
                 ),
             )
         }
-        Settings::GovukNotify(_) => {
-            let length = filled.expose().chars().count();
-            let long = length > MOST_OF_NOTIFY;
-            let told = || {
-                format!(
-                    "GOV.UK Notify takes {MOST_OF_NOTIFY} characters, and with usual values this text has {length}"
-                )
-            };
-            (all, long.then(told), None)
-        }
         Settings::EmailToSms(texts) => {
             (all, as_a_mail(texts, &filled), Some("It goes as a mail in plain text."))
         }
-        Settings::Twilio(_) | Settings::Ses(_) | Settings::Smtp(_) => (all, None, None),
+        Settings::GovukNotify(_) | Settings::Twilio(_) | Settings::Ses(_) | Settings::Smtp(_) => {
+            (all, None, None)
+        }
     };
     SenderReview { gateway: gateway.id.clone(), offers, trouble, note }
 }

@@ -1,15 +1,38 @@
 //! Templates as they are kept: a short head by which one is chosen, and every version of its texts.
 
-use super::{TemplateDocument, TemplateName};
+use super::{EmailForm, SmsForm, TemplateDocument, TemplateName};
 use crate::message::Channel;
 use crate::time::Timestamp;
 
-/// Templates that a tenant may have, removed ones with a history included.
+/// Templates that a tenant may have.
 pub const MOST_TEMPLATES: usize = 400;
+/// Names that templates of a tenant may ever have had: removed ones keep their history.
+pub const MOST_NAMES: usize = 2_000;
 /// Bytes that the texts of all of a tenant's templates may have together, the latest versions counted.
 pub const MOST_OF_TEXTS: u64 = 3 * 1024 * 1024;
 /// Versions of one template that are kept: the latest.
 pub const MOST_VERSIONS: u64 = 50;
+
+/// What is known of a form of a template without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// There is none.
+    Missing,
+    /// There is one, and it has no place for an authorization code.
+    WithoutCode,
+    /// There is one with a place for an authorization code.
+    WithCode,
+}
+
+impl Shape {
+    fn of<T>(form: Option<&T>, shows_code: impl Fn(&T) -> bool) -> Self {
+        match form.map(shows_code) {
+            None => Self::Missing,
+            Some(false) => Self::WithoutCode,
+            Some(true) => Self::WithCode,
+        }
+    }
+}
 
 /// What is known of a template without reading its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +41,10 @@ pub struct TemplateHead {
     pub name: TemplateName,
     /// Its latest version, from 1.
     pub version: u64,
-    /// Whether it has an e-mail form.
-    pub email: bool,
-    /// Whether it has an SMS form.
-    pub sms: bool,
+    /// Its e-mail form.
+    pub email: Shape,
+    /// Its SMS form.
+    pub sms: Shape,
     /// Bytes of its texts.
     pub bytes: u64,
     /// When its first version was saved.
@@ -33,17 +56,23 @@ pub struct TemplateHead {
 impl TemplateHead {
     /// Whether nothing is left of it but its history.
     #[must_use]
-    pub const fn is_removed(&self) -> bool {
-        !self.email && !self.sms
+    pub fn is_removed(&self) -> bool {
+        self.email == Shape::Missing && self.sms == Shape::Missing
     }
 
-    /// Whether it has a form for `channel`.
+    /// Its form for `channel`.
     #[must_use]
-    pub const fn serves(&self, channel: Channel) -> bool {
+    pub const fn shape(&self, channel: Channel) -> Shape {
         match channel {
             Channel::Email => self.email,
             Channel::Sms => self.sms,
         }
+    }
+
+    /// Whether it has a form for `channel`.
+    #[must_use]
+    pub fn serves(&self, channel: Channel) -> bool {
+        self.shape(channel) != Shape::Missing
     }
 }
 
@@ -71,11 +100,13 @@ impl TemplateVersion {
     #[must_use]
     pub fn head(&self) -> TemplateHead {
         let document = self.document.as_ref();
+        let email = document.and_then(|document| document.email.as_ref());
+        let sms = document.and_then(|document| document.sms.as_ref());
         TemplateHead {
             name: self.name.clone(),
             version: self.version,
-            email: document.is_some_and(|document| document.email.is_some()),
-            sms: document.is_some_and(|document| document.sms.is_some()),
+            email: Shape::of(email, EmailForm::shows_authz_code),
+            sms: Shape::of(sms, SmsForm::shows_authz_code),
             bytes: document.map_or(0, TemplateDocument::bytes),
             created_at: self.created_at,
             updated_at: self.saved_at,

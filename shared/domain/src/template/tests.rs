@@ -64,7 +64,11 @@ fn faults(subject: &str, text: &str, html: Option<&str>) -> Vec<(Part, usize, us
 }
 
 fn unknown(written: &str) -> FaultKind {
-    FaultKind::Unknown { written: written.to_owned(), kind: TemplateKind::PushToken }
+    unknown_in(Part::Text, written)
+}
+
+fn unknown_in(part: Part, written: &str) -> FaultKind {
+    FaultKind::Unknown { written: written.to_owned(), kind: TemplateKind::PushToken, part }
 }
 
 /// The shapes of texts that the manuals of the modelled products show, in other words.
@@ -108,13 +112,13 @@ fn all_faults_are_told_at_once_with_their_places() {
             Some("<p title=\"[[QRCODE]]\">[[QRCODE]] [[X]]</p>")
         ),
         [
-            (Part::Subject, 1, 4, unknown("[[NAME]]")),
+            (Part::Subject, 1, 4, unknown_in(Part::Subject, "[[NAME]]")),
             (Part::Subject, 1, 13, FaultKind::SecretInSubject(Wildcard::Link)),
             (Part::Text, 1, 1, FaultKind::Missing(Wildcard::Link)),
             (Part::Text, 2, 5, FaultKind::Unclosed),
             (Part::Text, 3, 2, unknown("[[Link]]")),
             (Part::Html, 1, 11, FaultKind::PictureInTag(Wildcard::QrCode)),
-            (Part::Html, 1, 34, unknown("[[X]]")),
+            (Part::Html, 1, 34, unknown_in(Part::Html, "[[X]]")),
         ]
     );
 }
@@ -124,8 +128,8 @@ fn faults_read_as_sentences() {
     let fault = email(TemplateKind::PushToken, "Hi", "[[LINK]] [[FOO]]", None).unwrap_err().remove(0);
     assert_eq!(
         fault.to_string(),
-        "text, line 1, column 10: [[FOO]] is no wildcard; write one of [[LINK]], [[QRCODE]], [[AUTHZCODE]], \
-         [[EXPIRES]], [[USERNAME]], [[DISPLAYNAME]], [[TENANT]], [[LOGO]], [[COLOUR]], [[ONCOLOUR]]"
+        "text, line 1, column 10: [[FOO]] is no wildcard; write one of [[LINK]], [[AUTHZCODE]], [[EXPIRES]], \
+         [[USERNAME]], [[DISPLAYNAME]], [[TENANT]]"
     );
     let long = format!("[[LINK]] [[{}]]", "A".repeat(500));
     let fault = email(TemplateKind::PushToken, "Hi", &long, None).unwrap_err().remove(0);
@@ -142,11 +146,11 @@ fn each_kind_has_wildcards_of_its_own() {
     let fault = |kind, text| sms(kind, text).unwrap_err().remove(0).what;
     assert_eq!(
         fault(TemplateKind::EmailOtp, "[[CODE]] [[LINK]]"),
-        FaultKind::NotOffered { wildcard: Wildcard::Link, kind: TemplateKind::EmailOtp }
+        FaultKind::NotOffered { wildcard: Wildcard::Link, kind: TemplateKind::EmailOtp, part: Part::Sms }
     );
     assert_eq!(
         fault(TemplateKind::PushToken, "[[LINK]] %code%"),
-        FaultKind::NotOffered { wildcard: Wildcard::Code, kind: TemplateKind::PushToken }
+        FaultKind::NotOffered { wildcard: Wildcard::Code, kind: TemplateKind::PushToken, part: Part::Sms }
     );
     for kind in TemplateKind::ALL {
         let text: String = kind.offers().iter().filter(|w| !w.is_picture()).map(|w| w.as_str()).collect();
@@ -327,6 +331,23 @@ fn the_line_of_the_code_goes_when_none_is_required() {
     let without = form.fill(&Values { authz_code: None, ..values() }, &LOOK);
     assert_eq!(without.text.expose(), "Go to https://otp.example.org/e/abc\r\nBye");
     assert_eq!(without.html.unwrap().expose(), "<p>Go to https://otp.example.org/e/abc</p>\n<p>Bye</p>");
+}
+
+#[test]
+fn html_is_as_good_without_the_code_as_with_it() {
+    for html in [
+        "[[LINK]]\n[[AUTHZCODE]] <!--\n<img src=\"https://example.org/y.png\">\n-->",
+        "[[LINK]]<p title=\"a\n[[AUTHZCODE]]\" class='x\n\" onclick=\"x()\" y='>z",
+        "[[LINK]]\n[[AUTHZCODE]] <!--\n<a href=\"x[[LINK]]\">x</a>\n-->",
+    ] {
+        assert!(email(TemplateKind::PushToken, "s", "[[LINK]]", Some(html)).is_err(), "{html}");
+    }
+    let told = faults(
+        "s",
+        "[[LINK]]",
+        Some("[[LINK]]\n[[AUTHZCODE]] <!--\n<img src=\"https://example.org/y.png\">\n-->"),
+    );
+    assert_eq!(told, [(Part::Html, 2, 1, FaultKind::BreaksWithoutCode)]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use otpost_domain::document::{Faults, Place, Value};
 use otpost_domain::gateway::{Gateway, GatewayDocument, MOST_GATEWAYS, Reach, Settings};
 use otpost_domain::ids::{GatewayId, PolicyId};
 use otpost_domain::policy::{MOST_POLICIES, Policy, PolicyDocument};
-use otpost_domain::template::{BrandDocument, MOST_OF_TEXTS, MOST_TEMPLATES, TemplateDocument, TemplateName};
+use otpost_domain::template::{
+    BrandDocument, MOST_OF_TEXTS, MOST_TEMPLATES, TemplateDocument, TemplateHead, TemplateName,
+};
 use otpost_domain::time::Timestamp;
 
 use super::changes::changes;
@@ -237,12 +239,13 @@ fn templates(
         let document = same.or_else(|| judge.read(&name, &value, &part.place(), faults));
         let Some(document) = document else { continue };
         let was = head.map_or(0, |head| head.bytes);
-        made += usize::from(head.is_none());
+        made += usize::from(head.is_none_or(TemplateHead::is_removed));
         bytes = bytes - was + document.bytes();
         let texts = Texts { value, grow: document.bytes() > was };
         steps.push(compared(part, name, texts, before, &document.write()));
     }
-    at_most(MOST_TEMPLATES, stored.heads.len() + made, TEMPLATES, faults);
+    let live = stored.heads.iter().filter(|head| !head.is_removed()).count();
+    at_most(MOST_TEMPLATES, live + made, TEMPLATES, faults);
     if bytes > MOST_OF_TEXTS {
         let told = format!(
             "must not be so large: the texts of all the tenant's templates would have {bytes} bytes, and at most \

@@ -314,7 +314,7 @@ async fn what_a_document_brings_counts_and_what_it_moves_does_not() {
     run(&ports, &document(), false).await.unwrap();
 
     let mut other_sender = document();
-    other_sender["gateways"]["mail"]["settings"]["from"] = json!({ "address": "new@acme.example" });
+    other_sender["gateways"]["mail"]["settings"]["from"] = json!({ "address": "new@elsewhere.example" });
     other_sender["templates"] = json!({ "push_token.fr": link("[[LINK]]") });
     let told = faults(&ports, &other_sender).await;
     assert!(told[0].starts_with("/templates/push_token.fr/email/from/address"), "{told:?}");

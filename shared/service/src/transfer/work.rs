@@ -119,7 +119,7 @@ fn of_template(error: TemplateError) -> Result<Failure, PortError> {
         | TemplateError::NoSuchVersion => Ok(Failure::Overtaken),
         TemplateError::NoSuchPolicy(policy) => Ok(Failure::NoSuchPolicy(policy)),
         TemplateError::Invalid(faults) => Ok(Failure::Invalid(faults)),
-        TemplateError::TooMany => Ok(Failure::TooMany),
+        TemplateError::TooMany | TemplateError::TooManyNames => Ok(Failure::TooMany),
         TemplateError::TooLarge => Ok(Failure::TooLarge),
         TemplateError::Port(error) => Err(error),
     }

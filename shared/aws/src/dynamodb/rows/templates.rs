@@ -3,7 +3,7 @@
 use otpost_domain::document::Value;
 use otpost_domain::ids::TenantId;
 use otpost_domain::template::{
-    Brand, BrandDocument, TemplateDocument, TemplateHead, TemplateName, TemplateVersion,
+    Brand, BrandDocument, Shape, TemplateDocument, TemplateHead, TemplateName, TemplateVersion,
 };
 use otpost_domain::time::Timestamp;
 use otpost_service::document::{json_of, value_of};
@@ -21,8 +21,12 @@ pub(in crate::dynamodb) struct TemplateHeadRow {
     sk: String,
     template: String,
     ver: u64,
-    email: bool,
-    sms: bool,
+    /// Whether its e-mail form shows the authorization code; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email_code: Option<bool>,
+    /// The same of its SMS form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sms_code: Option<bool>,
     bytes: u64,
     created: u64,
     updated: u64,
@@ -35,8 +39,8 @@ impl TemplateHeadRow {
             sk: keys::template(&head.name),
             template: head.name.to_string(),
             ver: head.version,
-            email: head.email,
-            sms: head.sms,
+            email_code: code(head.email),
+            sms_code: code(head.sms),
             bytes: head.bytes,
             created: head.created_at.millis(),
             updated: head.updated_at.millis(),
@@ -51,12 +55,28 @@ impl TryFrom<TemplateHeadRow> for TemplateHead {
         Ok(Self {
             name: TemplateName::try_from(row.template.as_str()).map_err(bad("template"))?,
             version: row.ver,
-            email: row.email,
-            sms: row.sms,
+            email: shape(row.email_code),
+            sms: shape(row.sms_code),
             bytes: row.bytes,
             created_at: Timestamp::from_millis(row.created),
             updated_at: Timestamp::from_millis(row.updated),
         })
+    }
+}
+
+const fn code(shape: Shape) -> Option<bool> {
+    match shape {
+        Shape::Missing => None,
+        Shape::WithoutCode => Some(false),
+        Shape::WithCode => Some(true),
+    }
+}
+
+const fn shape(code: Option<bool>) -> Shape {
+    match code {
+        None => Shape::Missing,
+        Some(false) => Shape::WithoutCode,
+        Some(true) => Shape::WithCode,
     }
 }
 

@@ -92,7 +92,9 @@ pub enum HtmlFault {
     #[error("Gmail and Outlook read <style> in <head> only; move it there")]
     StyleInBody,
     /// More HTML than Gmail shows.
-    #[error("Gmail hides what comes after 102,400 bytes; shorten the HTML")]
+    #[error(
+        "Gmail hides what comes after 102,400 bytes, and values need some of them; shorten the HTML to 100,000"
+    )]
     TooLarge,
 }
 
