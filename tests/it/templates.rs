@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         shared("templates::two_admins_who_save_at_once", two_admins_who_save_at_once),
         shared("templates::a_test_arrives_in_the_tenants_look", a_test_arrives_in_the_tenants_look),
         shared("templates::who_may_do_what", who_may_do_what),
+        shared("templates::a_configuration_goes_to_another_tenant", a_configuration_goes_to_another_tenant),
     ]
 }
 
@@ -209,6 +210,47 @@ async fn a_test_arrives_in_the_tenants_look() {
     assert!(shown.headers()["content-security-policy"].to_str().expect("text").starts_with("sandbox"));
     let html = shown.text().await.expect("a page");
     assert!(html.contains("#0b6e4f") && html.contains("data:image/png;base64,"), "{html}");
+}
+
+/// Sends a document in YAML, or takes one out; status and body.
+async fn configuration(tenant: &Tenant, query: &str, document: Option<String>) -> (u16, String) {
+    let url = format!("{}/v1/configuration{query}", tenant.world.api_base());
+    let client = reqwest::Client::new();
+    let request = match document {
+        Some(document) => client.post(url).header("content-type", "application/yaml").body(document),
+        None => client.get(url),
+    };
+    let answer = request.bearer_auth(tenant.key("admin")).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("text"))
+}
+
+async fn a_configuration_goes_to_another_tenant() {
+    let (from, to) = (Tenant::new().await, Tenant::new().await);
+    let policy = json!({ "applies_to": { "groups": ["Staff"] }, "settings": { "window_steps": 2 } });
+    expect(&send(&from, Method::PUT, "/v1/policies/staff", None, Some(&policy)).await, 201);
+    expect(
+        &send(&from, Method::PUT, "/v1/templates/push_token.en.staff", None, Some(&mail("Staff"))).await,
+        201,
+    );
+    expect(&send(&from, Method::PUT, "/v1/brand", None, Some(&json!({ "colour": "#0b6e4f" }))).await, 201);
+    let (status, document) = configuration(&from, "", None).await;
+    assert_eq!(status, 200, "{document}");
+    assert!(document.contains("push_token.en.staff") && document.contains("subject: Staff"), "{document}");
+    let (status, report) = configuration(&to, "?dry_run=true", Some(document.clone())).await;
+    assert_eq!(status, 200, "{report}");
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!((&report["dry_run"], &report["counts"]["created"]), (&json!(true), &json!(3)), "{report}");
+    expect_problem(&to.get("/v1/policies/staff").await, 404, "not-found");
+    let (status, done) = configuration(&to, "", Some(document.clone())).await;
+    let done: Value = serde_json::from_str(&done).expect("JSON");
+    assert_eq!((status, &done["complete"]), (200, &json!(true)), "{done}");
+    assert_eq!(configuration(&to, "", None).await, (200, document.clone()), "it comes out as it went in");
+    let (status, told) = configuration(&to, "", Some(document.replace("[[LINK]]", "[[LINC]]"))).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(status, 400, "{told}");
+    let error = &told["errors"][0];
+    assert_eq!(error["pointer"], "/templates/push_token.en.staff/email/text", "{told}");
+    assert!(error["line"].is_u64() && error["column"].is_u64(), "{told}");
 }
 
 async fn who_may_do_what() {

@@ -116,6 +116,15 @@ impl MemoryPorts {
             state.policies.values().map(|policy| format!("policy {} version {}", policy.id, policy.version)),
         );
         lines.extend(state.gateway_lines());
+        lines.extend(state.templates.values().map(|version| {
+            format!(
+                "template {} version {} there {}",
+                version.name,
+                version.version,
+                version.document.is_some()
+            )
+        }));
+        lines.extend(state.brands.values().map(|brand| format!("look version {}", brand.version)));
         lines.extend(state.tokens.values().map(|token| {
             let push = token.device.as_ref().map(|device| device.now.push.as_str());
             format!("token of {} {} {push:?}", token.user, token.state.as_str())
@@ -142,10 +151,8 @@ impl MemoryPorts {
         }));
         lines.extend(state.messages.values().map(|message| {
             let sealed = message.content.is_some();
-            {
-                let user = message.user.as_ref().map_or("an address", UserId::as_str);
-                format!("message to {user} {} content {sealed}", message.status.as_str())
-            }
+            let user = message.user.as_ref().map_or("an address", UserId::as_str);
+            format!("message to {user} {} content {sealed}", message.status.as_str())
         }));
         lines.extend(
             state.jobs.values().map(|job| format!("job {} {}", job.kind.as_str(), job.state.as_str())),
