@@ -207,7 +207,7 @@ export class Functions extends Construct {
     const { state, delivery } = this.props;
     const made = this.make("Admin", {
       binary: "admin",
-      description: "Keeps tenants, API keys, policies, gateways and directories; shows messages",
+      description: "Keeps tenants, API keys, policies, gateways, templates and directories; shows messages",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,

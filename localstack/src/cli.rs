@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{bench, packages, suite, up};
+use crate::{bench, packages, suite, templates, up};
 
 /// Otpost on this machine: emulator, mail viewer, the deployed system and its demonstration.
 #[derive(Debug, Parser)]
@@ -42,6 +42,17 @@ enum Command {
     },
     /// Build release packages of the functions; fail if one is too large for production.
     Packages,
+    /// Draw every built-in mail as a browser shows it: light and dark, wide and on a phone.
+    Templates {
+        /// Where the pictures go; `target/local/pictures` unless given.
+        folder: Option<std::path::PathBuf>,
+        /// The tenant's colour, such as #0b6e4f.
+        #[arg(long)]
+        colour: Option<String>,
+        /// The tenant's logo, a PNG file.
+        #[arg(long)]
+        logo: Option<std::path::PathBuf>,
+    },
     /// Measure starts, calls and costs of release builds; write them to `docs/performance.md`.
     Bench {
         /// Few repetitions, to see that it works; writes nothing.
@@ -90,6 +101,9 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Status => up::status(),
         Command::Logs { function } => up::logs(function.as_deref()).await,
         Command::Packages => packages::run().await,
+        Command::Templates { folder, colour, logo } => {
+            templates::run(folder, colour.as_deref(), logo.as_deref()).await
+        }
         Command::Bench { quick } => bench::run(quick).await,
         Command::Test { arguments } => suite::run(&arguments).await,
     }

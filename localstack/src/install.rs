@@ -31,7 +31,19 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
 /// As [`install`].
 pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()> {
     let _turn = take_turn(layout, progress).await?;
-    requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)").await
+    requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)")
+        .await?;
+    npm(layout, progress, "tests/conformance", "the tests' mail linter and SMS calculator (npm, about 10 s)")
+        .await
+}
+
+/// Installs what draws mails.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) async fn install_for_screenshots(layout: &Layout, progress: Progress) -> Result<()> {
+    let _turn = take_turn(layout, progress).await?;
+    npm(layout, progress, "localstack/screenshots", "what drives the browser (npm, about 3 s)").await
 }
 
 /// The folder in which npm installs for the source folder `source`.

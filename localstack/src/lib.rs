@@ -13,7 +13,7 @@
 //!
 //! [`World`] is a whole deployed system with free ports and a folder of its own. The command line
 //! (`cargo local`) is a thin layer over it: [`cli`] reads the arguments, [`up`] keeps one world running,
-//! [`demo`] runs the main job, [`suite`] runs all tests, [`mod@bench`] measures.
+//! [`demo`] runs the main job, [`suite`] runs all tests, [`mod@bench`] measures, [`templates`] draws mails.
 //!
 //! What a world is made of, in the order of its start: [`layout`] and [`tools`] look at the machine,
 //! [`install`] fetches what is missing, [`build`] makes the functions' zips, [`emulator`] and [`viewer`] are
@@ -51,6 +51,7 @@ pub mod stamp;
 pub mod state;
 pub mod suite;
 pub mod tap;
+pub mod templates;
 pub mod tools;
 pub mod up;
 pub mod viewer;

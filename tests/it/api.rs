@@ -41,6 +41,8 @@ async fn every_route_with_every_role() {
             .replace("{key}", "nobody")
             .replace("{policy}", "nobody")
             .replace("{gateway}", "nobody")
+            .replace("{template}", "nobody")
+            .replace("{version}", "nobody")
             .replace("{job}", "nobody")
             .replace("{directory}", "nobody")
             .replace("{message}", "nobody");

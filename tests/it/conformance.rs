@@ -4,13 +4,17 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
+use otpost_local::install::staged;
 use otpost_local::layout::Layout;
 use otpost_tests::tenant::{Tenant, expect};
 use otpost_tests::world::world;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::shared;
+use crate::{plain, shared};
+
+mod mails;
+mod sms;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -20,6 +24,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         shared("conformance::a_request_that_pythons_library_signed", a_request_that_pythons_library_signed),
         shared("conformance::pythons_parser_and_zxing_read_the_mail", pythons_parser_and_zxing_read_the_mail),
+        plain(
+            "conformance::the_built_in_mails_suit_gmail_outlook_and_apple_mail",
+            mails::the_built_in_mails_suit_gmail_outlook_and_apple_mail,
+        ),
+        plain(
+            "conformance::twilios_calculator_counts_the_same_parts",
+            sms::twilios_calculator_counts_the_same_parts,
+        ),
     ]
 }
 
@@ -112,12 +124,22 @@ async fn cargo_lambda_invokes_every_sample_event() {
 /// Runs a script of this package in the environment that `cargo local test` made, and reads its answer.
 fn python(script: &str, input: &[u8]) -> Value {
     let layout = Layout::find().expect("the layout");
-    let mut child = Command::new(layout.venv_program("python"))
-        .arg(format!("{}/{script}", env!("CARGO_MANIFEST_DIR")))
+    let script = format!("{}/{script}", env!("CARGO_MANIFEST_DIR"));
+    answer(Command::new(layout.venv_program("python")).arg(script), input)
+}
+
+/// Runs a script of the folder `conformance`, where `cargo local test` put it beside npm's packages.
+fn node(script: &str, input: &[u8]) -> Value {
+    let layout = Layout::find().expect("the layout");
+    answer(Command::new("node").arg(staged(&layout, "tests/conformance").join(script)), input)
+}
+
+fn answer(command: &mut Command, input: &[u8]) -> Value {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("Python with the tests' packages: `cargo local test` installs them");
+        .expect("a program with the tests' packages: `cargo local test` installs them");
     child.stdin.take().expect("an input").write_all(input).expect("reads");
     let answer = child.wait_with_output().expect("an answer");
     assert!(answer.status.success(), "the script fails");

@@ -70,6 +70,26 @@ fn of_admin() -> Vec<Trial> {
             let policy = json!({ "applies_to": groups, "settings": { "window_steps": 2 } });
             bare("admin", "PUT", "/v1/policies/windows", Some(Role::Admin), &policy).or(428)
         }),
+        scenario("put_template", || {
+            let template = json!({ "sms": { "text": "Done: [[TENANT]]" } });
+            bare("admin", "PUT", "/v1/templates/enrolled.en", Some(Role::Admin), &template).or(428)
+        }),
+        scenario("remove_template", || {
+            bare("admin", "DELETE", "/v1/templates/mobile_code.en", Some(Role::Admin), &json!(null)).or(404)
+        }),
+        scenario("roll_back_template", || {
+            let path = "/v1/templates/mobile_code.en/rollback";
+            bare("admin", "POST", path, Some(Role::Admin), &json!({ "version": 1 }))
+                .with_header("if-match", "\"2\"")
+                .or(412)
+        }),
+        scenario("test_template", || {
+            let to = json!({ "email": "ops@example.org" });
+            keyed("admin", "POST", "/v1/templates/push_token.en/test", Some(Role::Admin), &to)
+        }),
+        scenario("put_brand", || {
+            bare("admin", "PUT", "/v1/brand", Some(Role::Admin), &json!({ "colour": "#000000" })).or(428)
+        }),
         scenario("delete_policy", || {
             bare("admin", "DELETE", "/v1/policies/staff", Some(Role::Admin), &json!(null)).or(404)
         }),

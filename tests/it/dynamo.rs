@@ -74,7 +74,7 @@ async fn a_lost_answer_changes_nothing() {
     for lost in 1..=6 {
         let line = Line::default();
         let ports = over(line.clone(), KeyPerTenant::default()).await;
-        let app = enrolled(&ports).await;
+        let app = Box::pin(enrolled(&ports)).await;
         let caller = operator("acme");
         let jane = || UserId::try_from("jane").expect("a user's id");
         ports.clock().advance(Duration::from_secs(30));
@@ -145,7 +145,7 @@ async fn nothing_is_left_of_a_deleted_tenant() {
         let client = latest.lock().expect("not poisoned").clone().expect("a database");
         erasure::rows(&client).await
     };
-    contract::nothing_is_left_of_a_deleted_tenant(fresh, rows).await;
+    Box::pin(contract::nothing_is_left_of_a_deleted_tenant(fresh, rows)).await;
 }
 
 /// The line to the database. It loses an answer when told to, after the request was carried out; leaves batches of writes

@@ -26,6 +26,7 @@ mod main_job;
 mod policies;
 mod problems;
 mod structure;
+mod templates;
 mod tenants;
 
 #[cfg(feature = "conformance")]
@@ -78,6 +79,7 @@ fn main() {
     trials.extend(devices::trials());
     trials.extend(idempotency::trials());
     trials.extend(policies::trials());
+    trials.extend(templates::trials());
     trials.extend(directory::trials());
     trials.extend(gateways::trials());
     trials.extend(lifecycle::trials());

@@ -22,7 +22,9 @@ use otpost_domain::message::{Channel, Outcome};
 use otpost_domain::otp::Code;
 use otpost_domain::sealing::{Binding, DataKey, OpenError, key_version_of, open, seal};
 use otpost_domain::secret::SecretText;
-use otpost_domain::template::{EmailForm, QrImage, SmsForm, TemplateFault, Values, Wildcard};
+use otpost_domain::template::{
+    Colour, EmailForm, EmailTexts, Image, Look, SmsForm, TemplateFault, TemplateKind, Values, Wildcard,
+};
 use otpost_domain::time::Timestamp;
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_edge::http::{MAX_BODY, json as answered, respond};
@@ -333,7 +335,8 @@ fn mail_to(to: &str, from_name: &str) {
         subject: from_name.to_owned(),
         text: SecretText::new("text"),
         html: None,
-        qr: None,
+        from: None,
+        pictures: Vec::new(),
     };
     let mail = compose(&sender, &mail).unwrap_or_else(|fault| panic!("a mail to a good address: {fault}"));
     let mail = text(&mail);
@@ -927,52 +930,69 @@ pub fn templates(data: &[u8]) {
     let mut parts = given.splitn(3, NEXT);
     let (subject, text, html) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let text = text.unwrap_or(subject);
-    match EmailForm::parse(subject, text, html) {
-        Ok(form) => {
-            assert_eq!((form.subject(), form.text(), form.html()), (subject, text, html));
-            assert_eq!(EmailForm::parse(form.subject(), form.text(), form.html()).as_ref(), Ok(&form));
-            filled_email(&form);
-        }
-        Err(faults) => placed(&faults, &given),
-    }
-    match SmsForm::parse(text) {
-        Ok(form) => {
-            assert_eq!(form.text(), text);
-            for authz_code in [Some(AUTHORIZATION), None] {
-                let filled = form.fill(&Values { authz_code, ..VALUES });
-                filled_text(text, filled.text.expose(), authz_code.is_some());
+    let texts = EmailTexts {
+        subject: subject.to_owned(),
+        text: text.to_owned(),
+        html: html.map(str::to_owned),
+        ..EmailTexts::default()
+    };
+    for kind in TemplateKind::ALL {
+        match EmailForm::parse(*kind, texts.clone()) {
+            Ok(form) => {
+                assert_eq!(form.texts(), texts);
+                assert_eq!(EmailForm::parse(*kind, form.texts()).as_ref(), Ok(&form));
+                assert_eq!(EmailForm::checked_before(form.texts()), form);
+                filled_email(*kind, &form);
             }
+            Err(faults) => placed(&faults, &given),
         }
-        Err(faults) => placed(&faults, &given),
+        match SmsForm::parse(*kind, text, &VALUES) {
+            Ok(form) => {
+                assert_eq!(form.text(), text);
+                for authz_code in [Some(AUTHORIZATION), None] {
+                    let filled = form.fill(&Values { authz_code, ..VALUES });
+                    filled_text(*kind, text, filled.text.expose(), authz_code.is_some());
+                }
+            }
+            Err(faults) => placed(&faults, &given),
+        }
     }
 }
 
 /// Marks that no template has, and values that would do harm.
 const LINK: &str = "https://otp.example.org/e/\u{e000}";
 const AUTHORIZATION: &str = "\u{e001}";
+const CODE: &str = "\u{e004}";
 const NASTY: &str = "<b>\u{e002}\r\nBcc: [[LINK]] [[AUTHZCODE]] \"'&\u{2028}\u{202e}";
 const VALUES: Values<'static> = Values {
     link: LINK,
     authz_code: None,
+    code: CODE,
+    password: CODE,
     username: NASTY,
     display_name: NASTY,
     tenant: NASTY,
     expires: NASTY,
+    purpose: NASTY,
+    time: NASTY,
 };
 
-fn filled_email(form: &EmailForm) {
-    let qr = QrImage { cid: "qr@otpost", side: 200, alt: "<\u{e003}\">" };
+fn filled_email(kind: TemplateKind, form: &EmailForm) {
+    let qr = Image { cid: "qr@otpost", width: 200, height: 200, alt: "<\u{e003}\">" };
+    let look = Look { qr, logo: Some(Image { cid: "logo@otpost", ..qr }), colour: Colour::BLACK };
+    let written = form.texts();
     for authz_code in [Some(AUTHORIZATION), None] {
-        let filled = form.fill(&Values { authz_code, ..VALUES }, &qr);
+        let filled = form.fill(&Values { authz_code, ..VALUES }, &look);
         assert!(!filled.subject.contains(|c: char| c.is_control() || c == '\u{2028}'), "one line");
-        assert!(!filled.subject.contains(['\u{e000}', '\u{e001}']) || marked(form.subject()), "no secret");
-        assert_eq!(filled.needs_qr, form.needs_qr());
-        filled_text(form.text(), filled.text.expose(), authz_code.is_some());
-        assert_eq!(filled.html.is_some(), form.html().is_some());
-        if let (Some(html), Some(written)) = (&filled.html, form.html()) {
+        let secret = filled.subject.contains(['\u{e000}', '\u{e001}', '\u{e004}']);
+        assert!(!secret || marked(&written.subject), "no secret");
+        filled_text(kind, &written.text, filled.text.expose(), authz_code.is_some());
+        assert_eq!(filled.html.is_some(), written.html.is_some());
+        if let (Some(html), Some(written)) = (&filled.html, &written.html) {
             assert!(!html.expose().contains("<b>\u{e002}"), "values are escaped");
             assert!(!html.expose().contains("alt=\"<\u{e003}"), "values are escaped");
-            assert!(html.expose().contains(LINK) || form.needs_qr(), "there is a way to enrol");
+            let serves = html.expose().contains(demanded(kind)) || form.shows(Wildcard::QrCode);
+            assert!(serves, "its reader can do what it is for");
             if authz_code.is_none() && !marked(written) {
                 assert!(!html.expose().contains(AUTHORIZATION));
             }
@@ -980,12 +1000,21 @@ fn filled_email(form: &EmailForm) {
     }
 }
 
-fn marked(written: &str) -> bool {
-    written.contains(|c: char| ('\u{e000}'..='\u{e003}').contains(&c))
+/// What stands in each text of a kind.
+fn demanded(kind: TemplateKind) -> &'static str {
+    match kind.demands() {
+        Some(Wildcard::Link) => LINK,
+        Some(_) => CODE,
+        None => "",
+    }
 }
 
-fn filled_text(written: &str, filled: &str, with_code: bool) {
-    assert!(filled.contains(LINK), "there is a way to enrol");
+fn marked(written: &str) -> bool {
+    written.contains(|c: char| ('\u{e000}'..='\u{e004}').contains(&c))
+}
+
+fn filled_text(kind: TemplateKind, written: &str, filled: &str, with_code: bool) {
+    assert!(filled.contains(demanded(kind)), "its reader can do what it is for");
     if marked(written) {
         return;
     }

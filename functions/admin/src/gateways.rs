@@ -1,6 +1,6 @@
 //! Gateways, without their credentials.
 
-mod document;
+pub(crate) mod document;
 mod view;
 
 use otpost_domain::gateway::GatewayDocument;

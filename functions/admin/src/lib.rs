@@ -1,5 +1,6 @@
 //! Tenants, API keys, policies, gateways, directories, jobs, and the log of messages, over HTTP.
 
+mod configuration;
 mod directories;
 mod gateways;
 mod jobs;
@@ -7,6 +8,7 @@ mod keys;
 mod mass_changes;
 mod messages;
 mod policies;
+mod templates;
 mod tenants;
 
 use lambda_http::{Body, Request, Response};
@@ -27,7 +29,7 @@ const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admi
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 30] = [
+pub static ROUTES: [Route; 43] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -163,6 +165,97 @@ pub static ROUTES: [Route; 30] = [
     },
     Route {
         method: "GET",
+        path: "/v1/templates",
+        operation: "listTemplates",
+        summary: "Lists the tenant's own templates by name.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/templates/{template}",
+        operation: "getTemplate",
+        summary: "Shows a template: the tenant's own, or the built-in one.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "PUT",
+        path: "/v1/templates/{template}",
+        operation: "putTemplate",
+        summary: "Checks a template's texts, and makes it or adds a version to the one that If-Match names.",
+        access: ADMIN,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/templates/{template}",
+        operation: "removeTemplate",
+        summary: "Takes a template out of use; its history stays.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/templates/{template}/versions",
+        operation: "listTemplateVersions",
+        summary: "Lists a template's versions, the latest first.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/templates/{template}/versions/{version}",
+        operation: "getTemplateVersion",
+        summary: "Shows a version of a template.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/templates/{template}/rollback",
+        operation: "rollBackTemplate",
+        summary: "Makes an earlier version the latest again.",
+        access: ADMIN,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/templates/{template}/preview",
+        operation: "previewTemplate",
+        summary: "Checks a template and shows what would be sent, with made-up values; changes and sends nothing.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/templates/{template}/test",
+        operation: "testTemplate",
+        summary: "Sends a template's message with made-up values to an address.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/brand",
+        operation: "getBrand",
+        summary: "Shows how the tenant's mails look.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "PUT",
+        path: "/v1/brand",
+        operation: "putBrand",
+        summary: "Says how the tenant's mails look: colour and logo.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/configuration",
+        operation: "exportConfiguration",
+        summary: "Writes the tenant's policies, gateways, templates and look as one document, without secrets.",
+        access: CONFIGURATION_READERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/configuration",
+        operation: "importConfiguration",
+        summary: "Brings such a document into the tenant, or tells what that would do; deletes nothing.",
+        access: ADMIN,
+    },
+    Route {
+        method: "GET",
         path: "/v1/users/{user}/explain",
         operation: "explainUser",
         summary: "Shows what holds for a user, and which policy says so.",
@@ -266,6 +359,19 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "getGateway" => gateways::get(ports, &call).await,
         "deleteGateway" => gateways::delete(ports, &call).await,
         "validateGateway" => gateways::validate(ports, &call).await,
+        "listTemplates" => templates::list(ports, &call).await,
+        "getTemplate" => templates::get(ports, &call).await,
+        "putTemplate" => templates::put(ports, &call).await,
+        "removeTemplate" => templates::remove(ports, &call).await,
+        "listTemplateVersions" => templates::versions(ports, &call).await,
+        "getTemplateVersion" => templates::version(ports, &call).await,
+        "rollBackTemplate" => templates::roll_back(ports, &call).await,
+        "previewTemplate" => templates::preview(ports, &call).await,
+        "testTemplate" => templates::test(ports, &call).await,
+        "getBrand" => templates::get_brand(ports, &call).await,
+        "putBrand" => templates::put_brand(ports, &call).await,
+        "exportConfiguration" => configuration::export(ports, &call).await,
+        "importConfiguration" => configuration::import(ports, &call).await,
         "explainUser" => policies::explain(ports, &call).await,
         "listJobs" => jobs::list(ports, &call).await,
         "getJob" => jobs::get(ports, &call).await,
@@ -288,6 +394,8 @@ pub fn describe(document: &mut Document) {
     keys::describe(document);
     policies::describe(document);
     gateways::describe(document);
+    templates::describe(document);
+    configuration::describe(document);
     jobs::describe(document);
     mass_changes::describe(document);
     directories::describe(document);
@@ -330,6 +438,26 @@ mod tests {
             ("get-lent-gateway.json", StatusCode::OK),
             ("delete-gateway.json", StatusCode::NO_CONTENT),
             ("validate-gateway.json", StatusCode::OK),
+            ("put-template.json", StatusCode::CREATED),
+            ("put-template-unseen.json", StatusCode::PRECONDITION_REQUIRED),
+            ("put-wrong-template.json", StatusCode::BAD_REQUEST),
+            ("list-templates.json", StatusCode::OK),
+            ("get-template.json", StatusCode::OK),
+            ("get-built-in-template.json", StatusCode::OK),
+            ("remove-template.json", StatusCode::NO_CONTENT),
+            ("list-template-versions.json", StatusCode::OK),
+            ("get-template-version.json", StatusCode::OK),
+            ("roll-back-template.json", StatusCode::OK),
+            ("preview-template.json", StatusCode::OK),
+            ("test-template.json", StatusCode::ACCEPTED),
+            ("get-brand.json", StatusCode::OK),
+            ("put-brand.json", StatusCode::CREATED),
+            ("export-configuration.json", StatusCode::OK),
+            ("import-configuration.json", StatusCode::OK),
+            ("import-configuration-dry.json", StatusCode::OK),
+            ("import-configuration-json.json", StatusCode::OK),
+            ("import-wrong-configuration.json", StatusCode::BAD_REQUEST),
+            ("import-not-yaml.json", StatusCode::BAD_REQUEST),
             ("explain-user.json", StatusCode::OK),
             ("list-jobs.json", StatusCode::OK),
             ("get-job.json", StatusCode::OK),

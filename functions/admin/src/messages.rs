@@ -19,12 +19,13 @@ use crate::ROUTES;
 struct MessageView {
     /// Its id.
     message: String,
-    /// The user whom it is for.
-    user: String,
+    /// The user whom it is for; none for a test of a template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
     /// The token that it tells of.
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<String>,
-    /// What it is for: `push_token`.
+    /// What it is for: a kind of template, such as `push_token`.
     purpose: String,
     /// How it travels: email or sms.
     channel: String,
@@ -82,7 +83,7 @@ impl From<&Message> for MessageView {
     fn from(message: &Message) -> Self {
         Self {
             message: message.id.to_string(),
-            user: message.user.to_string(),
+            user: message.user.as_ref().map(UserId::to_string),
             serial: message.serial.as_ref().map(Serial::to_string),
             purpose: message.purpose.as_str().to_owned(),
             channel: message.channel.as_str().to_owned(),

@@ -1,6 +1,6 @@
 //! Policies, and what they come to for a user.
 
-mod document;
+pub(crate) mod document;
 
 use otpost_domain::gateway::Reach;
 use otpost_domain::ids::{PolicyId, UserId};
@@ -228,7 +228,8 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
     let id: PolicyId = field("policy", call.parameter("policy"))?;
     let draft: Draft = call.json()?;
     let user: UserId = field("user", &draft.user)?;
-    let document = PolicyDocument::read(&value_of(&Value::Object(draft.document)))?;
+    let document = PolicyDocument::read(&value_of(&Value::Object(draft.document)));
+    let document = document.map_err(|faults| faults.beneath("document"))?;
     let caller = call.caller()?;
     let Explanation { user, policies } = policies::explain(ports, &caller, &user).await?;
     let reach = ports.configuration().gateways(&caller.tenant).await?;

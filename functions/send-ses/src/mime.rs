@@ -35,8 +35,12 @@ impl Sender {
 /// When the recipient or another header cannot be written; says nothing of its value.
 pub fn compose(sender: &Sender, mail: &OutgoingEmail) -> Result<Vec<u8>, &'static str> {
     let to = mail.to.expose().parse::<Address>().map_err(|_| "the recipient's address cannot be written")?;
+    let from = match &mail.from {
+        Some(address) => address.expose().parse().map_err(|_| "the sender's address cannot be written")?,
+        None => sender.address.clone(),
+    };
     let message = Message::builder()
-        .from(Mailbox::new(Some(one_line(&mail.from_name)), sender.address.clone()))
+        .from(Mailbox::new(Some(one_line(&mail.from_name)), from))
         .to(Mailbox::new(None, to))
         .subject(one_line(&mail.subject))
         .message_id(Some(format!("<{}@{}>", mail.message.id, sender.domain)))
@@ -48,16 +52,18 @@ pub fn compose(sender: &Sender, mail: &OutgoingEmail) -> Result<Vec<u8>, &'stati
         Some(html) => {
             let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(html.expose().to_owned());
             let alternatives = MultiPart::alternative().singlepart(text);
-            message.multipart(match &mail.qr {
-                None => alternatives.singlepart(html),
-                Some(qr) => {
-                    let png = ContentType::parse("image/png")
-                        .map_err(|_| "the picture's type cannot be written")?;
-                    let picture =
-                        Attachment::new_inline_with_name(qr.content_id.to_owned(), "qr.png".to_owned())
-                            .body(qr.png.clone(), png);
-                    alternatives.multipart(MultiPart::related().singlepart(html).singlepart(picture))
-                }
+            let png = ContentType::parse("image/png").map_err(|_| "the pictures' type cannot be written")?;
+            message.multipart(if mail.pictures.is_empty() {
+                alternatives.singlepart(html)
+            } else {
+                let related = MultiPart::related().singlepart(html);
+                alternatives.multipart(mail.pictures.iter().fold(related, |related, picture| {
+                    let id = picture.content_id;
+                    // The part before the @ names the file.
+                    let file = format!("{}.png", id.split('@').next().unwrap_or(id));
+                    let attachment = Attachment::new_inline_with_name(id.to_owned(), file);
+                    related.singlepart(attachment.body(picture.png.clone(), png.clone()))
+                }))
             })
         }
     };
@@ -82,7 +88,7 @@ mod tests {
     use otpost_domain::secret::SecretText;
     use otpost_domain::time::Timestamp;
     use otpost_service::ports::MessageRef;
-    use otpost_service::send::InlinePng;
+    use otpost_service::texts::InlinePng;
 
     const LINK: &str = "https://otp.example.org/e/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -97,7 +103,8 @@ mod tests {
             subject: "Ihr Zugang für Zürich".to_owned(),
             text: SecretText::new(format!("Grüezi\n\n{LINK}\n")),
             html: Some(SecretText::new(format!("<p>Grüezi</p><img src=\"cid:qr@otpost\" alt=\"{LINK}\">"))),
-            qr: Some(InlinePng { content_id: "qr@otpost", png: qr::png(LINK, 8).unwrap() }),
+            from: None,
+            pictures: vec![InlinePng { content_id: "qr@otpost", png: qr::png(LINK, 8).unwrap() }],
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Api {
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The JSON body; null when there is none.
+    /// The JSON body, or another one as text; null when there is none.
     pub body: Value,
     /// The headers.
     pub headers: HeaderMap,
@@ -43,7 +43,7 @@ impl Api {
     /// Sends a request with headers of its own.
     ///
     /// # Errors
-    /// The API does not answer, or not in JSON.
+    /// The API does not answer, or its JSON does not read.
     pub async fn send_with(
         &self,
         method: Method,
@@ -60,10 +60,11 @@ impl Api {
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await?;
-        let body = if text.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&text).with_context(|| text.clone())?
+        let media = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let body = match text.as_str() {
+            "" => Value::Null,
+            _ if media.contains("json") => serde_json::from_str(&text).with_context(|| text.clone())?,
+            _ => Value::String(text),
         };
         Ok(Answer { status, body, headers })
     }

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::TenantId;
 use otpost_domain::policy::Policy;
+use otpost_domain::template::{BrandDocument, TemplateHead, TemplateName, TemplateVersion};
 use otpost_domain::time::Timestamp;
 use otpost_service::ports::{
     CONFIGURATION_LIFE, Clock, Configuration, GatewayStore as _, PolicyStore as _, PortResult,
+    TemplateStore as _,
 };
 
 use crate::dynamodb::DynamoStore;
@@ -17,71 +19,96 @@ use crate::dynamodb::DynamoStore;
 /// Of how many tenants the configuration stays in memory.
 const MAX_TENANTS: usize = 256;
 
+/// How many versions of templates stay in memory: a few tenants' in a few languages.
+const MAX_TEMPLATES: usize = 64;
+
 /// What was read lately.
 #[derive(Debug)]
 pub struct CachedConfiguration<C> {
     store: DynamoStore,
     clock: C,
-    policies: Lately<TenantId, Policy>,
-    gateways: Lately<Owner, Gateway>,
+    policies: Lately<TenantId, Arc<[Policy]>>,
+    gateways: Lately<Owner, Arc<[Gateway]>>,
+    templates: Lately<TenantId, Arc<[TemplateHead]>>,
+    versions: Lately<(TenantId, TemplateName, u64), Arc<TemplateVersion>>,
+    looks: Lately<TenantId, Arc<BrandDocument>>,
 }
 
-/// Lists that were read lately, by whose they are.
+/// Values that were read lately, by whose they are.
 #[derive(Debug)]
-struct Lately<K, T>(Mutex<HashMap<K, Held<T>>>);
+struct Lately<K, V> {
+    most: usize,
+    held: Mutex<HashMap<K, Held<V>>>,
+}
 
 #[derive(Debug)]
-struct Held<T> {
-    all: Arc<[T]>,
+struct Held<V> {
+    value: V,
     until: Timestamp,
 }
 
-impl<K: Clone + Eq + Hash, T> Lately<K, T> {
-    fn held(&self, whose: &K, now: Timestamp) -> Option<Arc<[T]>> {
-        let held = self.lock();
-        held.get(whose).filter(|held| now < held.until).map(|held| Arc::clone(&held.all))
+impl<K: Clone + Eq + Hash, V: Clone> Lately<K, V> {
+    fn of_at_most(most: usize) -> Self {
+        Self { most, held: Mutex::default() }
     }
 
-    fn hold(&self, whose: &K, all: Vec<T>, until: Timestamp) -> Arc<[T]> {
-        let all: Arc<[T]> = all.into();
+    /// What is held for `whose`, or else what `read` brings. It is as old as its request: what comes while that is under
+    /// way may not be in it.
+    async fn or_read(
+        &self,
+        whose: &K,
+        now: Timestamp,
+        read: impl Future<Output = PortResult<V>>,
+    ) -> PortResult<V> {
+        let held = self.lock().get(whose).filter(|held| now < held.until).map(|held| held.value.clone());
+        match held {
+            Some(value) => Ok(value),
+            None => Ok(self.hold(whose, read.await?, now.plus(CONFIGURATION_LIFE))),
+        }
+    }
+
+    fn hold(&self, whose: &K, value: V, until: Timestamp) -> V {
         let mut held = self.lock();
-        if held.len() >= MAX_TENANTS && !held.contains_key(whose) {
+        if held.len() >= self.most && !held.contains_key(whose) {
             let oldest = held.iter().min_by_key(|(_, held)| held.until).map(|(whose, _)| whose.clone());
             oldest.and_then(|whose| held.remove(&whose));
         }
-        held.insert(whose.clone(), Held { all: Arc::clone(&all), until });
-        all
+        held.insert(whose.clone(), Held { value: value.clone(), until });
+        value
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Held<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn forget(&self, whose: &K) {
+        self.lock().remove(whose);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Held<V>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<C: Clock> CachedConfiguration<C> {
     pub(crate) fn new(store: DynamoStore, clock: C) -> Self {
-        Self { store, clock, policies: Lately(Mutex::default()), gateways: Lately(Mutex::default()) }
+        Self {
+            store,
+            clock,
+            policies: Lately::of_at_most(MAX_TENANTS),
+            gateways: Lately::of_at_most(MAX_TENANTS),
+            templates: Lately::of_at_most(MAX_TENANTS),
+            versions: Lately::of_at_most(MAX_TEMPLATES),
+            looks: Lately::of_at_most(MAX_TENANTS),
+        }
     }
 
     async fn gateways_of(&self, owner: &Owner) -> PortResult<Arc<[Gateway]>> {
-        let now = self.clock.now();
-        if let Some(held) = self.gateways.held(owner, now) {
-            return Ok(held);
-        }
-        let read = self.store.owned(owner).await?;
-        Ok(self.gateways.hold(owner, read.gateways, now.plus(CONFIGURATION_LIFE)))
+        let read = async { Ok(self.store.owned(owner).await?.gateways.into()) };
+        self.gateways.or_read(owner, self.clock.now(), read).await
     }
 }
 
 impl<C: Clock> Configuration for CachedConfiguration<C> {
     async fn policies(&self, tenant: &TenantId) -> PortResult<Arc<[Policy]>> {
-        // It is as old as its request: what comes while that is under way may not be in it.
-        let now = self.clock.now();
-        if let Some(held) = self.policies.held(tenant, now) {
-            return Ok(held);
-        }
-        let policies = self.store.all_policies(tenant).await?;
-        Ok(self.policies.hold(tenant, policies, now.plus(CONFIGURATION_LIFE)))
+        let read = async { Ok(self.store.all_policies(tenant).await?.into()) };
+        self.policies.or_read(tenant, self.clock.now(), read).await
     }
 
     /// Apart from the policies: what checks a code reads no gateways.
@@ -90,11 +117,43 @@ impl<C: Clock> Configuration for CachedConfiguration<C> {
         Ok(Reach::new(tenant.clone(), own, self.gateways_of(&Owner::Platform).await?))
     }
 
+    async fn templates(&self, tenant: &TenantId) -> PortResult<Arc<[TemplateHead]>> {
+        let read = async { Ok(self.store.all_template_heads(tenant).await?.into()) };
+        self.templates.or_read(tenant, self.clock.now(), read).await
+    }
+
+    async fn template(
+        &self,
+        tenant: &TenantId,
+        name: &TemplateName,
+        version: u64,
+    ) -> PortResult<Option<Arc<TemplateVersion>>> {
+        let whose = (tenant.clone(), name.clone(), version);
+        // It never changes: that it was read more than a minute ago is no reason to read it again.
+        if let Some(held) = self.versions.lock().get(&whose) {
+            return Ok(Some(Arc::clone(&held.value)));
+        }
+        let read = self.store.template_version(tenant, name, version).await?.map(Arc::new);
+        Ok(read.map(|read| self.versions.hold(&whose, read, self.clock.now())))
+    }
+
+    async fn look(&self, tenant: &TenantId) -> PortResult<Arc<BrandDocument>> {
+        let read = async {
+            Ok(Arc::new(self.store.brand(tenant).await?.map(|brand| brand.document).unwrap_or_default()))
+        };
+        self.looks.or_read(tenant, self.clock.now(), read).await
+    }
+
     fn forget(&self, tenant: &TenantId) {
-        self.policies.lock().remove(tenant);
+        self.policies.forget(tenant);
+    }
+
+    fn forget_templates(&self, tenant: &TenantId) {
+        self.templates.forget(tenant);
+        self.looks.forget(tenant);
     }
 
     fn forget_gateways(&self, owner: &Owner) {
-        self.gateways.lock().remove(owner);
+        self.gateways.forget(owner);
     }
 }

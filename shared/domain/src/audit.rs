@@ -5,6 +5,7 @@
 
 use crate::ids::{AuditId, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use crate::plain::plain;
+use crate::template::TemplateName;
 use crate::time::Timestamp;
 
 /// Who did it.
@@ -102,6 +103,14 @@ pub enum Action {
     GatewayChanged,
     /// A gateway was deleted, with its credentials.
     GatewayDeleted,
+    /// A template was saved, or an earlier version of it again.
+    TemplateSaved,
+    /// A template was removed; its history stays.
+    TemplateRemoved,
+    /// A template was sent to an address as a test.
+    TemplateTested,
+    /// The look of a tenant's mails was changed.
+    BrandChanged,
     /// A tenant got a new data key.
     DataKeyRotated,
     /// A tenant was deleted, its data keys with it.
@@ -145,6 +154,10 @@ impl Action {
             Self::GatewayCreated => "gateway.created",
             Self::GatewayChanged => "gateway.changed",
             Self::GatewayDeleted => "gateway.deleted",
+            Self::TemplateSaved => "template.saved",
+            Self::TemplateRemoved => "template.removed",
+            Self::TemplateTested => "template.tested",
+            Self::BrandChanged => "brand.changed",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",
             Self::TenantErased => "tenant.erased",
@@ -183,6 +196,8 @@ pub struct AuditEntry {
     pub policy: Option<PolicyId>,
     /// The gateway that it concerns.
     pub gateway: Option<GatewayId>,
+    /// The template that it concerns.
+    pub template: Option<TemplateName>,
     /// Why, in the operator's words.
     pub reason: Option<Reason>,
     /// A choice worth knowing, e.g. that no authorization code was asked for.

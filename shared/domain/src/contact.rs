@@ -34,6 +34,12 @@ impl EmailAddress {
         &self.0
     }
 
+    /// The part after the `@`, in lower case.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// `j***@e***.org`: enough for its owner to know it.
     #[must_use]
     pub fn masked(&self) -> String {
@@ -80,6 +86,12 @@ impl PhoneNumber {
         &self.0
     }
 
+    /// A number that is kept for stories and belongs to nobody (Ofcom's numbers for drama).
+    #[must_use]
+    pub fn sample() -> Self {
+        Self("+447700900123".to_owned())
+    }
+
     /// `+44***123`: enough for its owner to know it.
     #[must_use]
     pub fn masked(&self) -> String {
@@ -114,7 +126,7 @@ masked_debug!(EmailAddress);
 masked_debug!(PhoneNumber);
 
 /// A language tag (BCP 47): letters, digits and hyphens, at most 35 characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Locale(String);
 
 impl Locale {
@@ -122,6 +134,40 @@ impl Locale {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The tag with the case of letters that is usual: `de-AT`, `zh-Hant-TW` (RFC 5646 section 2.1.1).
+    #[must_use]
+    pub fn usual_case(&self) -> Self {
+        let mut singleton = false;
+        let parts = self.0.split('-').enumerate().map(|(index, part)| {
+            singleton |= part.len() == 1;
+            match (index, part.len()) {
+                (1.., 2) if !singleton => part.to_ascii_uppercase(),
+                (1.., 4) if !singleton => {
+                    let (first, rest) = part.split_at_checked(1).unwrap_or((part, ""));
+                    first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
+                }
+                _ => part.to_ascii_lowercase(),
+            }
+        });
+        Self(parts.collect::<Vec<_>>().join("-"))
+    }
+
+    /// The tag, then ever wider ones, down to the language alone (RFC 4647 section 3.4).
+    #[must_use]
+    pub fn ranges(&self) -> Vec<String> {
+        let mut ranges = vec![self.0.clone()];
+        let mut tag = self.0.as_str();
+        while let Some((wider, _)) = tag.rsplit_once('-') {
+            // A single letter only introduces what has been cut off.
+            tag = match wider.rsplit_once('-') {
+                Some((before, last)) if last.len() == 1 => before,
+                _ => wider,
+            };
+            ranges.push(tag.to_owned());
+        }
+        ranges
     }
 }
 
@@ -194,6 +240,14 @@ mod tests {
         ] {
             assert!(EmailAddress::try_from(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn languages_have_a_usual_form_and_wider_ones() {
+        let locale = Locale::try_from("ZH-hant-tw-x-Ab").unwrap();
+        assert_eq!(locale.usual_case().as_str(), "zh-Hant-TW-x-ab");
+        assert_eq!(locale.usual_case().ranges(), ["zh-Hant-TW-x-ab", "zh-Hant-TW", "zh-Hant", "zh"]);
+        assert_eq!(Locale::default().ranges(), ["en"]);
     }
 
     #[test]

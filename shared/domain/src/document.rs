@@ -1,5 +1,6 @@
 //! Documents that operators write: read member by member, with all that is wrong told at once, each fault at its place
-//! (JSON Pointer, RFC 6901). Faults never repeat the value that is wrong: it may be a secret.
+//! (JSON Pointer, RFC 6901). Faults never repeat the value that is wrong: it may be a secret. Those of
+//! templates do, because texts that everybody is to get are none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
@@ -60,8 +61,11 @@ impl fmt::Debug for Value {
 pub struct Fault {
     /// Where: a JSON Pointer (RFC 6901), empty for the whole document.
     pub pointer: String,
-    /// What must hold there, such as `must be 1 to 60, not more`; begins with `must` or `is`.
+    /// What must hold there, such as `must be 1 to 60, not more`; begins with `must` or `is`. In a text that was checked
+    /// for more than its length, what is wrong at a place of it.
     pub told: String,
+    /// Line and column in a text, both from 1, columns in characters.
+    pub position: Option<(usize, usize)>,
 }
 
 /// All that is wrong with a document.
@@ -71,9 +75,33 @@ pub struct Faults(Vec<Fault>);
 impl Faults {
     /// Adds one; beyond the hundredth they are not kept.
     pub fn add(&mut self, at: &Place, told: impl Into<String>) {
-        if self.0.len() < MOST_FAULTS {
-            self.0.push(Fault { pointer: at.pointer(), told: told.into() });
+        self.push(Fault { pointer: at.pointer(), told: told.into(), position: None });
+    }
+
+    /// Adds one at a line and column of a text.
+    pub fn add_in_text(&mut self, at: &Place, position: (usize, usize), told: impl Into<String>) {
+        self.push(Fault { pointer: at.pointer(), told: told.into(), position: Some(position) });
+    }
+
+    /// Adds all that is wrong with a part of the document that was read by itself.
+    pub fn add_part(&mut self, at: &Place, part: Self) {
+        for fault in part.0 {
+            self.push(Fault { pointer: format!("{}{}", at.0, fault.pointer), ..fault });
         }
+    }
+
+    fn push(&mut self, fault: Fault) {
+        if self.0.len() < MOST_FAULTS {
+            self.0.push(fault);
+        }
+    }
+
+    /// The same for a document that stands in another one under this name.
+    #[must_use]
+    pub fn beneath(self, name: &str) -> Self {
+        let mut faults = Self::default();
+        faults.add_part(&Place::root().member(name), self);
+        faults
     }
 
     /// The faults, in the order of the document's description.
@@ -122,7 +150,7 @@ impl Place {
     #[must_use]
     pub fn member(&self, name: &str) -> Self {
         // An unknown member's name comes from outside and may be as long as the document.
-        let name: String = name.chars().take(64).collect();
+        let name: String = name.chars().take(128).collect();
         Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
     }
 
@@ -132,7 +160,9 @@ impl Place {
         Self(format!("{}/{index}", self.0))
     }
 
-    fn pointer(&self) -> String {
+    /// As a JSON Pointer (RFC 6901).
+    #[must_use]
+    pub fn pointer(&self) -> String {
         self.0.clone()
     }
 }
@@ -372,6 +402,17 @@ mod tests {
             ]
         );
         assert!(!format!("{value:?}").contains("secret"));
+    }
+
+    #[test]
+    fn faults_of_a_part_are_told_where_the_part_stands() {
+        let mut part = Faults::default();
+        part.add(&Place::root(), "must be an object");
+        part.add_in_text(&Place::root().member("a"), (2, 3), "is wrong");
+        let mut faults = Faults::default();
+        faults.add_part(&Place::root().member("of/it"), part);
+        let told: Vec<_> = faults.all().iter().map(|f| (f.pointer.as_str(), f.position)).collect();
+        assert_eq!(told, [("/of~1it", None), ("/of~1it/a", Some((2, 3)))]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::ids::{MessageId, Serial, TenantId, UserId};
 use crate::named::named;
+use crate::template::TemplateKind;
 use crate::time::Timestamp;
 
 /// A sender's lease on a hop; longer than its one overall deadline.
@@ -94,14 +95,6 @@ impl MessageStatus {
     }
 }
 
-named! {
-    /// What the message is for; chooses its template.
-    pub enum Purpose {
-        /// The "Push Token" message with the enrolment link.
-        PushToken = "push_token",
-    }
-}
-
 /// What a message needs to be rendered, sealed: see [`crate::sealing`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedContent(pub Vec<u8>);
@@ -119,12 +112,12 @@ pub struct Message {
     pub id: MessageId,
     /// The tenant that sends it.
     pub tenant: TenantId,
-    /// The user whom it is for.
-    pub user: UserId,
+    /// The user whom it is for; none for a test, which goes to an address that an operator has given.
+    pub user: Option<UserId>,
     /// The token that it tells of.
     pub serial: Option<Serial>,
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: TemplateKind,
     /// How it travels.
     pub channel: Channel,
     /// The recipient, masked for the log.
@@ -390,9 +383,9 @@ mod tests {
         Message {
             id: MessageId::new(NOW, [1; 10]),
             tenant: TenantId::try_from("acme").unwrap(),
-            user: UserId::try_from("jane").unwrap(),
+            user: UserId::try_from("jane").ok(),
             serial: None,
-            purpose: Purpose::PushToken,
+            purpose: TemplateKind::PushToken,
             channel,
             recipient: "j***@e***.org".to_owned(),
             content: Some(SealedContent(vec![1])),

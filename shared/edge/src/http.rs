@@ -25,7 +25,7 @@ use crate::auth::{Authenticated, KeyRing};
 use crate::problem::{Problem, ProblemType};
 use crate::route::{Access, Route, find};
 
-/// The longest body that any route takes, in bytes.
+/// The longest body that a route takes that does not say otherwise, in bytes.
 pub const MAX_BODY: usize = 16 * 1024;
 
 /// What a handler answers.
@@ -68,7 +68,8 @@ where
             Access::Roles(roles) => Some(keys.authorize(ports, request.headers(), roles).await?),
         };
         let request_id = request_id.clone();
-        handler(Call { route, request, request_id, parameters, authenticated }).await
+        // Boxed: the largest use case decides how large it is.
+        Box::pin(handler(Call { route, request, request_id, parameters, authenticated })).await
     };
     let (response, problem) = match answer.await {
         Ok(response) => (response, None),
@@ -177,7 +178,15 @@ impl Call {
     /// # Errors
     /// When it is too long, not declared as JSON, or does not read as `T`; the detail says where.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let body = self.body()?;
+        self.json_up_to(MAX_BODY)
+    }
+
+    /// The body as JSON, on a route that takes longer ones.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn json_up_to<T: DeserializeOwned>(&self, most: usize) -> Result<T, Problem> {
+        let body = self.body_up_to(most)?;
         if !self.has_media_type("application/json") {
             let detail = "Send the body as Content-Type: application/json.";
             return Err(Problem::new(ProblemType::UnsupportedMediaType, detail));
@@ -192,6 +201,18 @@ impl Call {
         serde_json::from_slice(body).map_err(|error| {
             let fault = without_value(&error.to_string());
             Problem::new(ProblemType::InvalidRequest, format!("The body does not read: {fault}."))
+        })
+    }
+
+    /// The body as text, on a route that takes long ones. It may be declared as anything, see [`Self::has_media_type`].
+    ///
+    /// # Errors
+    /// When it is too long, or not in UTF-8.
+    pub fn text_up_to(&self, most: usize) -> Result<&str, Problem> {
+        std::str::from_utf8(self.body_up_to(most)?).map_err(|fault| {
+            let detail =
+                format!("The body must be in UTF-8; it is not from byte {} on.", fault.valid_up_to());
+            Problem::new(ProblemType::InvalidRequest, detail)
         })
     }
 
@@ -232,7 +253,15 @@ impl Call {
     /// # Errors
     /// When it is too long, not declared as JSON, or none.
     pub fn document(&self) -> Result<otpost_domain::document::Value, Problem> {
-        Ok(value_of(&self.json::<Value>()?))
+        self.document_up_to(MAX_BODY)
+    }
+
+    /// The same on a route that takes longer ones.
+    ///
+    /// # Errors
+    /// As [`Self::document`].
+    pub fn document_up_to(&self, most: usize) -> Result<otpost_domain::document::Value, Problem> {
+        Ok(value_of(&self.json_up_to::<Value>(most)?))
     }
 
     /// The version that `If-Match` names; `None` without one, or for any (`*`).
@@ -268,19 +297,25 @@ impl Call {
     /// # Errors
     /// When it is too long.
     pub(crate) fn body(&self) -> Result<&[u8], Problem> {
+        self.body_up_to(MAX_BODY)
+    }
+
+    fn body_up_to(&self, most: usize) -> Result<&[u8], Problem> {
         let body: &[u8] = match self.request.body() {
             Body::Text(text) => text.as_bytes(),
             Body::Binary(bytes) => bytes,
             _ => &[],
         };
-        if body.len() > MAX_BODY {
-            let detail = format!("The body has {} bytes; at most {MAX_BODY} are taken.", body.len());
+        if body.len() > most {
+            let detail = format!("The body has {} bytes; at most {most} are taken.", body.len());
             return Err(Problem::new(ProblemType::TooLarge, detail));
         }
         Ok(body)
     }
 
-    fn has_media_type(&self, wanted: &str) -> bool {
+    /// Whether the body is declared as being of a media type, parameters aside.
+    #[must_use]
+    pub fn has_media_type(&self, wanted: &str) -> bool {
         let given =
             self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))

@@ -126,6 +126,16 @@ impl Operation<'_> {
         self
     }
 
+    /// Takes a body of any of these media types.
+    #[must_use]
+    pub fn takes_as<T: JsonSchema>(mut self, media: &[&str]) -> Self {
+        let schema = self.document.generator.subschema_for::<T>();
+        let content: Map<String, Value> =
+            media.iter().map(|media| ((*media).to_owned(), json!({ "schema": schema }))).collect();
+        self.value.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+        self
+    }
+
     /// Takes a form.
     #[must_use]
     pub fn takes_form(mut self, fields: &[(&str, &str)]) -> Self {
@@ -216,6 +226,14 @@ impl Operation<'_> {
         let schema = self.document.generator.subschema_for::<T>();
         let content = json!({ "application/json": { "schema": schema } });
         self.respond(status, json!({ "description": what, "content": content }));
+        self
+    }
+
+    /// Answers with a body of another media type than JSON.
+    #[must_use]
+    pub fn answers_as<T: JsonSchema>(mut self, status: u16, media: &str, what: &str) -> Self {
+        let schema = self.document.generator.subschema_for::<T>();
+        self.respond(status, json!({ "description": what, "content": { media: { "schema": schema } } }));
         self
     }
 

@@ -21,6 +21,8 @@ use otpost_service::policies::{ExplainError, PolicyError};
 use otpost_service::ports::{Fault, PortError};
 use otpost_service::provision::{LookUpError, ProvisionError};
 use otpost_service::push::PushError;
+use otpost_service::templates::{TemplateError, TestError};
+use otpost_service::transfer::ImportError;
 use otpost_service::users::UserError;
 use otpost_service::verify::{ResyncError, VerifyError};
 use schemars::JsonSchema;
@@ -92,8 +94,8 @@ problem_types! {
     PreconditionRequired = "precondition-required", 428, "Say which version you have read";
     /// The body is too long.
     TooLarge = "too-large", 413, "The request is too large";
-    /// The body is not JSON.
-    UnsupportedMediaType = "unsupported-media-type", 415, "The body must be JSON";
+    /// The body is not JSON, or what else the route takes.
+    UnsupportedMediaType = "unsupported-media-type", 415, "The body is not of a media type that is taken here";
     /// The Idempotency-Key belongs to another request.
     IdempotencyKeyReused = "idempotency-key-reused", 422, "The Idempotency-Key was used for another request";
     /// The code was not accepted.
@@ -136,6 +138,12 @@ pub struct DocumentFault {
     pub pointer: String,
     /// What must hold there.
     pub detail: String,
+    /// The line, where it is in a text that was looked at closely; from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The column in characters, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
 }
 
 /// A problem document (RFC 9457).
@@ -244,11 +252,18 @@ impl From<PortError> for Problem {
 
 impl From<Faults> for Problem {
     fn from(faults: Faults) -> Self {
-        let fault =
-            |fault: &Flaw| DocumentFault { pointer: fault.pointer.clone(), detail: fault.told.clone() };
+        let fault = |fault: &Flaw| DocumentFault {
+            pointer: fault.pointer.clone(),
+            detail: fault.told.clone(),
+            line: fault.position.map(|(line, _)| line),
+            column: fault.position.map(|(_, column)| column),
+        };
         let errors: Vec<_> = faults.all().iter().map(fault).collect();
         let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => format!("The document {}.", only.detail),
+            [DocumentFault { pointer, detail, line: Some(line), column: Some(column) }] => {
+                format!("{pointer}, line {line}, column {column}: {detail}.")
+            }
             [only] => format!("{} {}.", only.pointer, only.detail),
             all => format!("{} things in the document are wrong; see errors.", all.len()),
         };
@@ -309,6 +324,59 @@ impl From<GatewayError> for Problem {
             GatewayError::Port(error) => error.into(),
         }
     }
+}
+
+impl From<TemplateError> for Problem {
+    fn from(error: TemplateError) -> Self {
+        match error {
+            TemplateError::NoSuchTemplate => {
+                Self::new(ProblemType::NotFound, "The tenant has no template of this name.")
+            }
+            TemplateError::NoSuchVersion => Self::new(
+                ProblemType::NotFound,
+                "The template has no such version with texts, or it is too old to be kept.",
+            ),
+            TemplateError::NoSuchPolicy(policy) => Self::field(
+                "template",
+                format!("is for the policy {policy}, and there is none. Make the policy first."),
+            ),
+            TemplateError::Invalid(faults) => faults.into(),
+            TemplateError::Unseen => unseen("template"),
+            TemplateError::Changed => changed("template"),
+            error @ (TemplateError::TooMany | TemplateError::TooManyNames | TemplateError::TooLarge) => {
+                Self::new(ProblemType::NotAllowedNow, sentence(&error.to_string()))
+            }
+            TemplateError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<TestError> for Problem {
+    fn from(error: TestError) -> Self {
+        match error {
+            TestError::Template(error) => error.into(),
+            TestError::NoForm(_) => Self::new(ProblemType::NotAllowedNow, sentence(&error.to_string())),
+            TestError::Gateway(detail) => Self::new(ProblemType::NotAllowedNow, detail),
+            TestError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Invalid(faults) => faults.into(),
+            ImportError::Port(error) => error.into(),
+        }
+    }
+}
+
+/// What an error says, as a sentence.
+#[must_use]
+pub fn sentence(told: &str) -> String {
+    let mut characters = told.chars();
+    let first = characters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(characters).chain(['.']).collect()
 }
 
 impl From<ExplainError> for Problem {

@@ -8,7 +8,6 @@
 use otpost_domain::audit::{Action, AuditEntry};
 use otpost_domain::ids::Serial;
 use otpost_domain::message::{Channel, Message};
-use otpost_domain::policy::Settings;
 use otpost_domain::provisioning::{Automatic, MassChange, Wish, hourly_limit, wish};
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
@@ -162,26 +161,26 @@ pub(crate) async fn settle(
     once: Once<'_, User>,
 ) -> PortResult<Option<User>> {
     let Draft { mut user, action, mark } = draft;
-    let Holds { settings, stamp } = held(ports, &caller.tenant, &user.id, &user.groups).await?;
+    let holds = held(ports, &caller.tenant, &user.id, &user.groups).await?.in_language(user.locale.as_ref());
     let tokens = match user.version {
         1 => Vec::new(),
         _ => ports.store().tokens(&caller.tenant, &user.id).await?,
     };
-    let mut wanted = wish(&user, &settings, &tokens, reachable(&settings, &user));
+    let mut wanted = wish(&user, &holds.settings, &tokens, reachable(&holds.settings, &user));
     if let Some(kind) = wanted.counted()
         && !gate.passes(ports, caller, kind).await?
     {
         wanted = Wish::Nothing;
     }
     // Boxed: rarely asked for, and large.
-    let done = Box::pin(granted(ports, caller, &mut user, &settings, &tokens, &wanted)).await?;
+    let done = Box::pin(granted(ports, caller, &mut user, &holds, &tokens, &wanted)).await?;
     let mut journal = caller.journal(ports, action);
     journal.audit.user = Some(user.id.clone());
     journal.also.clone_from(&done.told);
     let journal = once.record(ports, &user, journal).await?;
     let change = UserChange {
         user: &user,
-        stamp: &stamp,
+        stamp: &holds.stamp,
         token: done.token.as_ref(),
         revoked: &done.revoked,
         mark: mark.as_ref(),
@@ -215,7 +214,7 @@ async fn granted(
     ports: &impl Ports,
     caller: &Caller,
     user: &mut User,
-    settings: &Settings,
+    holds: &Holds,
     tokens: &[Token],
     wish: &Wish,
 ) -> PortResult<Done> {
@@ -236,12 +235,12 @@ async fn granted(
         Wish::Give(channel) => {
             let serial = Serial::new(ports.entropy().array());
             let token =
-                Token::assigned(user.tenant.clone(), id.clone(), serial.clone(), settings.token(), now);
+                Token::assigned(user.tenant.clone(), id.clone(), serial.clone(), holds.settings.token(), now);
             let mut told = vec![entry(Action::TokenProvisioned, &serial)];
             user.automatic = Some(Automatic { serial: Some(serial) });
             let change = match channel {
                 Some(channel) => {
-                    let (mut sent, entry) = sent(ports, caller, user, settings, token, *channel).await?;
+                    let (mut sent, entry) = sent(ports, caller, user, holds, token, *channel).await?;
                     told.push(entry);
                     // Nobody has seen the token between its making and its push.
                     sent.token.version = 1;
@@ -253,7 +252,7 @@ async fn granted(
         }
         Wish::Push(serial, channel) => match tokens.iter().find(|token| &token.serial == serial) {
             Some(token) => {
-                let (sent, entry) = sent(ports, caller, user, settings, token.clone(), *channel).await?;
+                let (sent, entry) = sent(ports, caller, user, holds, token.clone(), *channel).await?;
                 Done { token: Some(sent), told: vec![entry], revoked: Vec::new() }
             }
             None => Done::default(),
@@ -273,13 +272,13 @@ async fn sent(
     ports: &impl Ports,
     caller: &Caller,
     user: &User,
-    settings: &Settings,
+    holds: &Holds,
     token: Token,
     channel: Channel,
 ) -> PortResult<(TokenChange, AuditEntry)> {
     let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
-    let to = Recipient { tenant: &tenant, user, settings };
-    let made = sending(ports, token, &to, channel, settings.authorization_code).await;
+    let to = Recipient { tenant: &tenant, user, holds };
+    let made = sending(ports, token, &to, channel, holds.settings.authorization_code).await;
     let sending = made.map_err(|error| match error {
         LinkError::Port(error) => error,
         LinkError::NotEnrollable(_) | LinkError::NoAddress(_) => {

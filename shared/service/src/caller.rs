@@ -56,6 +56,7 @@ fn entry(ports: &impl Ports, actor: &Actor, action: Action) -> AuditEntry {
         message: None,
         policy: None,
         gateway: None,
+        template: None,
         reason: None,
         detail: None,
     }

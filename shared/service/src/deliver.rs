@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use otpost_domain::ids::OPEN_SHARDS;
-use otpost_domain::message::{Message, Purpose, Step};
+use otpost_domain::message::{Message, Step};
 use otpost_domain::token::TokenState;
 
 use crate::ports::{
@@ -77,14 +77,11 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
 
 /// Why a message is not worth sending any more: what it tells of was undone, or done again, since it was written.
 async fn overtaken(ports: &impl Ports, message: &Message) -> Result<Option<&'static str>, PortError> {
-    match message.purpose {
-        Purpose::PushToken => {}
-    }
     if ports.store().tenant(&message.tenant).await?.is_none() {
         return Ok(Some("its tenant was deleted"));
     }
-    let user = ports.store().user(&message.tenant, &message.user).await?;
-    match user {
+    let Some(user) = &message.user else { return Ok(None) };
+    match ports.store().user(&message.tenant, user).await? {
         None => return Ok(Some("its user was deleted")),
         Some(user) if !user.active => return Ok(Some("its user was switched off")),
         Some(_) => {}

@@ -15,6 +15,7 @@ use otpost_domain::job::{Job, Stepped};
 use otpost_domain::message::{Gateway, Message, Outcome};
 use otpost_domain::policy::Policy;
 use otpost_domain::provisioning::MassChange;
+use otpost_domain::template::{Brand, BrandDocument, TemplateHead, TemplateName, TemplateVersion};
 use otpost_domain::tenant::{Keeper, Listed, Tenant, Tombstone, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
@@ -26,8 +27,8 @@ use crate::ports::{
     DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
     JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges, MessageRef,
     MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult, Ports,
-    Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TenantStore, TokenStore,
-    UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TemplateStore, TenantStore,
+    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::send::{EmailProvider, OutgoingEmail};
 
@@ -238,6 +239,16 @@ under_plan!(PolicyStore, store {
     fn delete_policy(tenant: &TenantId, policy: &Policy, job: Option<&Job>, journal: &Journal) -> Write;
 });
 
+under_plan!(TemplateStore, store {
+    fn template_heads(tenant: &TenantId, page: &PageRequest) -> Page<TemplateHead>;
+    fn template_head(tenant: &TenantId, name: &TemplateName) -> Option<TemplateHead>;
+    fn template_version(tenant: &TenantId, name: &TemplateName, version: u64) -> Option<TemplateVersion>;
+    fn template_versions(tenant: &TenantId, name: &TemplateName, page: &PageRequest) -> Page<TemplateVersion>;
+    fn save_template(tenant: &TenantId, version: &TemplateVersion, journal: &Journal) -> Write;
+    fn brand(tenant: &TenantId) -> Option<Brand>;
+    fn save_brand(tenant: &TenantId, brand: &Brand, journal: &Journal) -> Write;
+});
+
 under_plan!(GatewayStore, store {
     fn owned(owner: &Owner) -> Owned;
     fn change_gateways(change: &GatewayChange<'_>) -> Write;
@@ -278,6 +289,7 @@ under_plan!(VerificationStore, store {
 });
 
 under_plan!(MessageStore, store {
+    fn add_message(message: &Message, journal: &Journal) -> Write;
     fn message(message: &MessageRef) -> Option<Message>;
     fn messages_of(tenant: &TenantId, user: &UserId, page: &PageRequest) -> Page<Message>;
     fn claim(message: &MessageRef, number: u8, now: Timestamp) -> Option<Message>;
@@ -341,6 +353,27 @@ impl<P: Ports> Configuration for Parts<'_, P> {
 
     async fn gateways(&self, tenant: &TenantId) -> PortResult<Reach> {
         self.plan.through("gateways", self.ports.configuration().gateways(tenant)).await
+    }
+
+    async fn templates(&self, tenant: &TenantId) -> PortResult<Arc<[TemplateHead]>> {
+        self.plan.through("templates", self.ports.configuration().templates(tenant)).await
+    }
+
+    async fn template(
+        &self,
+        tenant: &TenantId,
+        name: &TemplateName,
+        version: u64,
+    ) -> PortResult<Option<Arc<TemplateVersion>>> {
+        self.plan.through("template", self.ports.configuration().template(tenant, name, version)).await
+    }
+
+    async fn look(&self, tenant: &TenantId) -> PortResult<Arc<BrandDocument>> {
+        self.plan.through("look", self.ports.configuration().look(tenant)).await
+    }
+
+    fn forget_templates(&self, tenant: &TenantId) {
+        self.ports.configuration().forget_templates(tenant);
     }
 
     fn forget_gateways(&self, owner: &Owner) {

@@ -14,10 +14,12 @@ use crate::caller::Keeper;
 use crate::ports::{Clock as _, GatewayStore as _, Owned, PortError, PortResult, Ports, Write};
 use crate::seen::Seen;
 use change::{Step, after, former, gone, voided, write};
-use secrets::{store, tidy};
+use secrets::store;
 
+pub(crate) use review::foresee;
 pub use review::{Naming, Review, review};
 pub use secrets::remove_credentials;
+pub(crate) use secrets::tidy;
 pub use shown::{Shown, gateway, gateways};
 
 /// How often a change is decided anew because another gateway of the same owner was changed meanwhile.

@@ -36,6 +36,9 @@ pub mod push;
 pub mod sample;
 pub mod seen;
 pub mod send;
+pub mod templates;
+pub mod texts;
+pub mod transfer;
 pub mod users;
 #[cfg(test)]
 mod verification_model;

@@ -4,17 +4,20 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerHash, MessageId, Serial};
-use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
+use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, SealedContent};
 use otpost_domain::policy::Settings;
+use otpost_domain::template::TemplateKind;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{IllegalTransition, Token};
 use zeroize::Zeroizing;
 
-use crate::content::PushContent;
+use crate::content::Content;
+use crate::policies::Holds;
 use crate::ports::{
     Clock as _, DeliveryQueue as _, Entropy as _, MessageRef, PortError, Ports, RecordKind, Sealer as _,
 };
+use crate::texts::chosen;
 
 /// Why no link was made.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +38,7 @@ pub(crate) enum LinkError {
 pub(crate) struct Recipient<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) user: &'a User,
-    pub(crate) settings: &'a Settings,
+    pub(crate) holds: &'a Holds,
 }
 
 /// A link on its way.
@@ -83,7 +86,7 @@ pub(crate) async fn sending(
         token.user.clone(),
         token.serial.clone(),
         now,
-        to.settings.link_life(),
+        to.holds.settings.link_life(),
         kept(ports, &token, &code.hash(), authorization.as_ref()).await?,
     );
     let told = authorization.as_ref().filter(|_| mode == AuthorizationMode::SameMessage);
@@ -158,32 +161,31 @@ async fn outgoing(
     link: Link,
 ) -> Result<Message, LinkError> {
     let Link { url, authorization, made_at, expires_at } = link;
-    let Recipient { tenant, user, settings } = *to;
-    let locale = user.locale.as_ref().unwrap_or(&settings.locale);
+    let Recipient { tenant, user, holds } = *to;
+    let purpose = TemplateKind::PushToken;
+    let texts = chosen(ports, &tenant.id, purpose, channel, holds.reader(authorization.is_some())).await?;
     let (to, recipient) = match channel {
         Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
         Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
     }
     .ok_or(LinkError::NoAddress(channel))?;
     let id = MessageId::new(made_at, ports.entropy().array());
-    let content = PushContent {
-        to,
-        link: url,
-        username: user.id.to_string(),
-        display_name: user.name().to_owned(),
-        tenant_name: tenant.name.as_str().to_owned(),
-        locale: locale.as_str().to_owned(),
-        expires: expires_at.for_people(locale.as_str()),
-        authz_code: authorization,
-    };
+    let mut content = Content::with_texts(&texts);
+    content.to = to;
+    content.link = url;
+    content.username = user.id.to_string();
+    user.name().clone_into(&mut content.display_name);
+    tenant.name.as_str().clone_into(&mut content.tenant_name);
+    content.expires = expires_at.for_people(texts.locale());
+    content.authz_code = authorization;
     let sealed =
         ports.sealer().seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?).await?;
     Ok(Message {
         id,
         tenant: tenant.id.clone(),
-        user: user.id.clone(),
+        user: Some(user.id.clone()),
         serial: Some(serial.clone()),
-        purpose: Purpose::PushToken,
+        purpose,
         channel,
         recipient,
         content: Some(SealedContent(sealed)),

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use otpost_domain::audit::{Action, Actor};
+use otpost_domain::contact::Locale;
 use otpost_domain::ids::{PolicyId, TenantId, UserId};
 use otpost_domain::job::{Job, JobKind, Stepped};
 use otpost_domain::policy::{MOST_POLICIES, Policy, PolicyDocument, Settings, covering, stamp, stamped};
+use otpost_domain::template::Reader;
 use otpost_domain::tenant::{GroupName, User};
 use otpost_domain::time::Timestamp;
 
@@ -164,6 +166,23 @@ pub(crate) struct Holds {
     pub(crate) settings: Settings,
     /// The policies that cover them, but for those that cover everyone.
     pub(crate) stamp: Vec<PolicyId>,
+    /// All the policies that cover them, the one that counts first.
+    policies: Vec<PolicyId>,
+    /// The languages that these want messages to be in, in that order.
+    languages: Vec<Locale>,
+}
+
+impl Holds {
+    /// The same for a user who has a language of their own.
+    pub(crate) fn in_language(mut self, own: Option<&Locale>) -> Self {
+        self.languages.splice(0..0, own.cloned());
+        self
+    }
+
+    /// For whom a template is looked for, whose message carries an authorization code or does not.
+    pub(crate) fn reader(&self, with_code: bool) -> Reader<'_> {
+        Reader { languages: &self.languages, policies: &self.policies, with_code }
+    }
 }
 
 /// What holds for somebody of this id in these groups, by the configuration as it was read within a minute.
@@ -174,8 +193,13 @@ pub(crate) async fn held(
     groups: &BTreeSet<GroupName>,
 ) -> PortResult<Holds> {
     let policies = ports.configuration().policies(tenant).await?;
-    let settings = Settings::under(&covering(&policies, user, groups));
-    Ok(Holds { settings, stamp: stamp(&policies, user, groups) })
+    let covering = covering(&policies, user, groups);
+    Ok(Holds {
+        settings: Settings::under(&covering),
+        stamp: stamp(&policies, user, groups),
+        policies: covering.iter().map(|policy| policy.id.clone()).collect(),
+        languages: covering.iter().filter_map(|policy| policy.rules.locale.clone()).collect(),
+    })
 }
 
 /// What holds for all users of a tenant together, such as their share who may change in an hour.

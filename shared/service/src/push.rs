@@ -93,11 +93,12 @@ pub async fn push(
             return Err(PushError::InactiveUser);
         }
 
-        let settings = held(ports, &caller.tenant, &user.id, &user.groups).await?.settings;
-        let mode = mode.unwrap_or(settings.authorization_code);
-        let channel = channel.unwrap_or_else(|| usual_channel(&settings, &user));
+        let holds =
+            held(ports, &caller.tenant, &user.id, &user.groups).await?.in_language(user.locale.as_ref());
+        let mode = mode.unwrap_or(holds.settings.authorization_code);
+        let channel = channel.unwrap_or_else(|| usual_channel(&holds.settings, &user));
         let superseded = token.link().cloned();
-        let to = Recipient { tenant: &tenant, user: &user, settings: &settings };
+        let to = Recipient { tenant: &tenant, user: &user, holds: &holds };
         let sending = sending(ports, token, &to, channel, mode).await?;
         let mut journal = caller.journal(ports, Action::TokenPushed);
         sending.told(&mut journal.audit);

@@ -23,20 +23,21 @@ use otpost_domain::ids::{
     BearerCode, BearerHash, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::job::{Job, JobKind};
-use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, Purpose, SealedContent};
+use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedContent};
 use otpost_domain::otp::OtpParameters;
 use otpost_domain::policy::{Policy, PolicyDocument};
 use otpost_domain::secret::SecretText;
+use otpost_domain::template::{TemplateDocument, TemplateKind, TemplateName, TemplateVersion};
 use otpost_domain::tenant::GroupName;
 use otpost_domain::token::{SealedSeed, Token};
 
 use crate::caller::Caller;
-use crate::content::PushContent;
+use crate::content::Content;
 use crate::memory::MemoryPorts;
 use crate::once::Once;
 use crate::ports::{
     Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PolicyStore as _, PortResult,
-    Ports as _, Push, RecordKind, Sealer as _, TokenStore as _, Write,
+    Ports as _, Push, RecordKind, Sealer as _, TemplateStore as _, TokenStore as _, Write,
 };
 use crate::users::{Profile, create_user};
 
@@ -140,9 +141,28 @@ async fn staff(ports: &MemoryPorts, caller: &Caller) {
     done(ports.store().save_policy(&tenant(), &policy, Some(&job), &journal).await);
 }
 
-/// Tenant `acme` with a key of each role, the policy `staff`, the gateways `mail` and `texts`, and a directory; gateway
-/// `ses` of the platform; `jane` with an active token; `joe` with a token whose link is on its way
-/// and has been handed to SES's sender.
+/// Two versions of the template `mobile_code.en`.
+async fn with_template(ports: &MemoryPorts, caller: &Caller) {
+    let name = TemplateName::try_from("mobile_code.en").expect("a template's name");
+    for (number, text) in [(1, "Your code: %code%"), (2, "Your code, which you need once: %code%")] {
+        let document = Value::object([("sms", Value::object([("text", Value::text(text))]))]);
+        let version = TemplateVersion {
+            name: name.clone(),
+            version: number,
+            document: TemplateDocument::checked_before(&document).ok(),
+            repeats: None,
+            saved_by: caller.actor.text(),
+            saved_at: ports.clock().now(),
+            created_at: ports.clock().now(),
+        };
+        let journal = caller.journal(ports, Action::TemplateSaved);
+        done(ports.store().save_template(&caller.tenant, &version, &journal).await);
+    }
+}
+
+/// Tenant `acme` with a key of each role, the policy `staff`, the template `mobile_code.en`, the gateways `mail` and
+/// `texts`, and a directory; gateway `ses` of the platform; `jane` with an active token; `joe` with a token whose link is
+/// on its way and has been handed to SES's sender.
 ///
 /// # Panics
 /// When a step fails: the world would not be what it says.
@@ -155,6 +175,7 @@ pub async fn sample_world() -> MemoryPorts {
         done(ports.store().create_key(&key(role).0, &journal).await);
     }
     staff(&ports, &caller).await;
+    with_template(&ports, &caller).await;
     crate::directories::register(&ports, &caller, "111122223333", "otpost.directory", SourceKind::Contract)
         .await
         .expect("a directory");
@@ -198,9 +219,9 @@ async fn enrolling(
     let message = Message {
         id: MessageId::new(now, random),
         tenant: tenant(),
-        user: user.clone(),
+        user: Some(user.clone()),
         serial: Some(serial),
-        purpose: Purpose::PushToken,
+        purpose: TemplateKind::PushToken,
         channel: Channel::Email,
         recipient: "j***@e***.org".to_owned(),
         content: None,
@@ -212,16 +233,14 @@ async fn enrolling(
         due_at: Some(now.plus(PICK_UP)),
         version: 1,
     };
-    let content = PushContent {
-        to: format!("{user}@example.org"),
-        link: format!("https://otp.example.org/e/{}", link().expose()),
-        username: user.to_string(),
-        display_name: user.to_string(),
-        tenant_name: "Acme".to_owned(),
-        locale: "en".to_owned(),
-        expires: enrolment.expires_at.for_people("en"),
-        authz_code: None,
-    };
+    let mut content = Content::default();
+    content.to = format!("{user}@example.org");
+    content.link = format!("https://otp.example.org/e/{}", link().expose());
+    content.username = user.to_string();
+    content.display_name = user.to_string();
+    "Acme".clone_into(&mut content.tenant_name);
+    "en".clone_into(&mut content.locale);
+    content.expires = enrolment.expires_at.for_people("en");
     let bytes = content.encode().expect("encodes");
     let kind = RecordKind::MessageContent;
     let sealed = ports.sealer().seal(&tenant(), kind, message.id.as_str(), &bytes).await.expect("seals");

@@ -1,56 +1,37 @@
 //! What every sender does around its provider's call: claim the hop, open the sealed content, render, call, write
 //! down what the provider said.
 
-use otpost_domain::message::{Gateway, Message, MessageStatus, Outcome, Purpose};
-use otpost_domain::qr;
+use otpost_domain::contact::{DisplayName, EmailAddress};
+use otpost_domain::message::{Gateway, Message, MessageStatus, Outcome};
 use otpost_domain::secret::SecretText;
-use otpost_domain::template::{QrImage, Values, builtin};
 
-use crate::content::PushContent;
+use crate::content::Content;
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, RecordKind,
-    Sealer as _, Write,
+    Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError,
+    Ports, RecordKind, Sealer as _, Write,
 };
-
-/// The content id of the QR picture in a mail.
-const QR_CONTENT_ID: &str = "qr@otpost";
-/// Pixels per QR module in the file: twice what is shown, for sharp screens.
-const QR_SCALE: u8 = 8;
-/// The side of the picture as shown, in CSS pixels: a phone reads it from a screen at arm's length.
-const QR_SIDE: u16 = 232;
+use crate::texts::{self, InlinePng, RenderedEmail, Texts};
 
 /// A rendered mail, to be sent by one provider.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OutgoingEmail {
     /// The message that it carries; its provider tag and, where the provider keeps it, its Message-ID derive
     /// from it.
     pub message: MessageRef,
     /// The recipient's address.
     pub to: SecretText,
-    /// The sender's name, which is the tenant's.
+    /// The sender's name.
     pub from_name: String,
+    /// The sender's address, where it is not the provider's own.
+    pub from: Option<EmailAddress>,
     /// Subject line. Never holds a link or code: providers' events carry subjects.
     pub subject: String,
     /// Text part.
     pub text: SecretText,
     /// HTML part.
     pub html: Option<SecretText>,
-    /// The QR picture that the HTML part shows.
-    pub qr: Option<InlinePng>,
-}
-
-/// A picture that the HTML part refers to as `cid:<content_id>`.
-pub struct InlinePng {
-    /// Its content id.
-    pub content_id: &'static str,
-    /// PNG bytes.
-    pub png: Vec<u8>,
-}
-
-impl std::fmt::Debug for InlinePng {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "InlinePng({} bytes)", self.png.len())
-    }
+    /// The pictures that the HTML part shows.
+    pub pictures: Vec<InlinePng>,
 }
 
 /// A provider of e-mail. Failures are classified inside.
@@ -147,34 +128,22 @@ async fn render(ports: &impl Ports, message: &Message) -> Result<OutgoingEmail, 
         .ok_or_else(|| PortError::new(Fault::Corrupt, "a message without content"))?;
     let kind = RecordKind::MessageContent;
     let bytes = ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await?;
-    let content = PushContent::decode(&bytes)?;
-    let template = match message.purpose {
-        Purpose::PushToken => builtin::push_token(&content.locale),
-    };
-    let values = Values {
-        link: &content.link,
-        authz_code: content.authz_code.as_deref(),
-        username: &content.username,
-        display_name: &content.display_name,
-        tenant: &content.tenant_name,
-        expires: &content.expires,
-    };
-    let picture = QrImage { cid: QR_CONTENT_ID, side: QR_SIDE, alt: template.qr_alt };
-    let filled = template.email.fill(&values, &picture);
-    let qr = if filled.needs_qr {
-        let png = qr::png(&content.link, QR_SCALE).map_err(|error| PortError::new(Fault::Corrupt, error))?;
-        Some(InlinePng { content_id: QR_CONTENT_ID, png })
-    } else {
-        None
-    };
+    let content = Content::decode(&bytes)?;
+    let texts = Texts::of(ports, &message.tenant, message.purpose, &content).await?;
+    let no_form = || PortError::new(Fault::Corrupt, "the template has no e-mail form");
+    let form = texts.email().ok_or_else(no_form)?;
+    let look = ports.configuration().look(&message.tenant).await?;
+    let RenderedEmail { filled, pictures } = texts::render(form, &content.values(), &look)?;
+    let name = form.from().name.as_ref().map_or(content.tenant_name.as_str(), DisplayName::as_str);
     Ok(OutgoingEmail {
         message: MessageRef::from(message),
         to: SecretText::new(content.to.clone()),
-        from_name: content.tenant_name.clone(),
+        from_name: name.to_owned(),
+        from: content.from.as_deref().and_then(|address| EmailAddress::try_from(address).ok()),
         subject: filled.subject,
         text: filled.text,
         html: filled.html,
-        qr,
+        pictures,
     })
 }
 
@@ -205,16 +174,7 @@ mod tests {
 
     impl EmailProvider for Provider {
         async fn send(&self, mail: &OutgoingEmail) -> Outcome {
-            let copy = OutgoingEmail {
-                message: mail.message.clone(),
-                to: mail.to.clone(),
-                from_name: mail.from_name.clone(),
-                subject: mail.subject.clone(),
-                text: mail.text.clone(),
-                html: mail.html.clone(),
-                qr: None,
-            };
-            self.mails.lock().unwrap().push(copy);
+            self.mails.lock().unwrap().push(mail.clone());
             self.says.clone()
         }
     }

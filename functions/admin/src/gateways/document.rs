@@ -26,7 +26,7 @@ impl JsonSchema for Written {
 }
 
 /// A gateway as it is shown: the same without credentials.
-pub(super) struct Configured;
+pub(crate) struct Configured;
 
 impl JsonSchema for Configured {
     fn schema_name() -> Cow<'static, str> {

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json as value};
 
 /// A policy as its operator writes it.
-pub(super) struct Written;
+pub(crate) struct Written;
 
 impl JsonSchema for Written {
     fn schema_name() -> Cow<'static, str> {

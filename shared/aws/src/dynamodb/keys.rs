@@ -3,6 +3,7 @@
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::gateway::Owner;
 use otpost_domain::ids::{BearerHash, GatewayId, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::template::TemplateName;
 use otpost_domain::tenant::Keeper;
 use otpost_domain::token::{Token, TokenState};
 use otpost_service::ports::{GatewaySecret, JobRef, MessageRef, Slot, Subject};
@@ -19,6 +20,9 @@ pub(super) const GATEWAYS: &str = "GW";
 pub(super) const GATEWAY: &str = "GW#";
 pub(super) const SECRET: &str = "SEC#";
 const PLATFORM: &str = "PLATFORM";
+pub(super) const TEMPLATE: &str = "TPL#";
+pub(super) const TEMPLATE_VERSION: &str = "V#";
+pub(super) const BRAND: &str = "BRAND";
 pub(super) const USER: &str = "U";
 pub(super) const AUTH: &str = "A";
 pub(super) const TOKEN: &str = "A#T#";
@@ -58,6 +62,20 @@ pub(super) fn secret(secret: &GatewaySecret) -> String {
 
 pub(super) fn policy(id: &PolicyId) -> String {
     format!("{POLICY}{id}")
+}
+
+pub(super) fn template(name: &TemplateName) -> String {
+    format!("{TEMPLATE}{name}")
+}
+
+/// The partition of a template's versions, apart from the heads, which are read all at once.
+pub(super) fn template_versions(tenant: &TenantId, name: &TemplateName) -> String {
+    format!("T#{tenant}#TPL#{name}")
+}
+
+/// Sorts by version.
+pub(super) fn template_version(version: u64) -> String {
+    format!("{TEMPLATE_VERSION}{version:0>10}")
 }
 
 pub(super) fn user(tenant: &TenantId, user: &UserId) -> String {

@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use otpost_domain::ids::{MessageId, TenantId, UserId};
 use otpost_domain::message::{LEASE, MAX_TRIES, Message, MessageStatus, ROUTE_TIME};
 use otpost_domain::time::Timestamp;
-use otpost_service::ports::{Due, MessageRef, MessageStore, Page, PageRequest, PortResult, Write};
+use otpost_service::ports::{Due, Journal, MessageRef, MessageStore, Page, PageRequest, PortResult, Write};
 
 use super::rows::MessageRow;
-use super::transaction::replaces;
+use super::transaction::{Transaction, absent, replaces};
 use super::{DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, keys, number, row, string, text, written};
 use crate::fault::{corrupt, sorted};
 
@@ -35,6 +35,11 @@ impl MessageStore for DynamoStore {
         let wanted = ids.map_err(corrupt)?.iter().map(place).collect();
         let rows: Vec<MessageRow> = self.rows(self.flow()?, wanted).await?;
         Ok(Page { items: rows.into_iter().map(Message::try_from).collect::<PortResult<_>>()?, next })
+    }
+
+    async fn add_message(&self, message: &Message, journal: &Journal) -> PortResult<Write> {
+        let added = Transaction::default().put(self.flow()?, &MessageRow::from(message), absent())?;
+        Ok(added.commit(self, journal).await?.into())
     }
 
     async fn claim(&self, message: &MessageRef, number_: u8, now: Timestamp) -> PortResult<Option<Message>> {

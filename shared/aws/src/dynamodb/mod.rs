@@ -9,6 +9,9 @@
 //! | core | `T#<t>` | `META` | a tenant and its wrapped data key |
 //! | core | `T#<t>` | `KEY#<id>` | an API key |
 //! | core | `T#<t>` | `POL#<id>` | a policy |
+//! | core | `T#<t>` | `TPL#<name>` | the head of a template: what it takes to choose one |
+//! | core | `T#<t>#TPL#<name>` | `V#<version>` | a version of a template, with its texts |
+//! | core | `T#<t>` | `BRAND` | what the tenant's mails look like |
 //! | core | `T#<t>` or `PLATFORM` | `GW` | how often the owner's gateways were changed |
 //! | core | `T#<t>` or `PLATFORM` | `GW#<id>` | a gateway, and where its credentials lie |
 //! | core | `T#<t>` or `PLATFORM` | `SEC#<gateway>/<random>` | a secret of a gateway that is there, or may be |
@@ -44,6 +47,7 @@ mod keys;
 mod messages;
 mod policies;
 mod rows;
+mod templates;
 mod tenants;
 mod tokens;
 mod transaction;
@@ -121,6 +125,16 @@ impl DynamoStore {
         prefix: &str,
         request: &PageRequest,
     ) -> PortResult<Page<R>> {
+        self.page_in(Order::Forward, pk, prefix, request).await
+    }
+
+    async fn page_in<R: DeserializeOwned>(
+        &self,
+        order: Order,
+        pk: String,
+        prefix: &str,
+        request: &PageRequest,
+    ) -> PortResult<Page<R>> {
         let start = request.after.as_ref().map(|after| {
             HashMap::from([
                 ("PK".to_owned(), text(pk.clone())),
@@ -140,6 +154,7 @@ impl DynamoStore {
             .table_name(self.core()?)
             .key_condition_expression(condition)
             .set_expression_attribute_values(Some(values))
+            .scan_index_forward(order == Order::Forward)
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .limit(one_more_than(request.limit))
@@ -225,6 +240,13 @@ impl DynamoStore {
             values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
         written("PutItem", put.send().await)
     }
+}
+
+/// In which order of their sort keys rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Forward,
+    Backward,
 }
 
 /// A page of rows as a page of values.

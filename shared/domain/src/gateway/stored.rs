@@ -1,6 +1,7 @@
 //! Gateways as they are kept.
 
 use super::{Configuration, Country, Credentials, GatewayDocument, Kind, Owner, Part, Settings};
+use crate::contact::EmailAddress;
 use crate::ids::{BearerHash, GatewayId, TenantId};
 use crate::message::Channel;
 use crate::time::Timestamp;
@@ -182,6 +183,16 @@ impl Gateway {
     pub fn may_send_to(&self, country: Country) -> bool {
         self.kind().channel() == Channel::Sms
             && self.configuration.countries.as_ref().is_none_or(|countries| countries.contains(&country))
+    }
+
+    /// The address that its mails come from, if it sends mails of its own.
+    #[must_use]
+    pub fn sender_address(&self) -> Option<&EmailAddress> {
+        match &self.configuration.settings {
+            Settings::Ses(ses) => Some(&ses.from.address),
+            Settings::Smtp(smtp) => Some(&smtp.from.address),
+            Settings::Twilio(_) | Settings::GovukNotify(_) | Settings::EmailToSms(_) => None,
+        }
     }
 
     /// The gateway that carries its mails, if it turns mails into texts.

@@ -159,7 +159,8 @@ settings! {
     email_routes: Routes = Routes::default();
     /// The gateways for texts in order, each with the seconds after which the next is tried.
     sms_routes: Routes = Routes::default();
-    /// The language of messages to users who have none of their own.
+    /// The language of messages to users who have none of their own. Where there are no texts in a language, that of the
+    /// next policy is tried, and English at last.
     locale: Locale = Locale::default();
     /// The share of all users, in percent, who may get or lose a token by themselves in one hour; more wait for an
     /// operator's release. 100 is no limit. Counts in policies for everyone only.

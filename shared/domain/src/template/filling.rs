@@ -5,10 +5,14 @@ use core::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::html::{self, Place, Places};
 use super::wildcards::{Found, Piece, Wildcard, position, scan};
-use super::{FaultKind, Part, QrImage, TemplateFault, Values};
+use super::{FaultKind, Image, Look, Part, TemplateFault, TemplateKind, Values};
 
-/// A text that was checked, split into its pieces.
+/// Characters of something wrong that a fault repeats.
+const MOST_REPEATED: usize = 40;
+
+/// A text split into its pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     written: String,
@@ -18,21 +22,62 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn parse(part: Part, written: &str, has_html: bool) -> Result<Self, Vec<TemplateFault>> {
-        let found = scan(written);
-        let mut faults = whole_part(part, written);
-        faults.extend(found.iter().filter_map(|found| misplaced(part, written, has_html, found)));
-
-        let pieces = pieces(found);
+    /// Splits a text that was checked before, whatever the rules are now: what is no wildcard stays as it is.
+    pub(super) fn checked_before(part: Part, written: &str) -> Self {
         let reduced = without_code(part, written);
-        let without_code = self::pieces(scan(&reduced));
+        Self {
+            written: written.to_owned(),
+            pieces: pieces(scan(written)),
+            without_code: pieces(scan(&reduced)),
+        }
+    }
+
+    pub(super) fn parse(
+        kind: TemplateKind,
+        part: Part,
+        written: &str,
+        has_html: bool,
+    ) -> Result<Self, Vec<TemplateFault>> {
+        let mut faults = whole_part(part, written);
+        let mut add = |byte: usize, what: FaultKind| {
+            let (line, column) = position(written, byte);
+            faults.push(TemplateFault { part, line, column, what });
+        };
+        let places = (part == Part::Html).then(|| Places::of(written));
+        for found in scan(written) {
+            let (what, range) = match found {
+                Found::Literal(_) => continue,
+                Found::Unknown(text, range) => (unknown(kind, part, text), range),
+                Found::Unclosed(range) => (FaultKind::Unclosed, range),
+                Found::Wildcard(wildcard, range) => {
+                    match misplaced(kind, part, has_html, wildcard)
+                        .or_else(|| misplaced_in_html(places.as_ref()?, written, wildcard, &range))
+                    {
+                        Some(what) => (what, range),
+                        None => continue,
+                    }
+                }
+            };
+            add(range.start, what);
+        }
+        if part == Part::Html {
+            for (byte, fault) in html::faults(written) {
+                add(byte, fault.into());
+            }
+            if let Some(byte) =
+                written.find(Wildcard::AuthzCode.as_str()).filter(|_| breaks_without_code(written))
+            {
+                add(byte, FaultKind::BreaksWithoutCode);
+            }
+        }
+        let source = Self::checked_before(part, written);
         if !written.trim().is_empty() {
-            let at_start = |what| TemplateFault { part, line: 1, column: 1, what };
-            faults.extend(no_way_to_enrol(part, &pieces, &without_code).map(at_start));
+            source.useless(kind, part).into_iter().for_each(|what| add(0, what));
         }
         if faults.is_empty() {
-            Ok(Self { written: written.to_owned(), pieces, without_code })
+            Ok(source)
         } else {
+            faults.sort_by_key(|fault| (fault.line, fault.column));
             Err(faults)
         }
     }
@@ -45,18 +90,37 @@ impl Source {
         holds(&self.pieces, wildcard)
     }
 
-    /// Fills plain text. The picture cannot stand here: the check has seen to that.
+    /// Line and column of a wildcard's first place.
+    pub(super) fn position(&self, wildcard: Wildcard) -> (usize, usize) {
+        let places = scan(&self.written).into_iter();
+        let mut found = places.filter_map(|found| match found {
+            Found::Wildcard(here, range) if here == wildcard => Some(range.start),
+            _ => None,
+        });
+        position(&self.written, found.next().unwrap_or_default())
+    }
+
+    /// The wildcards in it, in the order in which they are documented.
+    pub(super) fn wildcards(&self) -> impl Iterator<Item = Wildcard> {
+        Wildcard::ALL.into_iter().filter(|wildcard| self.holds(*wildcard))
+    }
+
+    /// Fills plain text. Pictures cannot stand here: the check has seen to that.
     pub(super) fn fill_text(&self, values: &Values<'_>) -> Zeroizing<String> {
         self.fill(values, |out, wildcard| {
             out.push_str(&single_line(value(values, wildcard)));
         })
     }
 
-    /// Fills HTML: values are escaped, and the picture is a tag of its own.
-    pub(super) fn fill_html(&self, values: &Values<'_>, qr: &QrImage<'_>) -> Zeroizing<String> {
-        self.fill(values, |out, wildcard| match wildcard {
-            Wildcard::QrCode => push_image(out, qr),
-            other => push_escaped(out, &single_line(value(values, other))),
+    /// Fills HTML: values are escaped, and pictures are tags of their own.
+    pub(super) fn fill_html(&self, values: &Values<'_>, look: &Look<'_>) -> Zeroizing<String> {
+        self.fill(values, |out, wildcard| match (wildcard, look.logo) {
+            (Wildcard::QrCode, _) => push_image(out, &look.qr),
+            (Wildcard::Logo, Some(logo)) => push_image(out, &logo),
+            // Writing to a string cannot fail.
+            (Wildcard::Colour, _) => drop(write!(out, "{}", look.colour)),
+            (Wildcard::OnColour, _) => drop(write!(out, "{}", look.colour.on())),
+            (other, _) => push_escaped(out, &single_line(value(values, other))),
         })
     }
 
@@ -71,72 +135,110 @@ impl Source {
         }
         out
     }
+
+    /// Why its reader could not do what it is for.
+    fn useless(&self, kind: TemplateKind, part: Part) -> Option<FaultKind> {
+        let demanded = kind.demands().filter(|_| !part.is_header())?;
+        let enrols_by_picture = part == Part::Html && demanded == Wildcard::Link;
+        let serves = |pieces: &[Piece]| {
+            holds(pieces, demanded) || (enrols_by_picture && holds(pieces, Wildcard::QrCode))
+        };
+        match (serves(&self.pieces), serves(&self.without_code)) {
+            (true, true) => None,
+            (true, false) => Some(FaultKind::LeavesWithCode(demanded)),
+            (false, _) if enrols_by_picture => Some(FaultKind::NoLinkNorQr),
+            (false, _) => Some(FaultKind::Missing(demanded)),
+        }
+    }
+}
+
+fn unknown(kind: TemplateKind, part: Part, text: &str) -> FaultKind {
+    let mut written: String = text.chars().take(MOST_REPEATED).collect();
+    if written.len() < text.len() {
+        written.push('…');
+    }
+    FaultKind::Unknown { written, kind, part }
 }
 
 /// The faults of a part as a whole.
 fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     let mut faults = Vec::new();
-    let mut at_start = |what| {
-        faults.push(TemplateFault { part, line: 1, column: 1, what });
+    let mut at = |byte: usize, what| {
+        let (line, column) = position(written, byte);
+        faults.push(TemplateFault { part, line, column, what });
     };
     if written.trim().is_empty() {
-        at_start(FaultKind::Empty);
+        at(0, FaultKind::Empty);
     }
     if written.chars().count() > part.most() {
-        at_start(FaultKind::TooLong(part.most()));
+        at(0, FaultKind::TooLong(part.most()));
     }
-    if part == Part::Subject && written.chars().any(|c| breaks_line(c) || c.is_control()) {
-        at_start(FaultKind::ControlInSubject);
+    let bad = |c: char| {
+        if part.is_header() {
+            c.is_control() || breaks_line(c)
+        } else {
+            c.is_control() && !"\r\n\t".contains(c)
+        }
+    };
+    if let Some(byte) = written.find(bad) {
+        let header = if part == Part::From { "a sender's name" } else { "a subject" };
+        at(byte, if part.is_header() { FaultKind::ControlInHeader(header) } else { FaultKind::Control });
     }
     faults
 }
 
-/// The fault of one stretch, if it must not stand where it does.
-fn misplaced(part: Part, written: &str, has_html: bool, found: &Found<'_>) -> Option<TemplateFault> {
-    let (what, range) = match found {
-        Found::Literal(_) => return None,
-        Found::Unknown(text, range) => (FaultKind::Unknown((*text).to_owned()), range),
-        Found::Unclosed(range) => (FaultKind::Unclosed, range),
-        Found::Wildcard(wildcard, range) => {
+/// Why a wildcard must not stand in a part at all.
+fn misplaced(kind: TemplateKind, part: Part, has_html: bool, wildcard: Wildcard) -> Option<FaultKind> {
+    let looks = Wildcard::LOOK.contains(&wildcard);
+    if part == Part::From {
+        return Some(FaultKind::WildcardInName);
+    }
+    if !looks && !kind.offers().contains(&wildcard) {
+        return Some(FaultKind::NotOffered { wildcard, kind, part });
+    }
+    if part != Part::Html && (looks || wildcard.is_picture()) {
+        let fault = if has_html { FaultKind::OutsideHtml } else { FaultKind::NeedsHtml };
+        return Some(fault(wildcard));
+    }
+    (part == Part::Subject && wildcard.is_secret()).then_some(FaultKind::SecretInSubject(wildcard))
+}
+
+/// Whether HTML that is fine becomes something else once the stretches around the authorization code are left out, such
+/// as a tag of what was a comment.
+fn breaks_without_code(written: &str) -> bool {
+    let misplaced = |html: &str| {
+        let places = Places::of(html);
+        scan(html).into_iter().any(|found| match found {
+            Found::Wildcard(wildcard, range) => misplaced_in_html(&places, html, wildcard, &range).is_some(),
+            _ => false,
+        })
+    };
+    let fine = |html: &str| html::faults(html).is_empty() && !misplaced(html);
+    fine(written) && !fine(&without_code(Part::Html, written))
+}
+
+/// Only in text, an alternative text or a title can a value do no harm, and only the link, alone, can be a link.
+fn misplaced_in_html(
+    places: &Places,
+    written: &str,
+    wildcard: Wildcard,
+    range: &Range<usize>,
+) -> Option<FaultKind> {
+    if wildcard.is_colour() {
+        return None;
+    }
+    let fault = if wildcard.is_picture() { FaultKind::PictureInTag } else { FaultKind::ValueInTag };
+    let good = match places.at(range.start) {
+        Place::Text => true,
+        Place::Words => !wildcard.is_picture(),
+        Place::Address => {
             let before = written.get(..range.start).unwrap_or_default();
-            (forbidden(*wildcard, part, has_html, before)?, range)
+            let after = written.get(range.end..).unwrap_or_default();
+            wildcard == Wildcard::Link && before.ends_with(['"', '\'']) && after.starts_with(['"', '\''])
         }
+        Place::Tag | Place::AttributeValue | Place::Comment | Place::Style | Place::Raw => false,
     };
-    let (line, column) = position(written, range.start);
-    Some(TemplateFault { part, line, column, what })
-}
-
-/// Why a wildcard must not stand here.
-fn forbidden(wildcard: Wildcard, part: Part, has_html: bool, before: &str) -> Option<FaultKind> {
-    match (wildcard, part) {
-        (Wildcard::QrCode, Part::Html) => inside_tag(before).then_some(FaultKind::QrInsideTag),
-        (Wildcard::QrCode, _) if has_html => Some(FaultKind::QrOutsideHtml),
-        (Wildcard::QrCode, _) => Some(FaultKind::QrNeedsHtml),
-        (Wildcard::Link | Wildcard::AuthzCode, Part::Subject) => Some(FaultKind::SecretInSubject(wildcard)),
-        _ => None,
-    }
-}
-
-/// Whether the text that comes before ends within `<…`.
-fn inside_tag(before: &str) -> bool {
-    before.rfind('<') > before.rfind('>')
-}
-
-fn no_way_to_enrol(part: Part, pieces: &[Piece], without_code: &[Piece]) -> Option<FaultKind> {
-    let missing = match part {
-        Part::Subject => return None,
-        Part::Text | Part::Sms => FaultKind::NoLink,
-        Part::Html => FaultKind::NoLinkNorQr,
-    };
-    // Outside HTML a picture is a fault anyway and leads nowhere.
-    let leads = |pieces: &[Piece]| {
-        holds(pieces, Wildcard::Link) || (part == Part::Html && holds(pieces, Wildcard::QrCode))
-    };
-    match (leads(pieces), leads(without_code)) {
-        (true, true) => None,
-        (true, false) => Some(FaultKind::LinkLeavesWithCode),
-        (false, _) => Some(missing),
-    }
+    (!good).then(|| fault(wildcard))
 }
 
 fn holds(pieces: &[Piece], wildcard: Wildcard) -> bool {
@@ -146,11 +248,11 @@ fn holds(pieces: &[Piece], wildcard: Wildcard) -> bool {
 fn pieces(found: Vec<Found<'_>>) -> Vec<Piece> {
     found
         .into_iter()
-        .filter_map(|found| match found {
-            Found::Literal(text) => Some(Piece::Literal(text.to_owned())),
-            Found::Wildcard(wildcard, _) => Some(Piece::Wildcard(wildcard)),
-            // These are faults: no source is made of such a text.
-            Found::Unknown(..) | Found::Unclosed(_) => None,
+        .map(|found| match found {
+            Found::Wildcard(wildcard, _) => Piece::Wildcard(wildcard),
+            // What is unknown is a fault, unless the text was checked by other rules.
+            Found::Literal(text) | Found::Unknown(text, _) => Piece::Literal(text.to_owned()),
+            Found::Unclosed(_) => Piece::Literal("[[".to_owned()),
         })
         .collect()
 }
@@ -201,11 +303,16 @@ fn value<'a>(values: &Values<'a>, wildcard: Wildcard) -> &'a str {
     match wildcard {
         Wildcard::Link => values.link,
         Wildcard::AuthzCode => values.authz_code.unwrap_or_default(),
+        Wildcard::Code => values.code,
+        Wildcard::Password => values.password,
+        Wildcard::Expires => values.expires,
+        Wildcard::Purpose => values.purpose,
+        Wildcard::Time => values.time,
         Wildcard::Username => values.username,
         Wildcard::DisplayName => values.display_name,
-        Wildcard::Tenant => values.tenant,
-        Wildcard::Expires => values.expires,
-        Wildcard::QrCode => "",
+        // Where there is no logo.
+        Wildcard::Tenant | Wildcard::Logo => values.tenant,
+        Wildcard::QrCode | Wildcard::Colour | Wildcard::OnColour => "",
     }
 }
 
@@ -241,14 +348,14 @@ fn push_escaped(out: &mut String, value: &str) {
     }
 }
 
-fn push_image(out: &mut String, qr: &QrImage<'_>) {
-    let side = qr.side;
+fn push_image(out: &mut String, image: &Image<'_>) {
+    let Image { width, height, .. } = image;
     out.push_str("<img src=\"cid:");
-    push_escaped(out, &single_line(qr.cid));
+    push_escaped(out, &single_line(image.cid));
     // Writing to a string cannot fail.
-    let _ = write!(out, "\" width=\"{side}\" height=\"{side}\" alt=\"");
-    push_escaped(out, &single_line(qr.alt));
-    let _ = write!(out, "\" style=\"display:block;border:0;width:{side}px;height:{side}px\">");
+    let _ = write!(out, "\" width=\"{width}\" height=\"{height}\" alt=\"");
+    push_escaped(out, &single_line(image.alt));
+    let _ = write!(out, "\" style=\"display:block;border:0;width:{width}px;height:{height}px\">");
 }
 
 #[cfg(test)]
@@ -275,13 +382,6 @@ mod tests {
         assert_eq!(reduced("a\n[[AUTHZCODE]]"), "a\n");
         assert_eq!(reduced("a\r\n[[AUTHZCODE]]\r\nb"), "a\r\nb");
         assert_eq!(reduced("<p>a\n[[AUTHZCODE]]\n</p>"), "<p>a\n</p>");
-    }
-
-    #[test]
-    fn tags_are_noticed() {
-        assert!(inside_tag("<a href=\""));
-        assert!(!inside_tag("<a href=\"x\">"));
-        assert!(!inside_tag("no tag"));
     }
 
     #[test]

@@ -11,40 +11,115 @@ pub enum Wildcard {
     QrCode,
     /// `[[AUTHZCODE]]`: the authorization code. Its line goes away when none is required.
     AuthzCode,
+    /// `[[CODE]]`, or `%code%`: the one-time code.
+    Code,
+    /// `[[PASSWORD]]`: the new password.
+    Password,
+    /// `[[EXPIRES]]`: when the link or code stops working, in the reader's language.
+    Expires,
+    /// `[[PURPOSE]]`: what the code is for, in the reader's language.
+    Purpose,
+    /// `[[TIME]]`: when that happened of which the message tells, in the reader's language.
+    Time,
     /// `[[USERNAME]]`: the name that the user signs in with.
     Username,
     /// `[[DISPLAYNAME]]`: the name that the user is greeted with.
     DisplayName,
     /// `[[TENANT]]`: the name of the organisation that sends the message.
     Tenant,
-    /// `[[EXPIRES]]`: when the link stops working, in the reader's language.
-    Expires,
+    /// `[[LOGO]]`: the organisation's logo, or its name where it has none; in HTML only.
+    Logo,
+    /// `[[COLOUR]]`: the organisation's colour, such as `#1a56c4`; in HTML only.
+    Colour,
+    /// `[[ONCOLOUR]]`: black or white, whichever can be read on that colour; in HTML only.
+    OnColour,
 }
+
+/// How the modelled products write [`Wildcard::Code`].
+const PERCENT_CODE: &str = "%code%";
 
 impl Wildcard {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::Link,
         Self::QrCode,
         Self::AuthzCode,
+        Self::Code,
+        Self::Password,
+        Self::Expires,
+        Self::Purpose,
+        Self::Time,
         Self::Username,
         Self::DisplayName,
         Self::Tenant,
-        Self::Expires,
+        Self::Logo,
+        Self::Colour,
+        Self::OnColour,
     ];
+
+    /// Those that every kind of template offers in its HTML: how the organisation looks.
+    pub const LOOK: &[Self] = &[Self::Logo, Self::Colour, Self::OnColour];
 
     /// The wildcard as it is written in a template, brackets included.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Link => "[[LINK]]",
             Self::QrCode => "[[QRCODE]]",
             Self::AuthzCode => "[[AUTHZCODE]]",
+            Self::Code => "[[CODE]]",
+            Self::Password => "[[PASSWORD]]",
+            Self::Expires => "[[EXPIRES]]",
+            Self::Purpose => "[[PURPOSE]]",
+            Self::Time => "[[TIME]]",
             Self::Username => "[[USERNAME]]",
             Self::DisplayName => "[[DISPLAYNAME]]",
             Self::Tenant => "[[TENANT]]",
-            Self::Expires => "[[EXPIRES]]",
+            Self::Logo => "[[LOGO]]",
+            Self::Colour => "[[COLOUR]]",
+            Self::OnColour => "[[ONCOLOUR]]",
         }
+    }
+
+    /// What it stands for, as it is documented.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Link => "the enrolment link",
+            Self::QrCode => "the QR picture of the enrolment link; in HTML only",
+            Self::AuthzCode => {
+                "the authorization code; its line, or in HTML its paragraph, is left out when none is required"
+            }
+            Self::Code => "the one-time code; may be written `%code%` too",
+            Self::Password => "the new password",
+            Self::Expires => "when the link or code stops working",
+            Self::Purpose => "what the code is for",
+            Self::Time => "when it happened",
+            Self::Username => "the name that the user signs in with",
+            Self::DisplayName => "the name that the user is greeted with",
+            Self::Tenant => "the name of the organisation",
+            Self::Logo => "the organisation's logo, or its name where it has none; in HTML only",
+            Self::Colour => "the organisation's colour, such as `#1a56c4`; in HTML only",
+            Self::OnColour => "black or white, whichever can be read on that colour; in HTML only",
+        }
+    }
+
+    /// Whether it must not be shown in lists of mails, notifications and providers' events, which have the subject.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Link | Self::QrCode | Self::AuthzCode | Self::Code | Self::Password)
+    }
+
+    /// Whether it becomes a tag of its own.
+    #[must_use]
+    pub const fn is_picture(self) -> bool {
+        matches!(self, Self::QrCode | Self::Logo)
+    }
+
+    /// Whether it is a colour.
+    #[must_use]
+    pub const fn is_colour(self) -> bool {
+        matches!(self, Self::Colour | Self::OnColour)
     }
 
     fn written(text: &str) -> Option<Self> {
@@ -75,31 +150,53 @@ pub(super) enum Found<'a> {
 /// Splits `text` into literal parts and wildcards, in order and without a gap.
 pub(super) fn scan(text: &str) -> Vec<Found<'_>> {
     let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((before, opened)) = rest.split_once("[[") {
-        // Of three brackets or more the last two open.
-        let extra = opened.len() - opened.trim_start_matches('[').len();
-        let literal = part(rest, 0..before.len() + extra);
-        if !literal.is_empty() {
-            found.push(Found::Literal(literal));
+    let (mut literal, mut at) = (0, 0);
+    while let Some((start, opened)) = next_opening(text, at) {
+        let range = match opened {
+            Opened::Percent => start..start + PERCENT_CODE.len(),
+            Opened::Brackets => {
+                let line = part(text, start..text.len()).split(['\r', '\n']).next().unwrap_or_default();
+                start..start + line.find("]]").map_or("[[".len(), |inner| inner + "]]".len())
+            }
+        };
+        if literal < start {
+            found.push(Found::Literal(part(text, literal..start)));
         }
-        let start = text.len() - rest.len() + literal.len();
-        let from_here = part(text, start..text.len());
-        let line = from_here.split(['\r', '\n']).next().unwrap_or_default();
-        let length = line.find("]]").map_or("[[".len(), |inner| inner + "]]".len());
-        let range = start..start + length;
+        (literal, at) = (range.end, range.end);
         let written = part(text, range.clone());
-        found.push(match Wildcard::written(written) {
-            Some(wildcard) => Found::Wildcard(wildcard, range),
-            None if written.ends_with("]]") => Found::Unknown(written, range),
-            None => Found::Unclosed(range),
+        found.push(match opened {
+            Opened::Percent => Found::Wildcard(Wildcard::Code, range),
+            Opened::Brackets => match Wildcard::written(written) {
+                Some(wildcard) => Found::Wildcard(wildcard, range),
+                None if written.ends_with("]]") => Found::Unknown(written, range),
+                None => Found::Unclosed(range),
+            },
         });
-        rest = part(text, start + length..text.len());
     }
-    if !rest.is_empty() {
-        found.push(Found::Literal(rest));
+    if literal < text.len() {
+        found.push(Found::Literal(part(text, literal..text.len())));
     }
     found
+}
+
+enum Opened {
+    Brackets,
+    Percent,
+}
+
+/// Where the next wildcard may begin.
+fn next_opening(text: &str, from: usize) -> Option<(usize, Opened)> {
+    part(text, from..text.len()).match_indices(['[', '%']).find_map(|(offset, _)| {
+        let start = from + offset;
+        let rest = text.get(start..)?;
+        // Of three brackets or more the last two open.
+        if rest.starts_with("[[") && !rest.starts_with("[[[") {
+            return Some((start, Opened::Brackets));
+        }
+        let percent =
+            rest.get(..PERCENT_CODE.len()).is_some_and(|head| head.eq_ignore_ascii_case(PERCENT_CODE));
+        percent.then_some((start, Opened::Percent))
+    })
 }
 
 /// Line and column of a byte, both counted from 1, columns in characters.
@@ -145,6 +242,17 @@ mod tests {
     }
 
     #[test]
+    fn a_code_may_be_written_in_percent_signs() {
+        assert_eq!(
+            scan("100% of %Code%!"),
+            [Found::Literal("100% of "), Found::Wildcard(Wildcard::Code, 8..14), Found::Literal("!")]
+        );
+        assert_eq!(scan("%cod%"), [Found::Literal("%cod%")]);
+        assert_eq!(scan("%code"), [Found::Literal("%code")]);
+        assert_eq!(scan("%%code%%").len(), 3);
+    }
+
+    #[test]
     fn what_is_no_wildcard_is_reported() {
         assert_eq!(scan("[[link]]"), [Found::Unknown("[[link]]", 0..8)]);
         assert_eq!(scan("[[ LINK ]]"), [Found::Unknown("[[ LINK ]]", 0..10)]);
@@ -173,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost(text in "([a-zß\\[\\]\n]|\\[\\[LINK\\]\\]|\\[\\[){0,40}") {
+        fn nothing_is_lost(text in "([a-zß%\\[\\]\n]|\\[\\[LINK\\]\\]|\\[\\[|%code%){0,40}") {
             let mut end = 0;
             for found in scan(&text) {
                 let stretch = match found {

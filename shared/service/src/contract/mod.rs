@@ -12,6 +12,7 @@ mod directories;
 mod erasure;
 mod gateways;
 mod policies;
+mod templates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +106,10 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(gateways::gateways_are_changed_one_at_a_time(&fresh().await)).await;
     Box::pin(gateways::owners_stay_apart(&fresh().await)).await;
     Box::pin(gateways::secrets_are_on_record(&fresh().await)).await;
+    Box::pin(templates::templates_keep_their_versions(&fresh().await)).await;
+    Box::pin(templates::templates_are_listed_without_their_texts(&fresh().await)).await;
+    Box::pin(templates::old_versions_are_forgotten(&fresh().await)).await;
+    Box::pin(templates::a_look_is_versioned(&fresh().await)).await;
     Box::pin(gateways::gateways_are_kept_without_credentials(&fresh().await)).await;
 }
 

@@ -4,11 +4,12 @@ use otpost_domain::gateway::{Gateway, GatewayDocument, Owner};
 use otpost_domain::ids::{GatewayId, PolicyId};
 use otpost_domain::message::Channel;
 use otpost_domain::policy::{Policy, Routes};
+use otpost_domain::time::Timestamp;
 
 use super::change::{after, voided};
 use super::{Effect, GatewayError, Shown, is_the_same, next, room};
 use crate::caller::Keeper;
-use crate::ports::{Clock as _, GatewayStore as _, PolicyStore as _, Ports};
+use crate::ports::{Clock as _, GatewayStore as _, Owned, PolicyStore as _, Ports};
 
 /// What saving a document would do.
 #[derive(Debug)]
@@ -61,17 +62,45 @@ pub async fn review(
         // The platform does not see the policies of tenants.
         Owner::Platform => Vec::new(),
     };
-    let unchanged = current.filter(|current| is_the_same(current, &document)).cloned();
-    let (next, effect) = if let Some(current) = unchanged {
-        (current, Effect::Kept)
-    } else {
-        let (next, credentials, effect) = next(keeper, id, current, document, now);
-        (credentials.iter().fold(next, |next, credentials| next.holding("", credentials, now)), effect)
-    };
-    let voided: Vec<Gateway> = voided(&owned, id, Some(&next), now);
     let made = current.is_none();
+    let Foreseen { next, effect, voided } = foresee(keeper, &owned, id, document, now);
     let shown = Shown::of(next.clone(), &after(owned.gateways, &next, &voided));
     Ok(Review { shown, made, effect, voided: voided.into_iter().map(|other| other.id).collect(), named })
+}
+
+/// What saving a document would come to.
+pub(crate) struct Foreseen {
+    /// The gateway as it would be. What credentials it would be given are not stored.
+    pub(crate) next: Gateway,
+    /// What would become of its credentials.
+    pub(crate) effect: Effect,
+    /// Gateways that would lose their PIN, as they would be.
+    pub(crate) voided: Vec<Gateway>,
+}
+
+impl Foreseen {
+    /// All gateways of the owner as they would be.
+    pub(crate) fn after(&self, before: Vec<Gateway>) -> Vec<Gateway> {
+        after(before, &self.next, &self.voided)
+    }
+}
+
+/// What saving a document would come to, where the owner has the gateways `owned`.
+pub(crate) fn foresee(
+    keeper: &Keeper,
+    owned: &Owned,
+    id: &GatewayId,
+    document: GatewayDocument,
+    now: Timestamp,
+) -> Foreseen {
+    let current = owned.find(id);
+    if let Some(current) = current.filter(|current| is_the_same(current, &document)) {
+        return Foreseen { next: current.clone(), effect: Effect::Kept, voided: Vec::new() };
+    }
+    let (next, credentials, effect) = next(keeper, id, current, document, now);
+    let next = credentials.iter().fold(next, |next, credentials| next.holding("", credentials, now));
+    let voided = voided(owned, id, Some(&next), now);
+    Foreseen { next, effect, voided }
 }
 
 /// Where a policy names a gateway that serves `channel`.

@@ -26,7 +26,7 @@ pub(super) async fn store(
 
 /// Removes what is out of use: the secrets `gone`, and whatever earlier tries at the owner's gateways have left. What
 /// fails here is done with the next change of any of them.
-pub(super) async fn tidy(ports: &impl Ports, owner: &Owner, gone: &[String]) {
+pub(crate) async fn tidy(ports: &impl Ports, owner: &Owner, gone: &[String]) {
     if let Err(error) = tidied(ports, owner, gone).await {
         tracing::warn!(owner = owner.as_str(), error = error.chain(), "a secret out of use is still there");
     }

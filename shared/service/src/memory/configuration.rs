@@ -6,9 +6,12 @@ use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::{PolicyId, TenantId};
 use otpost_domain::job::Job;
 use otpost_domain::policy::Policy;
+use otpost_domain::template::{BrandDocument, TemplateHead, TemplateName, TemplateVersion};
 
 use super::{MemoryStore, page};
-use crate::ports::{Configuration, Journal, Page, PageRequest, PolicyStore, PortResult, Write};
+use crate::ports::{
+    Configuration, Journal, Page, PageRequest, PolicyStore, PortResult, TemplateStore, Write,
+};
 
 impl PolicyStore for MemoryStore {
     async fn policies(&self, tenant: &TenantId, request: &PageRequest) -> PortResult<Page<Policy>> {
@@ -77,6 +80,25 @@ impl Configuration for MemoryStore {
         Ok(Reach::new(tenant.clone(), of(&Owner::Tenant(tenant.clone())), of(&Owner::Platform)))
     }
 
+    async fn templates(&self, tenant: &TenantId) -> PortResult<Arc<[TemplateHead]>> {
+        Ok(self.heads(tenant).into())
+    }
+
+    async fn template(
+        &self,
+        tenant: &TenantId,
+        name: &TemplateName,
+        version: u64,
+    ) -> PortResult<Option<Arc<TemplateVersion>>> {
+        Ok(self.template_version(tenant, name, version).await?.map(Arc::new))
+    }
+
+    async fn look(&self, tenant: &TenantId) -> PortResult<Arc<BrandDocument>> {
+        let brand = self.brand(tenant).await?;
+        Ok(Arc::new(brand.map(|brand| brand.document).unwrap_or_default()))
+    }
+
+    fn forget_templates(&self, _: &TenantId) {}
     fn forget(&self, _: &TenantId) {}
     fn forget_gateways(&self, _: &Owner) {}
 }

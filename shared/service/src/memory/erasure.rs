@@ -13,13 +13,15 @@ use crate::ports::{ErasureStore, Fault, JobRef, Journal, PortError, PortResult, 
 type Sweep = fn(&mut State, &JobRef) -> (usize, usize);
 
 /// One for each kind of row that a tenant has.
-const SWEEPS: [Sweep; 16] = [
+const SWEEPS: [Sweep; 18] = [
     |state, job| swept(&mut state.messages, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.enrolments, |_, link| link.tenant == job.tenant),
     |state, job| swept(&mut state.answers, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.jobs, |(tenant, id), _| tenant == &job.tenant && id != &job.id),
     |state, job| swept(&mut state.keys, |id, _| id.tenant() == job.tenant),
     |state, job| swept(&mut state.policies, |(tenant, _), _| tenant == &job.tenant),
+    |state, job| swept(&mut state.templates, |(tenant, _, _), _| tenant == &job.tenant),
+    |state, job| swept(&mut state.brands, |tenant, _| tenant == &job.tenant),
     |state, job| swept(&mut state.gateways, |owner, _| owner.tenant() == Some(&job.tenant)),
     |state, job| swept(&mut state.noted, |_, secret| secret.owner.tenant() == Some(&job.tenant)),
     |state, job| swept(&mut state.directories, |_, directory| directory.tenant == job.tenant),
@@ -55,6 +57,8 @@ impl MemoryPorts {
         rows.extend(state.data_keys.iter().map(|row| format!("data keys {row:?}")));
         rows.extend(state.keys.values().map(|row| format!("{row:?}")));
         rows.extend(state.policies.iter().map(|row| format!("{row:?}")));
+        rows.extend(state.templates.iter().map(|row| format!("{row:?}")));
+        rows.extend(state.brands.iter().map(|row| format!("brand {row:?}")));
         rows.extend(state.gateways.iter().map(|row| format!("gateways {row:?}")));
         rows.extend(state.noted.values().map(|row| format!("{row:?}")));
         rows.extend(state.directories.values().map(|row| format!("{row:?}")));

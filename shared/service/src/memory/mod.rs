@@ -12,6 +12,7 @@ mod directories;
 mod erasure;
 mod gateways;
 mod jobs;
+mod templates;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,7 @@ use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, tot
 use otpost_domain::policy::Policy;
 use otpost_domain::sealing::{self, Binding, DataKey};
 use otpost_domain::secret::Seed;
+use otpost_domain::template::{Brand, TemplateVersion};
 use otpost_domain::tenant::{GroupName, Listed, Tenant, Tombstone, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
@@ -41,7 +43,7 @@ use otpost_domain::verification::{Acceptance, AuthRow, LiveToken, Refusal};
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
-use crate::content::PushContent;
+use crate::content::Content;
 use crate::once::Once;
 use crate::ports::{
     ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeliveryQueue, Due,
@@ -114,6 +116,15 @@ impl MemoryPorts {
             state.policies.values().map(|policy| format!("policy {} version {}", policy.id, policy.version)),
         );
         lines.extend(state.gateway_lines());
+        lines.extend(state.templates.values().map(|version| {
+            format!(
+                "template {} version {} there {}",
+                version.name,
+                version.version,
+                version.document.is_some()
+            )
+        }));
+        lines.extend(state.brands.values().map(|brand| format!("look version {}", brand.version)));
         lines.extend(state.tokens.values().map(|token| {
             let push = token.device.as_ref().map(|device| device.now.push.as_str());
             format!("token of {} {} {push:?}", token.user, token.state.as_str())
@@ -140,7 +151,8 @@ impl MemoryPorts {
         }));
         lines.extend(state.messages.values().map(|message| {
             let sealed = message.content.is_some();
-            format!("message to {} {} content {sealed}", message.user, message.status.as_str())
+            let user = message.user.as_ref().map_or("an address", UserId::as_str);
+            format!("message to {user} {} content {sealed}", message.status.as_str())
         }));
         lines.extend(
             state.jobs.values().map(|job| format!("job {} {}", job.kind.as_str(), job.state.as_str())),
@@ -362,6 +374,8 @@ struct State {
     tombstones: BTreeMap<TenantId, Tombstone>,
     keys: BTreeMap<KeyId, ApiKey>,
     policies: BTreeMap<(TenantId, PolicyId), Policy>,
+    templates: BTreeMap<(TenantId, String, u64), TemplateVersion>,
+    brands: BTreeMap<TenantId, Brand>,
     gateways: BTreeMap<Owner, Owned>,
     noted: BTreeMap<String, GatewaySecret>,
     secrets: BTreeMap<String, BTreeMap<&'static str, String>>,
@@ -904,7 +918,8 @@ impl MessageStore for MemoryStore {
         request: &PageRequest,
     ) -> PortResult<Page<Message>> {
         let state = self.lock();
-        let own = state.messages.values().rev().filter(|m| &m.tenant == tenant && &m.user == user);
+        let own =
+            state.messages.values().rev().filter(|m| &m.tenant == tenant && m.user.as_ref() == Some(user));
         Ok(page(own.map(|message| (message.id.to_string(), message.clone())).collect(), request))
     }
 
@@ -917,6 +932,17 @@ impl MessageStore for MemoryStore {
             stored.clone_from(claimed);
         }
         Ok(claimed)
+    }
+
+    async fn add_message(&self, message: &Message, journal: &Journal) -> PortResult<Write> {
+        let mut state = self.lock();
+        let key = (message.tenant.clone(), message.id.clone());
+        if !state.admits(journal) || state.messages.contains_key(&key) {
+            return Ok(Write::Stale);
+        }
+        state.messages.insert(key, message.clone());
+        state.write(journal);
+        Ok(Write::Done)
     }
 
     async fn save_message(&self, message: &Message) -> PortResult<Write> {
@@ -997,7 +1023,7 @@ pub async fn link_of<P: Ports>(ports: &P, reference: &MessageRef) -> String {
     let kind = RecordKind::MessageContent;
     let opened =
         ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await.expect("opens");
-    let content = PushContent::decode(&opened).expect("content");
+    let content = Content::decode(&opened).expect("content");
     content.link.rsplit_once('/').map(|(_, code)| code.to_owned()).expect("a link")
 }
 

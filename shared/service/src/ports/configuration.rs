@@ -8,6 +8,7 @@ use otpost_domain::gateway::{Owner, Reach};
 use otpost_domain::ids::{PolicyId, TenantId};
 use otpost_domain::job::Job;
 use otpost_domain::policy::Policy;
+use otpost_domain::template::{BrandDocument, TemplateHead, TemplateName, TemplateVersion};
 
 use super::{Journal, Page, PageRequest, PortResult, Write};
 
@@ -69,6 +70,19 @@ pub trait Configuration: Send + Sync {
     fn policies(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Arc<[Policy]>>> + Send;
     /// The gateways that a tenant's policies may name.
     fn gateways(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Reach>> + Send;
+    /// What is known of a tenant's templates without their texts.
+    fn templates(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Arc<[TemplateHead]>>> + Send;
+    /// One version of a template. It never changes, so it may be as old as the function.
+    fn template(
+        &self,
+        tenant: &TenantId,
+        name: &TemplateName,
+        version: u64,
+    ) -> impl Future<Output = PortResult<Option<Arc<TemplateVersion>>>> + Send;
+    /// What a tenant's mails look like.
+    fn look(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Arc<BrandDocument>>> + Send;
+    /// Forgets the templates and the look that were read of a tenant, because they have just been changed here.
+    fn forget_templates(&self, tenant: &TenantId);
     /// Forgets the policies that were read of a tenant, because they have just been changed here.
     fn forget(&self, tenant: &TenantId);
     /// Forgets the gateways that were read of an owner, because they have just been changed here.

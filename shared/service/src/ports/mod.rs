@@ -10,6 +10,7 @@ mod directories;
 mod erasure;
 mod gateways;
 mod jobs;
+mod templates;
 
 use std::error::Error;
 use std::fmt;
@@ -33,6 +34,7 @@ pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
 pub use erasure::ErasureStore;
 pub use gateways::{CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned};
 pub use jobs::{JobQueue, JobRef, JobStore};
+pub use templates::TemplateStore;
 
 /// The ports together, as a function's `main` composes them.
 pub trait Ports: Send + Sync {
@@ -304,6 +306,7 @@ pub trait Store:
     + KeyStore
     + PolicyStore
     + GatewayStore
+    + TemplateStore
     + UserStore
     + TokenStore
     + EnrolmentStore
@@ -323,6 +326,7 @@ impl<S> Store for S where
         + KeyStore
         + PolicyStore
         + GatewayStore
+        + TemplateStore
         + UserStore
         + TokenStore
         + EnrolmentStore
@@ -693,6 +697,12 @@ pub trait MessageStore: Send + Sync {
         user: &UserId,
         page: &PageRequest,
     ) -> impl Future<Output = PortResult<Page<Message>>> + Send;
+    /// Writes a new message that no change of something else tells of.
+    fn add_message(
+        &self,
+        message: &Message,
+        journal: &Journal,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
     /// Claims hop `number` as [`Message::claimed`] says, in one request; `None` when it is not there to be claimed.
     fn claim(
         &self,

@@ -6,6 +6,7 @@ mod directories;
 mod gateways;
 mod jobs;
 mod policies;
+mod templates;
 mod tombstone;
 
 use std::collections::BTreeMap;
@@ -21,10 +22,11 @@ use otpost_domain::ids::{
     BearerHash, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::message::{
-    Channel, Gateway, Hop, HopState, Message, MessageStatus, Purpose, RETENTION, SealedContent,
+    Channel, Gateway, Hop, HopState, Message, MessageStatus, RETENTION, SealedContent,
 };
 use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
 use otpost_domain::provisioning::Automatic;
+use otpost_domain::template::{TemplateKind, TemplateName};
 use otpost_domain::tenant::{GroupName, Keeper, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
@@ -41,6 +43,7 @@ pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
 pub(super) use gateways::{GatewayRow, SecretRow};
 pub(super) use jobs::JobRow;
 pub(super) use policies::PolicyRow;
+pub(super) use templates::{BrandRow, TemplateHeadRow, TemplateVersionRow};
 pub(super) use tombstone::{ListedRow, TombstoneRow};
 
 /// How long a dead link can still say what became of it.
@@ -718,10 +721,13 @@ pub(super) struct MessageRow {
     pk: String,
     #[serde(rename = "SK")]
     sk: String,
-    user_key: String,
+    /// Puts it into the list of its user's messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_key: Option<String>,
     id: String,
     tenant: String,
-    user: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serial: Option<String>,
     purpose: String,
@@ -767,10 +773,10 @@ impl From<&Message> for MessageRow {
         Self {
             pk: keys::message(&MessageRef::from(message)),
             sk: keys::MESSAGE.to_owned(),
-            user_key: keys::user(&message.tenant, &message.user),
+            user_key: message.user.as_ref().map(|user| keys::user(&message.tenant, user)),
             id: message.id.to_string(),
             tenant: message.tenant.to_string(),
-            user: message.user.to_string(),
+            user: message.user.as_ref().map(UserId::to_string),
             serial: message.serial.as_ref().map(Serial::to_string),
             purpose: message.purpose.as_str().to_owned(),
             channel: message.channel.as_str().to_owned(),
@@ -855,9 +861,9 @@ impl TryFrom<MessageRow> for Message {
         Ok(Self {
             id: MessageId::try_from(row.id.as_str()).map_err(bad("message"))?,
             tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
-            user: UserId::try_from(row.user.as_str()).map_err(bad("user"))?,
+            user: row.user.as_deref().map(UserId::try_from).transpose().map_err(bad("user"))?,
             serial: row.serial.as_deref().map(Serial::try_from).transpose().map_err(bad("serial"))?,
-            purpose: known("purpose", Purpose::parse(&row.purpose))?,
+            purpose: known("purpose", TemplateKind::parse(&row.purpose))?,
             channel: known("channel", Channel::parse(&row.channel))?,
             recipient: row.recipient,
             content: row.content.map(|content| SealedContent(content.into_vec())),
@@ -897,6 +903,8 @@ pub(super) struct AuditRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     gateway: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -917,6 +925,7 @@ impl From<&AuditEntry> for AuditRow {
             message: entry.message.as_ref().map(MessageId::to_string),
             policy: entry.policy.as_ref().map(PolicyId::to_string),
             gateway: entry.gateway.as_ref().map(GatewayId::to_string),
+            template: entry.template.as_ref().map(TemplateName::to_string),
             reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             detail: entry.detail,
         }

@@ -1,0 +1,36 @@
+//! What a code is for, in words.
+
+use crate::named::named;
+
+named! {
+    /// What a one-time code is for: it is worthless for anything else.
+    pub enum CodePurpose {
+        /// Signing in.
+        SignIn = "sign_in",
+        /// Enrolling.
+        Enrolment = "enrolment",
+        /// Choosing a new password.
+        PasswordReset = "password_reset",
+        /// Confirming a transaction.
+        Transaction = "transaction",
+    }
+}
+
+impl CodePurpose {
+    /// What `[[PURPOSE]]` says in a language: a noun with its article where the language needs one. English where it
+    /// is not known.
+    #[must_use]
+    pub fn words(self, locale: &str) -> &'static str {
+        let german = locale.split('-').next().is_some_and(|language| language.eq_ignore_ascii_case("de"));
+        match (self, german) {
+            (Self::SignIn, false) => "signing in",
+            (Self::SignIn, true) => "die Anmeldung",
+            (Self::Enrolment, false) => "enrolment",
+            (Self::Enrolment, true) => "die Registrierung",
+            (Self::PasswordReset, false) => "resetting your password",
+            (Self::PasswordReset, true) => "das Zurücksetzen Ihres Passworts",
+            (Self::Transaction, false) => "confirming a transaction",
+            (Self::Transaction, true) => "die Bestätigung eines Auftrags",
+        }
+    }
+}
