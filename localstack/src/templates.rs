@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use otpost_domain::template::{BrandDocument, Logo, Sample, TemplateKind, builtin};
 use otpost_domain::time::Timestamp;
-use otpost_service::texts::{RenderedEmail, render};
+use otpost_service::texts::render;
 use serde::Serialize;
 
 use crate::host;
@@ -42,12 +42,8 @@ pub fn mails(look: &BrandDocument) -> Result<Vec<FilledMail>> {
             let form = builtin::template(*kind, language).email.as_ref();
             let form = form.with_context(|| format!("{name} has no e-mail form"))?;
             let sample = Sample::new(*kind, language, "Acme Energy Ltd", "https://otp.example.org", now);
-            let RenderedEmail { filled, pictures } = render(form, &sample.values(), look)?;
-            let html = filled.html.with_context(|| format!("{name} has no HTML"))?;
-            let html = pictures.iter().fold(html.expose().to_owned(), |html, picture| {
-                let data = format!("data:image/png;base64,{}", picture.base64());
-                html.replace(&format!("cid:{}", picture.content_id), &data)
-            });
+            let page = render(form, &sample.values(), look)?.page();
+            let html = page.with_context(|| format!("{name} has no HTML"))?;
             mails.push(FilledMail { name, html });
         }
     }

@@ -50,6 +50,10 @@ pub(crate) async fn import(ports: &impl Ports, call: &Call) -> Answer {
 
 fn document(call: &Call) -> Result<Value, Problem> {
     if call.has_media_type(JSON) {
+        if nodes(call.text_up_to(MOST_OF_DOCUMENT)?) > read::MOST_NODES {
+            let detail = format!("The body has more than {} things in it.", read::MOST_NODES);
+            return Err(Problem::new(ProblemType::TooLarge, detail));
+        }
         return call.document_up_to(MOST_OF_DOCUMENT);
     }
     let text = call.text_up_to(MOST_OF_DOCUMENT)?;
@@ -60,6 +64,21 @@ fn document(call: &Call) -> Result<Value, Problem> {
     read::read(text).map_err(|fault| {
         Problem::new(ProblemType::InvalidRequest, format!("The body does not read as YAML: {fault}."))
     })
+}
+
+/// How many things a text in JSON has at most: each begins with a bracket, or follows one or a comma, outside of strings.
+fn nodes(json: &str) -> usize {
+    let (mut count, mut in_text, mut escaped) = (0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 pub(crate) fn describe(document: &mut Document) {

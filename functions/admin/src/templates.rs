@@ -107,7 +107,7 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
         }
         None => templates::look_over(ports, &caller, &name).await?,
     };
-    let sample = order.person(templates::sample(ports, &caller, &name).await?);
+    let sample = order.person(templates::sample(ports, &caller, &name).await?)?;
     let look = ports.configuration().look(&caller.tenant).await?;
     let preview = Preview::of(&document, &review, &sample, &look)?;
     match form {

@@ -63,8 +63,11 @@ impl Api {
         let media = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let body = match text.as_str() {
             "" => Value::Null,
-            _ if media.contains("json") => serde_json::from_str(&text).with_context(|| text.clone())?,
-            _ => Value::String(text),
+            json => match serde_json::from_str(json) {
+                Ok(body) => body,
+                Err(error) if media.contains("json") => return Err(error).context(text),
+                Err(_) => Value::String(text),
+            },
         };
         Ok(Answer { status, body, headers })
     }

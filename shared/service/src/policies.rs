@@ -67,6 +67,22 @@ pub async fn keep_policy(
     document: PolicyDocument,
     seen: Seen,
 ) -> Result<Kept, PolicyError> {
+    let kept = record_policy(ports, caller, id, document, seen).await?;
+    let job = match kept.job {
+        Some(job) => Some(jobs::begin(ports, job).await),
+        None => None,
+    };
+    Ok(Kept { job, ..kept })
+}
+
+/// The same, with the job on record and not begun yet.
+pub(crate) async fn record_policy(
+    ports: &impl Ports,
+    caller: &Caller,
+    id: &PolicyId,
+    document: PolicyDocument,
+    seen: Seen,
+) -> Result<Kept, PolicyError> {
     let now = ports.clock().now();
     let current = ports.store().policy(&caller.tenant, id).await?;
     let policy = match (&current, seen) {
@@ -89,10 +105,10 @@ pub async fn keep_policy(
     let action = if current.is_some() { Action::PolicyChanged } else { Action::PolicyCreated };
     let mut journal = caller.journal(ports, action);
     journal.audit.policy = Some(id.clone());
-    match ports.store().save_policy(&caller.tenant, &policy, job.as_ref(), &journal).await? {
-        Write::Done => {
-            Ok(Kept { policy, made: current.is_none(), job: begun(ports, &caller.tenant, job).await })
-        }
+    let written = ports.store().save_policy(&caller.tenant, &policy, job.as_ref(), &journal).await?;
+    ports.configuration().forget(&caller.tenant);
+    match written {
+        Write::Done => Ok(Kept { policy, made: current.is_none(), job }),
         Write::Stale => Err(PolicyError::Changed),
     }
 }
@@ -116,7 +132,10 @@ pub async fn delete_policy(
     journal.audit.policy = Some(id.clone());
     match ports.store().delete_policy(&caller.tenant, &policy, job.as_ref(), &journal).await? {
         Write::Done => {
-            begun(ports, &caller.tenant, job).await;
+            ports.configuration().forget(&caller.tenant);
+            if let Some(job) = job {
+                jobs::begin(ports, job).await;
+            }
             Ok(())
         }
         Write::Stale => Err(PolicyError::Changed),
@@ -134,14 +153,6 @@ fn concerns_users(was: Option<&Policy>, is: Option<&Policy>) -> bool {
     let others = coverage(was) != coverage(is);
     let ranks = was.map(|policy| policy.precedence) != is.map(|policy| policy.precedence);
     (others && both().any(Policy::is_stamped)) || (asks && (others || ranks || gives(was) != gives(is)))
-}
-
-async fn begun(ports: &impl Ports, tenant: &TenantId, job: Option<Job>) -> Option<Job> {
-    ports.configuration().forget(tenant);
-    match job {
-        Some(job) => Some(jobs::begin(ports, job).await),
-        None => None,
-    }
 }
 
 /// Looks a policy up.
@@ -244,6 +255,7 @@ pub(crate) async fn apply_to_users(ports: &impl Ports, job: &Job, until: Timesta
         let page = PageRequest { limit: SIDE_BY_SIDE, after: done.next.take() };
         // What was read before the change that has called for this is of no use.
         ports.configuration().forget(&job.tenant);
+        ports.configuration().forget_templates(&job.tenant);
         let page = ports.store().users(&job.tenant, "", &page).await?;
         let applied = page.items.into_iter().map(|user| apply_to_user(ports, job, user));
         for changed in join_all(applied.collect::<Vec<_>>()).await {

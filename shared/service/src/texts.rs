@@ -32,14 +32,6 @@ pub struct InlinePng {
     pub png: Vec<u8>,
 }
 
-impl InlinePng {
-    /// The bytes in Base64 (RFC 4648 section 4).
-    #[must_use]
-    pub fn base64(&self) -> String {
-        BASE64.encode(&self.png)
-    }
-}
-
 impl std::fmt::Debug for InlinePng {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "InlinePng({} bytes)", self.png.len())
@@ -53,6 +45,18 @@ pub struct RenderedEmail {
     pub filled: FilledEmail,
     /// The pictures.
     pub pictures: Vec<InlinePng>,
+}
+
+impl RenderedEmail {
+    /// The HTML with its pictures in it as data, to be looked at without the mail.
+    #[must_use]
+    pub fn page(&self) -> Option<String> {
+        let html = self.filled.html.as_ref()?.expose().to_owned();
+        Some(self.pictures.iter().fold(html, |html, picture| {
+            let data = format!("data:image/png;base64,{}", BASE64.encode(&picture.png));
+            html.replace(&format!("cid:{}", picture.content_id), &data)
+        }))
+    }
 }
 
 /// Puts values and pictures into an e-mail form.

@@ -126,6 +126,9 @@ pub enum Failure {
     /// Others have made so many meanwhile.
     #[error("others have made such things since, and there are as many now as there may be")]
     TooMany,
+    /// The time was over before its turn.
+    #[error("there was no time left for it; bring the same document in again")]
+    Late,
     /// Others have made templates so large meanwhile.
     #[error("others have saved templates since, and the texts of all would be too large together")]
     TooLarge,

@@ -12,6 +12,8 @@ use otpost_domain::document::Value;
 
 /// How deep a document may be; a configuration is less than half as deep.
 const MOST_NESTED: usize = 24;
+/// How many things it may have: 400 templates, 64 policies and 32 gateways with all their members are less than half.
+pub(super) const MOST_NODES: usize = 50_000;
 
 /// What was given is no YAML, or more than is taken.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,10 +49,14 @@ pub(super) fn read(text: &str) -> Result<Value, NotYaml> {
         block_nesting_limit: MOST_NESTED,
     };
     let mut tree = Tree::default();
-    let mut documents = 0_usize;
+    let (mut documents, mut nodes) = (0_usize, 0_usize);
     for event in Parser::new_from_str_with_options(text, limits) {
         let (event, span) = event?;
         let mark = span.start;
+        nodes += 1;
+        if nodes > MOST_NODES {
+            return Err(NotYaml::at(mark, format!("there are more than {MOST_NODES} things in it")));
+        }
         match event {
             Event::DocumentStart(..) => {
                 documents += 1;

@@ -200,3 +200,20 @@ async fn operators_read_and_admins_write() {
         assert_eq!(response.status(), expected, "{method} {}", role.as_str());
     }
 }
+
+#[tokio::test]
+async fn a_document_of_too_many_things_is_refused_before_it_is_built() {
+    let ports = sample_world().await;
+    let json = format!("{{\"policies\":[{}0]}}", "{\"a\":0},".repeat(60_000));
+    let (status, told) = post(&ports, "", "application/json", &json).await;
+    assert_eq!((status, told["type"].as_str()), (413, Some("urn:otpost:problem:too-large")), "{told}");
+    let yaml = format!("policies: [{}0]", "0,".repeat(60_000));
+    let (status, told) = post(&ports, "", YAML, &yaml).await;
+    assert_eq!(status, 400, "{told}");
+    assert!(
+        told["detail"].as_str().is_some_and(|detail| detail.contains("more than 50000 things")),
+        "{told}"
+    );
+    let text = json!({ "templates": { "enrolled.en": { "sms": { "text": ",[{".repeat(300) } } } });
+    assert_eq!(super::nodes(&text.to_string()), 4, "marks in texts are none");
+}

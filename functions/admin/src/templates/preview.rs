@@ -1,11 +1,13 @@
 //! A template's message as its reader would get it, with made-up values.
 
+use otpost_domain::contact::DisplayName;
+use otpost_domain::ids::UserId;
 use otpost_domain::template::{BrandDocument, Sample, TemplateDocument};
-use otpost_edge::http::optional_object;
+use otpost_edge::http::{field, optional_object};
 use otpost_edge::problem::Problem;
 use otpost_service::ports::PortResult;
 use otpost_service::templates::Review;
-use otpost_service::texts::{InlinePng, RenderedEmail, render};
+use otpost_service::texts::render;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -77,12 +79,18 @@ impl PreviewOrder {
     }
 
     /// The sample for the person that the order names.
-    pub(super) fn person(&self, sample: Sample) -> Sample {
+    pub(super) fn person(&self, sample: Sample) -> Result<Sample, Problem> {
         let values = sample.values();
-        let display_name = self.display_name.clone().unwrap_or_else(|| values.display_name.to_owned());
-        let username = self.username.clone().unwrap_or_else(|| values.username.to_owned());
+        let display_name = match self.display_name.as_deref() {
+            Some(name) => field::<DisplayName, _>("display_name", name)?.as_str().to_owned(),
+            None => values.display_name.to_owned(),
+        };
+        let username = match self.username.as_deref() {
+            Some(name) => field::<UserId, _>("username", name)?.as_str().to_owned(),
+            None => values.username.to_owned(),
+        };
         let sample = sample.named(&display_name, &username);
-        if self.authorization_code == Some(false) { sample.without_authorization() } else { sample }
+        Ok(if self.authorization_code == Some(false) { sample.without_authorization() } else { sample })
     }
 }
 
@@ -135,9 +143,10 @@ impl Preview {
         let email = match &document.email {
             None => None,
             Some(form) => {
-                let RenderedEmail { filled, pictures } = render(form, &values, look)?;
+                let rendered = render(form, &values, look)?;
                 let name = form.from().name.as_ref().map_or(values.tenant, |name| name.as_str());
-                let html = filled.html.map(|html| with_data(html.expose(), &pictures));
+                let html = rendered.page();
+                let filled = rendered.filled;
                 Some(EmailPreview {
                     from_name: name.to_owned(),
                     from_address: form.from().address.as_ref().map(|address| address.expose().into()),
@@ -174,11 +183,4 @@ impl Preview {
         let parts: Vec<_> = email.into_iter().chain(sms).collect();
         (!parts.is_empty()).then(|| parts.join("\n---\n\n"))
     }
-}
-
-fn with_data(html: &str, pictures: &[InlinePng]) -> String {
-    pictures.iter().fold(html.to_owned(), |html, picture| {
-        let data = format!("data:image/png;base64,{}", picture.base64());
-        html.replace(&format!("cid:{}", picture.content_id), &data)
-    })
 }

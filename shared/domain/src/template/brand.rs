@@ -134,6 +134,14 @@ impl Logo {
         Ok(Self { png, width, height })
     }
 
+    /// A file that was checked when it was saved.
+    fn checked_before(png: Vec<u8>) -> Option<Self> {
+        // Width and height stand in the first chunk (W3C PNG, section 11.2.1).
+        let number = |at: usize| png.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+        let (width, height) = (number(16)?, number(20)?);
+        Some(Self { png, width, height })
+    }
+
     /// The file.
     #[must_use]
     pub fn png(&self) -> &[u8] {
@@ -211,6 +219,22 @@ impl BrandDocument {
         faults.or(read)
     }
 
+    /// A document that was checked when it was saved, whatever the rules are now. What cannot be read of it is as if it
+    /// had not been given.
+    #[must_use]
+    pub fn checked_before(value: &Value) -> Self {
+        let Value::Object(members) = value else { return Self::default() };
+        let text = |name: &str| match members.get(name) {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let logo = text("logo").and_then(|text| BASE64.decode(text.as_bytes()).ok());
+        Self {
+            colour: text("colour").and_then(|text| Colour::try_from(text).ok()).unwrap_or_default(),
+            logo: logo.and_then(Logo::checked_before),
+        }
+    }
+
     /// The document as it is written.
     #[must_use]
     pub fn write(&self) -> Value {
@@ -268,6 +292,8 @@ mod tests {
         assert_eq!(Logo::new(vec![0; MOST_OF_LOGO + 1]).unwrap_err(), InvalidLogo::TooLarge);
         assert_eq!(Logo::try_from("?").unwrap_err(), InvalidLogo::NotBase64);
         let value = BrandDocument { colour: Colour::BLACK, logo: Some(logo) };
+        assert_eq!(BrandDocument::checked_before(&value.write()), value);
+        assert_eq!(BrandDocument::checked_before(&Value::Null), BrandDocument::default());
         assert_eq!(BrandDocument::read(&value.write()), Ok(value));
         assert_eq!(BrandDocument::read(&Value::object([])), Ok(BrandDocument::default()));
     }

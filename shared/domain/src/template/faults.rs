@@ -64,6 +64,9 @@ impl fmt::Display for Part {
     }
 }
 
+/// How often one wildcard may stand in a part: each time, its value is put in.
+pub(super) const MOST_OF_ONE: usize = 50;
+
 /// What is wrong in a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultKind {
@@ -137,6 +140,9 @@ pub enum FaultKind {
     /// Longer than [`Part::most`].
     #[error("this part has more than {0} characters")]
     TooLong(usize),
+    /// The same wildcard again and again.
+    #[error("{} stands here more than {MOST_OF_ONE} times", .0.as_str())]
+    TooOften(Wildcard),
     /// An SMS of too many parts.
     #[error("with usual values this text takes {parts} parts, more than {most}{why}", why = why(*.forced_by))]
     TooManyParts {

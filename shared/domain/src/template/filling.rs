@@ -5,12 +5,17 @@ use core::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::faults::MOST_OF_ONE;
 use super::html::{self, Place, Places};
 use super::wildcards::{Found, Piece, Wildcard, position, scan};
 use super::{FaultKind, Image, Look, Part, TemplateFault, TemplateKind, Values};
 
 /// Characters of something wrong that a fault repeats.
 const MOST_REPEATED: usize = 40;
+/// Faults of one sort that are told of a part.
+const MOST_FAULTS: usize = 100;
+/// Bytes of HTML that are looked at.
+const MOST_BYTES: usize = 100_000;
 
 /// A text split into its pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,30 +43,31 @@ impl Source {
         written: &str,
         has_html: bool,
     ) -> Result<Self, Vec<TemplateFault>> {
-        let mut faults = whole_part(part, written);
+        let (mut faults, found) = (whole_part(part, written), scan(written));
         let mut add = |byte: usize, what: FaultKind| {
             let (line, column) = position(written, byte);
             faults.push(TemplateFault { part, line, column, what });
         };
-        let places = (part == Part::Html).then(|| Places::of(written));
-        for found in scan(written) {
-            let (what, range) = match found {
-                Found::Literal(_) => continue,
-                Found::Unknown(text, range) => (unknown(kind, part, text), range),
-                Found::Unclosed(range) => (FaultKind::Unclosed, range),
-                Found::Wildcard(wildcard, range) => {
-                    match misplaced(kind, part, has_html, wildcard)
-                        .or_else(|| misplaced_in_html(places.as_ref()?, written, wildcard, &range))
-                    {
-                        Some(what) => (what, range),
-                        None => continue,
-                    }
-                }
-            };
-            add(range.start, what);
+        let often = too_often(&found);
+        for (wildcard, byte) in &often {
+            add(*byte, FaultKind::TooOften(*wildcard));
         }
+        if is_too_long(part, written) || !often.is_empty() {
+            // Nothing more is told of what is too large to be looked at.
+            return Err(faults);
+        }
+        let places = (part == Part::Html).then(|| Places::of(written));
+        let wrong = found.into_iter().filter_map(|found| match found {
+            Found::Literal(_) => None,
+            Found::Unknown(text, range) => Some((range.start, unknown(kind, part, text))),
+            Found::Unclosed(range) => Some((range.start, FaultKind::Unclosed)),
+            Found::Wildcard(wildcard, range) => misplaced(kind, part, has_html, wildcard)
+                .or_else(|| misplaced_in_html(places.as_ref()?, written, wildcard, &range))
+                .map(|what| (range.start, what)),
+        });
+        wrong.take(MOST_FAULTS).for_each(|(byte, what)| add(byte, what));
         if part == Part::Html {
-            for (byte, fault) in html::faults(written) {
+            for (byte, fault) in html::faults(written).into_iter().take(MOST_FAULTS) {
                 add(byte, fault.into());
             }
             if let Some(byte) =
@@ -136,14 +142,31 @@ impl Source {
         out
     }
 
+    /// Whether readers see the value of a wildcard: in HTML it must stand in text, or be what a link leads to. With
+    /// `with_code`, in a message with an authorization code.
+    pub(super) fn shows(&self, part: Part, wildcard: Wildcard, with_code: bool) -> bool {
+        if part != Part::Html {
+            return holds(if with_code { &self.pieces } else { &self.without_code }, wildcard);
+        }
+        let written = if with_code { self.written.clone() } else { without_code(part, &self.written) };
+        let places = Places::of(&written);
+        scan(&written).into_iter().any(|found| match found {
+            Found::Wildcard(here, range) if here == wildcard => {
+                matches!(places.at(range.start), Place::Text | Place::Address)
+            }
+            _ => false,
+        })
+    }
+
     /// Why its reader could not do what it is for.
     fn useless(&self, kind: TemplateKind, part: Part) -> Option<FaultKind> {
         let demanded = kind.demands().filter(|_| !part.is_header())?;
         let enrols_by_picture = part == Part::Html && demanded == Wildcard::Link;
-        let serves = |pieces: &[Piece]| {
-            holds(pieces, demanded) || (enrols_by_picture && holds(pieces, Wildcard::QrCode))
+        let serves = |with_code| {
+            self.shows(part, demanded, with_code)
+                || (enrols_by_picture && self.shows(part, Wildcard::QrCode, with_code))
         };
-        match (serves(&self.pieces), serves(&self.without_code)) {
+        match (serves(true), serves(false)) {
             (true, true) => None,
             (true, false) => Some(FaultKind::LeavesWithCode(demanded)),
             (false, _) if enrols_by_picture => Some(FaultKind::NoLinkNorQr),
@@ -160,6 +183,24 @@ fn unknown(kind: TemplateKind, part: Part, text: &str) -> FaultKind {
     FaultKind::Unknown { written, kind, part }
 }
 
+/// Whether a part has more characters than it may have, or HTML more bytes.
+fn is_too_long(part: Part, written: &str) -> bool {
+    let long = part == Part::Html && written.len() > MOST_BYTES;
+    long || written.len() > part.most() && written.chars().count() > part.most()
+}
+
+/// The wildcards that stand in a part too often, with their first place.
+fn too_often(found: &[Found<'_>]) -> Vec<(Wildcard, usize)> {
+    let places = |wildcard| {
+        found.iter().filter_map(move |found| match found {
+            Found::Wildcard(here, range) if *here == wildcard => Some(range.start),
+            _ => None,
+        })
+    };
+    let often = Wildcard::ALL.into_iter().filter(|wildcard| places(*wildcard).count() > MOST_OF_ONE);
+    often.map(|wildcard| (wildcard, places(wildcard).next().unwrap_or_default())).collect()
+}
+
 /// The faults of a part as a whole.
 fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     let mut faults = Vec::new();
@@ -170,7 +211,7 @@ fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     if written.trim().is_empty() {
         at(0, FaultKind::Empty);
     }
-    if written.chars().count() > part.most() {
+    if is_too_long(part, written) {
         at(0, FaultKind::TooLong(part.most()));
     }
     let bad = |c: char| {

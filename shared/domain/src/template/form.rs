@@ -189,10 +189,11 @@ impl EmailForm {
         self.html.as_ref().is_some_and(|html| html.holds(picture))
     }
 
-    /// Whether any of its texts can carry an authorization code.
+    /// Whether each of its texts shows an authorization code, whichever the reader reads.
     #[must_use]
     pub fn shows_authz_code(&self) -> bool {
-        self.text.holds(Wildcard::AuthzCode) || self.shows(Wildcard::AuthzCode)
+        let html = self.html.as_ref().is_none_or(|html| html.shows(Part::Html, Wildcard::AuthzCode, true));
+        html && self.text.holds(Wildcard::AuthzCode)
     }
 
     /// Puts the values in.

@@ -9,7 +9,7 @@ pub const MOST_TEMPLATES: usize = 400;
 /// Names that templates of a tenant may ever have had: removed ones keep their history.
 pub const MOST_NAMES: usize = 2_000;
 /// Bytes that the texts of all of a tenant's templates may have together, the latest versions counted.
-pub const MOST_OF_TEXTS: u64 = 3 * 1024 * 1024;
+pub const MOST_OF_TEXTS: u64 = 2 * 1024 * 1024;
 /// Versions of one template that are kept: the latest.
 pub const MOST_VERSIONS: u64 = 50;
 

@@ -351,6 +351,41 @@ fn html_is_as_good_without_the_code_as_with_it() {
 }
 
 #[test]
+fn what_is_demanded_must_be_seen() {
+    let hidden = email(TemplateKind::EmailOtp, "s", "[[CODE]]", Some("<p title=\"[[CODE]]\">Hello</p>"));
+    assert_eq!(told(hidden.unwrap_err()), [(Part::Html, 1, 1, FaultKind::Missing(Wildcard::Code))]);
+    let linked = "<a href=\"[[LINK]]\">x</a>";
+    assert!(!push("s", "[[LINK]]", Some(linked)).shows_authz_code());
+    let html = format!("{linked}<p>[[AUTHZCODE]]</p>");
+    assert!(
+        !push("s", "[[LINK]]", Some(&html)).shows_authz_code(),
+        "who reads the plain text does not see it"
+    );
+    assert!(push("s", "[[LINK]]\n[[AUTHZCODE]]", Some(&html)).shows_authz_code());
+    let title = format!("{linked}<p title=\"[[AUTHZCODE]]\">x</p>");
+    assert!(!push("s", "[[LINK]]\n[[AUTHZCODE]]", Some(&title)).shows_authz_code());
+}
+
+#[test]
+fn a_wildcard_stands_in_a_part_some_times_and_not_thousands() {
+    let text = |times: usize| format!("[[LINK]]{}", "\n[[TENANT]]".repeat(times));
+    assert!(email(TemplateKind::PushToken, "s", &text(50), None).is_ok());
+    assert_eq!(faults("s", &text(51), None), [(Part::Text, 2, 1, FaultKind::TooOften(Wildcard::Tenant))]);
+}
+
+#[test]
+fn what_is_far_too_large_is_told_at_once() {
+    for odd in ["<", "[[x", "<pp", "[[AUTHZCODE]]\n", "<!--[if", "{", "&"] {
+        let large = odd.repeat(600_000 / odd.len());
+        let told = told(email(TemplateKind::PushToken, "s", &large, Some(&large)).unwrap_err());
+        assert!(told.len() <= 4, "{odd}: {}", told.len());
+        let full = odd.repeat(99_000 / odd.len());
+        let told = self::told(email(TemplateKind::PushToken, "s", "[[LINK]]", Some(&full)).unwrap_err());
+        assert!(!told.is_empty() && told.len() <= 300, "{odd}: {}", told.len());
+    }
+}
+
+#[test]
 fn an_sms_loses_its_last_line_cleanly() {
     let form = sms(TemplateKind::PushToken, "[[LINK]]\nCode: [[AUTHZCODE]]").unwrap();
     assert_eq!(form.fill(&values()).text.expose(), "https://otp.example.org/e/abc\nCode: K7P2");

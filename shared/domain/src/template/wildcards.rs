@@ -147,18 +147,26 @@ pub(super) enum Found<'a> {
     Unclosed(Range<usize>),
 }
 
-/// Splits `text` into literal parts and wildcards, in order and without a gap.
+/// Splits `text` into literal parts and wildcards, in order and without a gap. Reads each character a few times at most,
+/// whatever the text.
 pub(super) fn scan(text: &str) -> Vec<Found<'_>> {
     let mut found = Vec::new();
     let (mut literal, mut at) = (0, 0);
+    // Up to here no bracket closes.
+    let mut open_until = 0;
     while let Some((start, opened)) = next_opening(text, at) {
-        let range = match opened {
-            Opened::Percent => start..start + PERCENT_CODE.len(),
-            Opened::Brackets => {
-                let line = part(text, start..text.len()).split(['\r', '\n']).next().unwrap_or_default();
-                start..start + line.find("]]").map_or("[[".len(), |inner| inner + "]]".len())
-            }
+        let length = match opened {
+            Opened::Percent => PERCENT_CODE.len(),
+            Opened::Brackets if start < open_until => "[[".len(),
+            Opened::Brackets => match closing(part(text, start..text.len())) {
+                Ok(length) => length,
+                Err(line) => {
+                    open_until = start + line;
+                    "[[".len()
+                }
+            },
         };
+        let range = start..start + length;
         if literal < start {
             found.push(Found::Literal(part(text, literal..start)));
         }
@@ -177,6 +185,19 @@ pub(super) fn scan(text: &str) -> Vec<Found<'_>> {
         found.push(Found::Literal(part(text, literal..text.len())));
     }
     found
+}
+
+/// The length of what begins with brackets up to those that close it on the same line; otherwise that of the line.
+fn closing(text: &str) -> Result<usize, usize> {
+    let mut before = None;
+    for (byte, character) in text.char_indices() {
+        match character {
+            '\r' | '\n' => return Err(byte),
+            ']' if before == Some(']') => return Ok(byte + 1),
+            _ => before = Some(character),
+        }
+    }
+    Err(text.len())
 }
 
 enum Opened {
@@ -231,6 +252,15 @@ mod tests {
         );
         assert_eq!(scan(""), []);
         assert_eq!(scan("a [b] ]] c[0]"), [Found::Literal("a [b] ]] c[0]")]);
+    }
+
+    #[test]
+    fn long_lines_are_read_once() {
+        for text in ["[[x".repeat(100_000), "[[A]]".repeat(100_000), "[".repeat(100_000) + "]]"] {
+            assert!(scan(&text).len() < 200_002);
+        }
+        assert_eq!(scan("[[]"), [Found::Unclosed(0..2), Found::Literal("]")]);
+        assert_eq!(scan("[[a] ]]"), [Found::Unknown("[[a] ]]", 0..7)]);
     }
 
     #[test]

@@ -212,25 +212,41 @@ impl Ports for MemoryPorts {
 
 /// A clock that moves when told; its clones tell the same time.
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Mutex<Timestamp>>);
+pub struct ManualClock(Arc<Mutex<Moment>>);
+
+#[derive(Debug)]
+struct Moment {
+    now: Timestamp,
+    /// What passes each time it is asked.
+    pace: Duration,
+}
 
 impl Default for ManualClock {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Timestamp::from_seconds(1_800_000_000))))
+        let now = Timestamp::from_seconds(1_800_000_000);
+        Self(Arc::new(Mutex::new(Moment { now, pace: Duration::ZERO })))
     }
 }
 
 impl ManualClock {
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().expect("not poisoned");
-        *now = now.plus(by);
+        let mut moment = self.0.lock().expect("not poisoned");
+        moment.now = moment.now.plus(by);
+    }
+
+    /// Lets so much time pass from now on each time that somebody asks for it.
+    pub fn runs(&self, pace: Duration) {
+        self.0.lock().expect("not poisoned").pace = pace;
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().expect("not poisoned")
+        let mut moment = self.0.lock().expect("not poisoned");
+        let now = moment.now;
+        moment.now = now.plus(moment.pace);
+        now
     }
 }
 

@@ -14,7 +14,7 @@ use crate::content::Content;
 use crate::link::enqueue;
 use crate::once::Once;
 use crate::ports::{
-    Clock as _, Configuration as _, Entropy as _, MessageStore as _, PortError, Ports, RecordKind,
+    Clock as _, Configuration as _, Entropy as _, Fault, MessageStore as _, PortError, Ports, RecordKind,
     Sealer as _, Write,
 };
 
@@ -46,7 +46,7 @@ pub struct TestOrder {
     pub name: TemplateName,
     /// To whom.
     pub to: Address,
-    /// By which gateway; the deployment's own unless given.
+    /// From which gateway's address; the deployment's own unless given, which carries it in either case.
     pub gateway: Option<GatewayId>,
 }
 
@@ -97,7 +97,8 @@ pub async fn send_test(
             enqueue(ports, &message).await;
             Ok(message)
         }
-        Write::Stale => Err(TestError::Template(TemplateError::Changed)),
+        // Its id is new: only the slot of a repeated request can be gone.
+        Write::Stale => Err(PortError::new(Fault::Unavailable, "a later try holds the slot").into()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::faults::{Faulty, Mishap, Plan};
 use crate::gateways::{delete_gateway, keep_gateway};
 use crate::memory::{MemoryPorts, operator};
 use crate::policies::{keep_policy, policy};
-use crate::ports::{SLOT_LEASE, TemplateStore as _};
+use crate::ports::{MessageStore as _, SLOT_LEASE, Sealer as _, TemplateStore as _};
 use crate::seen::Seen;
 use crate::templates::{keep_brand, keep_template, remove_template};
 
@@ -458,14 +458,61 @@ async fn room_is_made_before_it_is_taken() {
         format!("push_token.{}{}", letter(number / 26), letter(number))
     };
     let all = |length: fn(usize) -> usize| -> Json {
-        let templates = (0..120).map(|number| (name(number), texts(length(number))));
+        let templates = (0..80).map(|number| (name(number), texts(length(number))));
         json!({ "format": FORMAT, "templates": templates.collect::<serde_json::Map<_, _>>() })
     };
-    run(&ports, &all(|number| if number < 60 { 6_000 } else { 19_000 }), false).await.unwrap();
-    let swapped = run(&ports, &all(|number| if number < 60 { 19_000 } else { 6_000 }), false).await.unwrap();
+    run(&ports, &all(|number| if number < 40 { 6_000 } else { 19_000 }), false).await.unwrap();
+    let swapped = run(&ports, &all(|number| if number < 40 { 19_000 } else { 6_000 }), false).await.unwrap();
     assert!(all_are(&swapped, "changed"), "{:?}", told(&swapped));
     let heads = ports.store().all_template_heads(&caller.tenant).await.unwrap();
     assert!(heads.iter().all(|head| head.version == 2));
+}
+
+/// Policies may have mails sent at once: these have the words and the look that the same document brings.
+#[tokio::test]
+async fn mails_that_an_import_brings_about_have_its_texts() {
+    let ports = world().await;
+    let caller = operator("acme");
+    let jane = otpost_domain::ids::UserId::try_from("jane").unwrap();
+    let profile = crate::users::Profile {
+        email: otpost_domain::contact::EmailAddress::try_from("jane@example.org").ok(),
+        ..crate::users::Profile::default()
+    };
+    crate::users::create_user(&ports, &caller, jane, profile, crate::once::Once::not_kept()).await.unwrap();
+    let all = json!({
+        "applies_to": { "everyone": true },
+        "settings": { "provision_tokens": true, "provision_clients": true },
+    });
+    let wanted = json!({
+        "format": FORMAT, "policies": { "all": all }, "templates": { "push_token.en": { "email": { "subject": "New", "text": "[[LINK]]\n[[AUTHZCODE]]" } } },
+    });
+    run(&ports, &wanted, false).await.unwrap();
+    let queued = ports.queue().take();
+    assert!(matches!(queued[..], [crate::memory::Queued::Work(..)]), "nothing was begun before: {queued:?}");
+    let crate::memory::Queued::Work(job, _) = &queued[0] else { unreachable!("it was looked at") };
+    crate::jobs::work(&ports, job).await.unwrap();
+    let message = ports.queue().take().into_iter().find_map(|queued| match queued {
+        crate::memory::Queued::Deliver(message) => Some(message),
+        _ => None,
+    });
+    let sealed = ports.store().message(&message.unwrap()).await.unwrap().unwrap();
+    let kind = crate::ports::RecordKind::MessageContent;
+    let content = sealed.content.unwrap().0;
+    let opened = ports.sealer().open(&sealed.tenant, kind, sealed.id.as_str(), &content).await.unwrap();
+    let content = crate::content::Content::decode(&opened).unwrap();
+    assert_eq!(content.template, Some(("push_token.en".to_owned(), 1)));
+}
+
+/// Time ends before the work does: what is left is told, and done by the next try.
+#[tokio::test]
+async fn what_there_is_no_time_for_is_left_to_the_next_import() {
+    let ports = world().await;
+    ports.clock().runs(std::time::Duration::from_secs(2));
+    let first = run(&ports, &document(), false).await.unwrap();
+    assert!(told(&first).iter().any(|told| told.contains("no time left")), "{:?}", told(&first));
+    ports.clock().runs(std::time::Duration::ZERO);
+    run(&ports, &document(), false).await.unwrap();
+    assert!(all_are(&run(&ports, &document(), false).await.unwrap(), "unchanged"));
 }
 
 /// Whatever an import dies of, the same import again ends where one without trouble does.

@@ -158,7 +158,7 @@ impl TryFrom<BrandRow> for Brand {
     type Error = PortError;
 
     fn try_from(row: BrandRow) -> PortResult<Self> {
-        let document = BrandDocument::read(&parsed(&row.document)?).map_err(bad("brand"))?;
+        let document = BrandDocument::checked_before(&parsed(&row.document)?);
         Ok(Self { document, version: row.ver, updated_at: Timestamp::from_millis(row.updated) })
     }
 }

@@ -110,6 +110,10 @@ impl HtmlFault {
                 | Self::BadLink
                 | Self::LoadingStyle
                 | Self::WildcardInTag
+                // What follows these is not looked at.
+                | Self::UnclosedElement(_)
+                | Self::UnclosedQuote
+                | Self::UnclosedTag
         )
     }
 }

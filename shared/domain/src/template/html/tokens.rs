@@ -129,7 +129,10 @@ impl<'a> Scanner<'a> {
         // Clients do not agree where such comments end.
         let hidden = body.get(..length).unwrap_or_default();
         let odd = ["<!--", "--!>"].iter().any(|mark| hidden.contains(mark));
-        if odd || body.starts_with('>') || body.starts_with("->") {
+        // What comes behind the end of a condition is shown by some and not by others.
+        let unended =
+            begins(hidden, "[if") && !hidden.trim_end().ends_with("<![endif]") && !hidden.ends_with("<!");
+        if odd || unended || body.starts_with('>') || body.starts_with("->") {
             self.faults.push((start, HtmlFault::OddComment));
         }
         let conditional = hidden.find("]>").filter(|_| begins(hidden, "[if")).map(|condition| {
