@@ -144,7 +144,7 @@ impl<C: Clock> Configuration for CachedConfiguration<C> {
         self.looks.or_read(tenant, self.clock.now(), read).await
     }
 
-    fn forget(&self, tenant: &TenantId) {
+    fn forget_policies(&self, tenant: &TenantId) {
         self.policies.forget(tenant);
     }
 

@@ -27,7 +27,8 @@ pub async fn delete_tenant(ports: &impl Ports, caller: &Caller) -> Result<(), Te
     match ports.store().delete_tenant(&job, &journal).await? {
         Write::Done => {
             ports.sealer().forget(&tenant.id);
-            ports.configuration().forget(&tenant.id);
+            ports.configuration().forget_policies(&tenant.id);
+            ports.configuration().forget_templates(&tenant.id);
             // Not a step of it: who deletes may not look through all tenants' rows.
             jobs::leave(ports, &job).await;
             Ok(())

@@ -347,8 +347,8 @@ impl<P: Ports> Configuration for Parts<'_, P> {
         self.plan.through("configuration", self.ports.configuration().policies(tenant)).await
     }
 
-    fn forget(&self, tenant: &TenantId) {
-        Configuration::forget(self.ports.configuration(), tenant);
+    fn forget_policies(&self, tenant: &TenantId) {
+        self.ports.configuration().forget_policies(tenant);
     }
 
     async fn gateways(&self, tenant: &TenantId) -> PortResult<Reach> {

@@ -12,7 +12,7 @@ use otpost_domain::time::Timestamp;
 
 use crate::caller::Keeper;
 use crate::ports::{Clock as _, GatewayStore as _, Owned, PortError, PortResult, Ports, Write};
-use crate::seen::Seen;
+use crate::seen::{Seen, told_as};
 use change::{Step, after, former, gone, voided, write};
 use secrets::store;
 
@@ -50,6 +50,8 @@ pub enum GatewayError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+told_as!(GatewayError);
 
 /// What a change means for a gateway's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,12 +193,11 @@ async fn admitted(
     owned: &Owned,
     seen: Seen,
 ) -> Result<(), GatewayError> {
-    match (owned.find(id), seen) {
-        (None, Seen::Any | Seen::Version(_)) => Err(GatewayError::Changed),
-        (Some(_), Seen::Unsaid) => Err(GatewayError::Unseen),
-        (Some(current), seen) if seen.differs(current.version) => Err(GatewayError::Changed),
-        (Some(_), _) => Ok(()),
-        (None, Seen::Unsaid) => room(ports, keeper, id, owned).await,
+    let current = owned.find(id);
+    seen.admits(current.map(|current| current.version))?;
+    match current {
+        Some(_) => Ok(()),
+        None => room(ports, keeper, id, owned).await,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::ports::{
     Clock as _, Configuration as _, Page, PageRequest, PolicyStore as _, PortError, PortResult, Ports,
     UserStore as _, Write,
 };
-use crate::seen::Seen;
+use crate::seen::{Seen, told_as};
 
 /// How many users are restamped side by side.
 const SIDE_BY_SIDE: usize = 50;
@@ -43,6 +43,8 @@ pub enum PolicyError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+told_as!(PolicyError);
 
 /// A policy that was kept, and the job that tells users' auth rows of it, where one is needed.
 #[derive(Debug)]
@@ -85,15 +87,13 @@ pub(crate) async fn record_policy(
 ) -> Result<Kept, PolicyError> {
     let now = ports.clock().now();
     let current = ports.store().policy(&caller.tenant, id).await?;
-    let policy = match (&current, seen) {
-        (None, Seen::Any | Seen::Version(_)) => return Err(PolicyError::Changed),
-        (Some(_), Seen::Unsaid) => return Err(PolicyError::Unseen),
-        (Some(current), seen) if seen.differs(current.version) => return Err(PolicyError::Changed),
-        (Some(current), _) if current.document() == document => {
+    seen.admits(current.as_ref().map(|current| current.version))?;
+    let policy = match &current {
+        Some(current) if current.document() == document => {
             return Ok(Kept { policy: current.clone(), made: false, job: None });
         }
-        (Some(current), _) => current.becomes(document, now),
-        (None, Seen::Unsaid) => {
+        Some(current) => current.becomes(document, now),
+        None => {
             if ports.store().all_policies(&caller.tenant).await?.len() >= MOST_POLICIES {
                 return Err(PolicyError::TooMany);
             }
@@ -106,7 +106,7 @@ pub(crate) async fn record_policy(
     let mut journal = caller.journal(ports, action);
     journal.audit.policy = Some(id.clone());
     let written = ports.store().save_policy(&caller.tenant, &policy, job.as_ref(), &journal).await?;
-    ports.configuration().forget(&caller.tenant);
+    ports.configuration().forget_policies(&caller.tenant);
     match written {
         Write::Done => Ok(Kept { policy, made: current.is_none(), job }),
         Write::Stale => Err(PolicyError::Changed),
@@ -132,7 +132,7 @@ pub async fn delete_policy(
     journal.audit.policy = Some(id.clone());
     match ports.store().delete_policy(&caller.tenant, &policy, job.as_ref(), &journal).await? {
         Write::Done => {
-            ports.configuration().forget(&caller.tenant);
+            ports.configuration().forget_policies(&caller.tenant);
             if let Some(job) = job {
                 jobs::begin(ports, job).await;
             }
@@ -254,7 +254,7 @@ pub(crate) async fn apply_to_users(ports: &impl Ports, job: &Job, until: Timesta
     loop {
         let page = PageRequest { limit: SIDE_BY_SIDE, after: done.next.take() };
         // What was read before the change that has called for this is of no use.
-        ports.configuration().forget(&job.tenant);
+        ports.configuration().forget_policies(&job.tenant);
         ports.configuration().forget_templates(&job.tenant);
         let page = ports.store().users(&job.tenant, "", &page).await?;
         let applied = page.items.into_iter().map(|user| apply_to_user(ports, job, user));

@@ -21,7 +21,7 @@ use crate::ports::{
     Ports, TemplateStore as _, TenantStore as _, Write,
 };
 use crate::push::no_tenant;
-use crate::seen::Seen;
+use crate::seen::{Seen, told_as};
 
 pub use test_message::{Address, TestError, TestOrder, send_test};
 
@@ -61,6 +61,8 @@ pub enum TemplateError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+told_as!(TemplateError);
 
 /// A template that was kept.
 #[derive(Debug)]
@@ -397,13 +399,11 @@ pub async fn keep_brand(
     seen: Seen,
 ) -> Result<Brand, TemplateError> {
     let current = ports.store().brand(&caller.tenant).await?;
-    let version = match (&current, seen) {
-        (None, Seen::Any | Seen::Version(_)) => return Err(TemplateError::Changed),
-        (Some(_), Seen::Unsaid) => return Err(TemplateError::Unseen),
-        (Some(current), seen) if seen.differs(current.version) => return Err(TemplateError::Changed),
-        (Some(current), _) if current.document == document => return Ok(current.clone()),
-        (Some(current), _) => current.version + 1,
-        (None, Seen::Unsaid) => 1,
+    seen.admits(current.as_ref().map(|current| current.version))?;
+    let version = match current {
+        Some(current) if current.document == document => return Ok(current),
+        Some(current) => current.version + 1,
+        None => 1,
     };
     let brand = Brand { document, version, updated_at: ports.clock().now() };
     let journal = caller.journal(ports, Action::BrandChanged);
@@ -423,12 +423,9 @@ async fn admitted(
     seen: Seen,
 ) -> Result<Option<TemplateHead>, TemplateError> {
     let head = ports.store().template_head(&caller.tenant, name).await?;
-    match (head.as_ref().filter(|head| !head.is_removed()), seen) {
-        (None, Seen::Any | Seen::Version(_)) => Err(TemplateError::Changed),
-        (Some(_), Seen::Unsaid) => Err(TemplateError::Unseen),
-        (Some(current), seen) if seen.differs(current.version) => Err(TemplateError::Changed),
-        _ => Ok(head),
-    }
+    let current = head.as_ref().filter(|head| !head.is_removed());
+    seen.admits(current.map(|current| current.version))?;
+    Ok(head)
 }
 
 async fn own(

@@ -1,9 +1,9 @@
 //! Templates as they are written and shown.
 
-use otpost_domain::message::Message;
+use otpost_domain::message::{Channel, Message};
 use otpost_domain::template::{
-    BrandDocument, SenderReview, SmsSize, TemplateDocument, TemplateHead, TemplateKind, TemplateName,
-    TemplateVersion, Wildcard,
+    BrandDocument, SenderReview, SmsSize, TemplateDocument, TemplateHead, TemplateName, TemplateVersion,
+    Wildcard,
 };
 use otpost_service::document::json_of;
 use otpost_service::templates::{Kept, Review};
@@ -279,7 +279,7 @@ pub(super) struct HeadView {
 
 impl From<&TemplateHead> for HeadView {
     fn from(head: &TemplateHead) -> Self {
-        let forms = TemplateKind::channels(head.name.kind).iter().filter(|channel| head.serves(**channel));
+        let forms = Channel::ALL.iter().filter(|channel| head.serves(**channel));
         Self {
             template: head.name.to_string(),
             kind: head.name.kind.as_str(),

@@ -1,7 +1,6 @@
 //! The kinds of messages that templates are for.
 
 use super::Wildcard;
-use crate::message::Channel;
 use crate::named::named;
 
 named! {
@@ -99,11 +98,5 @@ impl TemplateKind {
             | Self::ChangedDevice
             | Self::ChangedAddress => None,
         }
-    }
-
-    /// The channels by which it may travel.
-    #[must_use]
-    pub const fn channels(self) -> &'static [Channel] {
-        Channel::ALL
     }
 }

@@ -126,7 +126,7 @@ async fn provisioning(ports: &impl TestPorts, caller: &Caller) {
     let id = PolicyId::try_from("staff").expect("an id");
     let document = PolicyDocument::read(&document).expect("a document");
     keep_policy(ports, caller, &id, document, Seen::Unsaid).await.expect("kept");
-    ports.configuration().forget(&caller.tenant);
+    ports.configuration().forget_policies(&caller.tenant);
 }
 
 pub(super) async fn what_follows_is_written_with_the_user(ports: &impl TestPorts) {

@@ -64,7 +64,7 @@ pub(super) async fn policies_are_versioned_and_listed(ports: &impl TestPorts) {
     assert_eq!(store.policy(tenant, &made.id).await.expect("read"), None);
     let other = otpost_domain::ids::TenantId::try_from("other").expect("a tenant's id");
     assert!(store.policies(&other, &first(9)).await.expect("a page").items.is_empty());
-    ports.configuration().forget(tenant);
+    ports.configuration().forget_policies(tenant);
     assert_eq!(ports.configuration().policies(tenant).await.expect("read").len(), 2);
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn users_are_listed_and_stamped(ports: &impl TestPorts) {
     let journal = caller.journal(ports, Action::PolicyCreated);
     let written = store.save_policy(tenant, &made, None, &journal).await.expect("a write");
     assert_eq!(written, Write::Done);
-    ports.configuration().forget(tenant);
+    ports.configuration().forget_policies(tenant);
     let joins = Change { groups: Some(groups), ..Change::default() };
     change_user(ports, &caller, &jane(), joins, None).await.expect("changed");
     assert_eq!(stamped().await, [id("staff")], "a change of groups writes the stamp too");

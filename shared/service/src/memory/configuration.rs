@@ -99,6 +99,6 @@ impl Configuration for MemoryStore {
     }
 
     fn forget_templates(&self, _: &TenantId) {}
-    fn forget(&self, _: &TenantId) {}
+    fn forget_policies(&self, _: &TenantId) {}
     fn forget_gateways(&self, _: &Owner) {}
 }

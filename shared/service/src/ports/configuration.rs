@@ -84,7 +84,7 @@ pub trait Configuration: Send + Sync {
     /// Forgets the templates and the look that were read of a tenant, because they have just been changed here.
     fn forget_templates(&self, tenant: &TenantId);
     /// Forgets the policies that were read of a tenant, because they have just been changed here.
-    fn forget(&self, tenant: &TenantId);
+    fn forget_policies(&self, tenant: &TenantId);
     /// Forgets the gateways that were read of an owner, because they have just been changed here.
     fn forget_gateways(&self, owner: &Owner);
 }
