@@ -200,6 +200,9 @@ fn print_urls(endpoints: &Endpoints, keys: Option<&Keys>) {
     let Some(keys) = keys else { return };
     println!("  operator's key   {}", keys.operator);
     println!("  app's key        {}", mask::key(&keys.app));
+    println!("  admin's key      {}", mask::key(&keys.admin));
+    println!("  platform key     {}", mask::key(&keys.platform));
+    println!("  all of them      target/local/state.json, under keys");
     println!(
         "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n",
         endpoints.api, keys.operator

@@ -163,10 +163,5 @@ async fn keys(world: &World) -> Result<Keys> {
     api.post("/v1/tenants", &platform, &json!({ "tenant": TENANT, "name": "Bench Ltd" }))
         .await?
         .expect(201)?;
-    let make = async |role: &str| -> Result<String> {
-        let body = json!({ "tenant": TENANT, "role": role, "name": "bench" });
-        let made = api.post("/v1/keys", &platform, &body).await?.expect(201)?;
-        Ok(made.text("secret")?.to_owned())
-    };
-    Ok(Keys { operator: make("operator").await?, app: make("app").await? })
+    Keys::made(&api, platform, TENANT, "bench").await
 }

@@ -16,6 +16,7 @@ pub use directory::run as run_directory;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::host::Watch;
 use crate::progress;
@@ -33,6 +34,26 @@ pub struct Keys {
     pub operator: String,
     /// Verifies codes.
     pub app: String,
+    /// Writes policies, gateways and templates.
+    pub admin: String,
+    /// The deployment's own, which makes tenants and their keys.
+    pub platform: String,
+}
+
+impl Keys {
+    /// Makes keys of a tenant that is there, all called `name`.
+    ///
+    /// # Errors
+    /// The API does not answer, or refuses one.
+    pub async fn made(api: &Api, platform: String, tenant: &str, name: &str) -> Result<Self> {
+        let make = async |role: &str| -> Result<String> {
+            let body = json!({ "tenant": tenant, "role": role, "name": name });
+            let answer = api.post("/v1/keys", &platform, &body).await?.expect(201)?;
+            Ok(answer.text("secret")?.to_owned())
+        };
+        let (operator, app, admin) = (make("operator").await?, make("app").await?, make("admin").await?);
+        Ok(Self { operator, app, admin, platform })
+    }
 }
 
 impl std::fmt::Debug for Keys {

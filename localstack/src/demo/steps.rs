@@ -68,13 +68,9 @@ impl<'a> Steps<'a> {
     }
 
     async fn keys(&self, platform: &str) -> Result<(Keys, String)> {
-        let make = async |role: &str| -> Result<String> {
-            let body = json!({ "tenant": TENANT, "role": role, "name": "demonstration" });
-            let answer = self.api.post("/v1/keys", platform, &body).await?.expect(201)?;
-            Ok(answer.text("secret")?.to_owned())
-        };
-        let keys = Keys { operator: make("operator").await?, app: make("app").await? };
-        let seen = format!("operator {}, app {}", mask::key(&keys.operator), mask::key(&keys.app));
+        let keys = Keys::made(&self.api, platform.to_owned(), TENANT, "demonstration").await?;
+        let [operator, app, admin] = [&keys.operator, &keys.app, &keys.admin].map(|key| mask::key(key));
+        let seen = format!("operator {operator}, app {app}, admin {admin}");
         Ok((keys, seen))
     }
 
