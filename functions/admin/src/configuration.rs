@@ -37,6 +37,7 @@ pub(crate) async fn export(ports: &impl Ports, call: &Call) -> Answer {
 }
 
 pub(crate) async fn import(ports: &impl Ports, call: &Call) -> Answer {
+    call.only_queries(&["dry_run"])?;
     let dry_run = match call.query("dry_run").as_deref() {
         None | Some("false") => false,
         Some("true") => true,

@@ -70,9 +70,11 @@ pub fn compose(sender: &Sender, mail: &OutgoingEmail) -> Result<Vec<u8>, &'stati
     built.map(|message| message.formatted()).map_err(|_| "the mail cannot be built")
 }
 
-/// Header values hold no line break, wherever they come from.
+/// Header values hold no line break, wherever they come from, and nothing that readers would decode (RFC 2047 section 2):
+/// what looks like an encoded word is text here.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.replace("=?", "= ?")
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -105,6 +107,19 @@ mod tests {
             html: Some(SecretText::new(format!("<p>Grüezi</p><img src=\"cid:qr@otpost\" alt=\"{LINK}\">"))),
             from: None,
             pictures: vec![InlinePng { content_id: "qr@otpost", png: qr::png(LINK, 8).unwrap() }],
+        }
+    }
+
+    #[test]
+    fn an_encoded_word_in_a_name_stays_as_it_is() {
+        let sender = Sender::parse("Otpost <otp@mail.example.org>").unwrap();
+        for text in ["Hi =?utf-8?B?4oCuZXZpbA0KQmNjOiB4QHkueg==?=", "Hi =?utf-8?Q?a=0D=0ABcc:_x@y.z?= é"] {
+            let mail = OutgoingEmail { subject: text.to_owned(), from_name: text.to_owned(), ..mail() };
+            let bytes = compose(&sender, &mail).unwrap();
+            let parsed = MessageParser::default().parse(&bytes).unwrap();
+            assert_eq!(parsed.subject(), Some(text.replace("=?", "= ?").as_str()));
+            let name = parsed.from().unwrap().first().unwrap().name().unwrap();
+            assert!(name.contains("= ?utf-8?") && !name.contains("Bcc: x@y.z"), "{name}");
         }
     }
 

@@ -112,6 +112,22 @@ impl Call {
         self.request.query_string_parameters_ref().and_then(|query| query.first(name)).map(str::to_owned)
     }
 
+    /// Refuses parameters of the query that the route does not have: a slip of the pen in one must not be taken for
+    /// leaving it out.
+    ///
+    /// # Errors
+    /// When there is one that is not among `known`.
+    pub fn only_queries(&self, known: &[&str]) -> Result<(), Problem> {
+        let given = self.request.query_string_parameters_ref();
+        let unknown =
+            given.into_iter().flat_map(|given| given.iter()).find(|(name, _)| !known.contains(name));
+        unknown.map_or(Ok(()), |_| {
+            let detail =
+                format!("The query has a parameter that is not known here; there is {}.", known.join(", "));
+            Err(Problem::new(ProblemType::InvalidRequest, detail))
+        })
+    }
+
     /// Who calls, on a route that is not public.
     ///
     /// # Errors

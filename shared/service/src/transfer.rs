@@ -162,7 +162,13 @@ pub async fn export(ports: &impl Ports, caller: &Caller) -> PortResult<Value> {
     let policies = stored.policies.iter().map(|policy| (policy.id.as_str(), policy.document().write()));
     let gateways = stored.owned.gateways.iter();
     let gateways = gateways.map(|gateway| (gateway.id.as_str(), gateway.configuration.write()));
-    let templates = stored.texts.iter().map(|(name, texts)| (name.as_str(), texts.clone()));
+    // One that is for a policy which is gone serves nobody, and no other tenant would take it.
+    let serves = |name: &str| {
+        let policy = TemplateName::try_from(name).ok().and_then(|name| name.policy);
+        policy.is_none_or(|id| stored.policies.iter().any(|policy| policy.id == id))
+    };
+    let templates = stored.texts.iter().filter(|(name, _)| serves(name));
+    let templates = templates.map(|(name, texts)| (name.as_str(), texts.clone()));
     members.extend([
         (POLICIES, Value::object(policies)),
         (GATEWAYS, Value::object(gateways)),

@@ -217,3 +217,14 @@ async fn a_document_of_too_many_things_is_refused_before_it_is_built() {
     let text = json!({ "templates": { "enrolled.en": { "sms": { "text": ",[{".repeat(300) } } } });
     assert_eq!(super::nodes(&text.to_string()), 4, "marks in texts are none");
 }
+
+#[tokio::test]
+async fn a_slip_of_the_pen_is_no_import() {
+    let ports = sample_world().await;
+    let before = ports.rows();
+    for query in ["dryrun=true", "Dry_Run=true", "dry_run=true&x=1"] {
+        let (status, told) = post(&ports, query, YAML, "format: otpost-configuration/1\nbrand: {}\n").await;
+        assert_eq!(status, 400, "{query}: {told}");
+    }
+    assert_eq!(ports.rows(), before);
+}

@@ -131,6 +131,10 @@ impl Logo {
         }
         let size = reader.output_buffer_size().ok_or(InvalidLogo::TooManyPixels)?;
         reader.next_frame(&mut vec![0; size]).map_err(|_| InvalidLogo::NotPng)?;
+        // Nothing rides along behind the last chunk (W3C PNG, section 11.2.5).
+        if !png.ends_with(b"IEND\xae\x42\x60\x82") {
+            return Err(InvalidLogo::NotPng);
+        }
         Ok(Self { png, width, height })
     }
 
@@ -177,9 +181,11 @@ impl TryFrom<&str> for Logo {
     type Error = InvalidLogo;
 
     fn try_from(text: &str) -> Result<Self, InvalidLogo> {
-        if text.len() > BASE64.encode_len(MOST_OF_LOGO) {
+        if text.len() > 2 * BASE64.encode_len(MOST_OF_LOGO) {
             return Err(InvalidLogo::TooLarge);
         }
+        // Many programs break Base64 into lines.
+        let text: String = text.split_ascii_whitespace().collect();
         BASE64.decode(text.as_bytes()).map_err(|_| InvalidLogo::NotBase64).and_then(Self::new)
     }
 }
@@ -288,6 +294,15 @@ mod tests {
         let (width, height) = logo.shown();
         assert!(width == height && height == 48);
         assert_eq!(Logo::new(png[..png.len() / 2].to_vec()).unwrap_err(), InvalidLogo::NotPng);
+        let tail = [png.as_slice(), b"<script>"].concat();
+        assert_eq!(Logo::new(tail).unwrap_err(), InvalidLogo::NotPng);
+        let lines = BASE64
+            .encode(&png)
+            .as_bytes()
+            .chunks(76)
+            .map(|line| String::from_utf8_lossy(line) + "\n")
+            .collect::<String>();
+        assert_eq!(Logo::try_from(lines.as_str()).unwrap(), logo);
         assert_eq!(Logo::new(b"GIF89a".to_vec()).unwrap_err(), InvalidLogo::NotPng);
         assert_eq!(Logo::new(vec![0; MOST_OF_LOGO + 1]).unwrap_err(), InvalidLogo::TooLarge);
         assert_eq!(Logo::try_from("?").unwrap_err(), InvalidLogo::NotBase64);

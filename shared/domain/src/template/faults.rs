@@ -132,7 +132,9 @@ pub enum FaultKind {
     #[error("this part must not be empty")]
     Empty,
     /// A header has one line.
-    #[error("{0} cannot have line breaks or control characters: they could add headers to the mail")]
+    #[error(
+        "{0} cannot have line breaks, control characters or marks that turn the direction of writing: they could add headers to the mail, or hide what it says"
+    )]
     ControlInHeader(&'static str),
     /// A character that breaks no line and is none that is written.
     #[error("there is a control character; only line breaks and tabs may stand here")]

@@ -216,7 +216,7 @@ fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     }
     let bad = |c: char| {
         if part.is_header() {
-            c.is_control() || breaks_line(c)
+            c.is_control() || breaks_line(c) || turns(c)
         } else {
             c.is_control() && !"\r\n\t".contains(c)
         }
