@@ -97,19 +97,15 @@ pub(crate) async fn preview(ports: &impl Ports, call: &Call) -> Answer {
     let (name, order) = (named(call)?, call.json_up_to::<PreviewOrder>(MOST_OF_TEMPLATE)?);
     let (form, scheme) = (order.form()?, order.scheme()?);
     let caller = call.caller()?;
-    let (document, review) = match &order.document {
-        Some(draft) => {
-            let draft = value_of(&Value::Object(draft.clone()));
-            templates::check_template(ports, &caller, &name, &draft).await.map_err(|error| match error {
-                TemplateError::Invalid(faults) => TemplateError::Invalid(faults.beneath("document")),
-                other => other,
-            })?
-        }
-        None => templates::look_over(ports, &caller, &name).await?,
-    };
-    let sample = order.person(templates::sample(ports, &caller, &name).await?)?;
+    let draft = order.document.clone().map(|draft| value_of(&Value::Object(draft)));
+    let seen =
+        templates::preview(ports, &caller, &name, draft.as_ref()).await.map_err(|error| match error {
+            TemplateError::Invalid(faults) => TemplateError::Invalid(faults.beneath("document")),
+            other => other,
+        })?;
+    let sample = order.person(seen.sample)?;
     let look = ports.configuration().look(&caller.tenant).await?;
-    let preview = Preview::of(&document, &review, &sample, &look)?;
+    let preview = Preview::of(&seen.document, &seen.review, &sample, &look)?;
     match form {
         Form::Json => json(200, &preview),
         Form::Html => {

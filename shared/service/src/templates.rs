@@ -207,10 +207,7 @@ fn in_use(kind: TemplateKind, policies: &[&Policy]) -> Vec<GatewayId> {
 }
 
 /// Made-up values for a template's texts.
-///
-/// # Errors
-/// When a port fails.
-pub async fn sample(ports: &impl Ports, caller: &Caller, name: &TemplateName) -> PortResult<Sample> {
+async fn sample(ports: &impl Ports, caller: &Caller, name: &TemplateName) -> PortResult<Sample> {
     let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
     let (url, now) = (ports.public_url()?, ports.clock().now());
     Ok(Sample::new(name.kind, name.locale.as_str(), tenant.name.as_str(), url, now))
@@ -220,7 +217,7 @@ pub async fn sample(ports: &impl Ports, caller: &Caller, name: &TemplateName) ->
 ///
 /// # Errors
 /// All that is wrong with it, or when a port fails.
-pub async fn check_template(
+async fn check_template(
     ports: &impl Ports,
     caller: &Caller,
     name: &TemplateName,
@@ -229,22 +226,38 @@ pub async fn check_template(
     Surroundings::stored(ports, caller).await?.read(name, document)
 }
 
-/// A template as it is, with what is worth knowing of it; it is not checked anew.
+/// A template to be looked at, with made-up values for its texts.
+#[derive(Debug)]
+pub struct Preview {
+    /// Its texts.
+    pub document: TemplateDocument,
+    /// What is worth knowing of them.
+    pub review: Review,
+    /// The values.
+    pub sample: Sample,
+}
+
+/// A draft of a template, checked as saving it would; or the template as it is, which is not checked anew.
 ///
 /// # Errors
-/// When there is none, or a port fails.
-pub async fn look_over(
+/// All that is wrong with the draft, when there is no template, or a port fails.
+pub async fn preview(
     ports: &impl Ports,
     caller: &Caller,
     name: &TemplateName,
-) -> Result<(TemplateDocument, Review), TemplateError> {
+    draft: Option<&Value>,
+) -> Result<Preview, TemplateError> {
+    if let Some(draft) = draft {
+        let surroundings = Surroundings::stored(ports, caller).await?;
+        let (document, review) = surroundings.read(name, draft)?;
+        return Ok(Preview { document, review, sample: surroundings.sample(name) });
+    }
     let found = template(ports, caller, name).await?;
     let document = found.document().cloned().ok_or(TemplateError::NoSuchTemplate)?;
-    let surroundings = Surroundings::stored(ports, caller).await?;
-    let setting =
-        Setting { sample: surroundings.sample(name), reach: surroundings.reach, in_use: Vec::new() };
+    let reach = ports.configuration().gateways(&caller.tenant).await?;
+    let setting = Setting { sample: sample(ports, caller, name).await?, reach, in_use: Vec::new() };
     let review = setting.review(name.kind, &document);
-    Ok((document, review))
+    Ok(Preview { document, review, sample: setting.sample })
 }
 
 /// Makes a template when nothing is said of one, or adds a version to the one that was seen. The next message that is

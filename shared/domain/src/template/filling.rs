@@ -6,7 +6,7 @@ use core::ops::Range;
 use zeroize::Zeroizing;
 
 use super::faults::MOST_OF_ONE;
-use super::html::{self, Place, Places};
+use super::html::{self, HtmlFault, Place, Places};
 use super::wildcards::{Found, Piece, Wildcard, position, scan};
 use super::{FaultKind, Image, Look, Part, TemplateFault, TemplateKind, Values};
 
@@ -14,8 +14,6 @@ use super::{FaultKind, Image, Look, Part, TemplateFault, TemplateKind, Values};
 const MOST_REPEATED: usize = 40;
 /// Faults of one sort that are told of a part.
 const MOST_FAULTS: usize = 100;
-/// Bytes of HTML that are looked at.
-const MOST_BYTES: usize = 100_000;
 
 /// A text split into its pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +42,9 @@ impl Source {
         has_html: bool,
     ) -> Result<Self, Vec<TemplateFault>> {
         let (mut faults, found) = (whole_part(part, written), scan(written));
+        let too_large = faults
+            .iter()
+            .any(|fault| matches!(fault.what, FaultKind::TooLong(_) | FaultKind::Html(HtmlFault::TooLarge)));
         let mut add = |byte: usize, what: FaultKind| {
             let (line, column) = position(written, byte);
             faults.push(TemplateFault { part, line, column, what });
@@ -52,7 +53,7 @@ impl Source {
         for (wildcard, byte) in &often {
             add(*byte, FaultKind::TooOften(*wildcard));
         }
-        if is_too_long(part, written) || !often.is_empty() {
+        if too_large || !often.is_empty() {
             // Nothing more is told of what is too large to be looked at.
             return Err(faults);
         }
@@ -183,12 +184,6 @@ fn unknown(kind: TemplateKind, part: Part, text: &str) -> FaultKind {
     FaultKind::Unknown { written, kind, part }
 }
 
-/// Whether a part has more characters than it may have, or HTML more bytes.
-fn is_too_long(part: Part, written: &str) -> bool {
-    let long = part == Part::Html && written.len() > MOST_BYTES;
-    long || written.len() > part.most() && written.chars().count() > part.most()
-}
-
 /// The wildcards that stand in a part too often, with their first place.
 fn too_often(found: &[Found<'_>]) -> Vec<(Wildcard, usize)> {
     let places = |wildcard| {
@@ -211,8 +206,10 @@ fn whole_part(part: Part, written: &str) -> Vec<TemplateFault> {
     if written.trim().is_empty() {
         at(0, FaultKind::Empty);
     }
-    if is_too_long(part, written) {
+    if written.len() > part.most() && written.chars().count() > part.most() {
         at(0, FaultKind::TooLong(part.most()));
+    } else if part == Part::Html && written.len() > html::MOST_BYTES {
+        at(0, HtmlFault::TooLarge.into());
     }
     let bad = |c: char| {
         if part.is_header() {

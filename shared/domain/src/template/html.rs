@@ -17,7 +17,7 @@ use spelling::Spelling;
 use tokens::{Attribute, Tag, Token, tokens};
 
 /// Gmail shows no more of a message than 102,400 bytes; values and pictures' tags need some.
-const MOST_BYTES: usize = 100_000;
+pub(super) const MOST_BYTES: usize = 100_000;
 
 /// Gmail reads no `<style>` that is longer.
 const MOST_STYLE: usize = 8_192;
@@ -91,10 +91,6 @@ impl Places {
 /// All that is wrong, each with the byte where it begins, in that order.
 pub(super) fn faults(html: &str) -> Vec<(usize, HtmlFault)> {
     let mut faults = Vec::new();
-    if html.len() > MOST_BYTES {
-        let end = (0..=MOST_BYTES).rev().find(|byte| html.is_char_boundary(*byte));
-        faults.push((end.unwrap_or_default(), HtmlFault::TooLarge));
-    }
     stretch(html, 0..html.len(), &mut faults);
     faults.sort_by_key(|(place, _)| *place);
     faults

@@ -374,6 +374,14 @@ fn a_wildcard_stands_in_a_part_some_times_and_not_thousands() {
 }
 
 #[test]
+fn gmail_shows_all_of_it() {
+    let html = |bytes: usize| format!("[[LINK]]{}", "é".repeat(bytes / 2 - 4));
+    assert!(email(TemplateKind::PushToken, "s", "[[LINK]]", Some(&html(100_000))).is_ok());
+    let told = faults("s", "[[LINK]]", Some(&html(100_002)));
+    assert_eq!(told, [(Part::Html, 1, 1, FaultKind::Html(HtmlFault::TooLarge))]);
+}
+
+#[test]
 fn what_is_far_too_large_is_told_at_once() {
     for odd in ["<", "[[x", "<pp", "[[AUTHZCODE]]\n", "<!--[if", "{", "&"] {
         let large = odd.repeat(600_000 / odd.len());
