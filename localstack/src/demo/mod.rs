@@ -34,9 +34,11 @@ pub struct Keys {
     pub operator: String,
     /// Verifies codes.
     pub app: String,
-    /// Writes policies, gateways and templates.
+    /// Writes policies, gateways and templates; empty in the state of a system that an older build has started.
+    #[serde(default)]
     pub admin: String,
-    /// The deployment's own, which makes tenants and their keys.
+    /// The deployment's own, which makes tenants and their keys; empty as above.
+    #[serde(default)]
     pub platform: String,
 }
 

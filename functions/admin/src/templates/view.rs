@@ -364,7 +364,8 @@ pub(super) struct TestWanted {
     pub(super) email: Option<String>,
     /// The number, in international form.
     pub(super) phone: Option<String>,
-    /// By which gateway; by the deployment's own unless given.
+    /// From which gateway's address it comes; from the deployment's own unless given. Amazon SES of the deployment carries it
+    /// in either case.
     pub(super) gateway: Option<String>,
 }
 

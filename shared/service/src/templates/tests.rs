@@ -379,7 +379,7 @@ async fn a_test_arrives_with_a_dead_link_and_is_no_users() {
 }
 
 #[tokio::test]
-async fn a_test_goes_by_the_gateway_that_was_chosen() {
+async fn a_test_comes_from_the_address_of_the_gateway_that_was_chosen() {
     let (ports, caller) = acme().await;
     let to = || Address::Email(EmailAddress::try_from("ops@example.net").unwrap());
     let order = |gateway: &str| TestOrder {
