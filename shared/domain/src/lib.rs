@@ -29,6 +29,7 @@ pub mod message;
 mod named;
 pub mod otp;
 pub mod otpauth;
+pub mod outcome;
 mod plain;
 pub mod policy;
 pub mod provisioning;

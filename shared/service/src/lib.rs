@@ -30,6 +30,7 @@ pub mod memory;
 pub mod once;
 pub mod policies;
 pub mod ports;
+pub mod provider;
 pub mod provision;
 pub mod push;
 #[cfg(feature = "testing")]

@@ -1,0 +1,3 @@
+//! `send-govuk-notify`.
+
+fn main() {}

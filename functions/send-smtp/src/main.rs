@@ -1,0 +1,3 @@
+//! `send-smtp`.
+
+fn main() {}

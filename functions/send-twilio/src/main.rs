@@ -1,0 +1,3 @@
+//! `send-twilio`.
+
+fn main() {}
