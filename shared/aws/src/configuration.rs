@@ -1,8 +1,6 @@
 //! The configuration by which a function works: read at most once a minute per tenant.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::TenantId;
@@ -15,6 +13,7 @@ use otpost_service::ports::{
 };
 
 use crate::dynamodb::DynamoStore;
+use crate::lately::Lately;
 
 /// Of how many tenants the configuration stays in memory.
 const MAX_TENANTS: usize = 256;
@@ -34,68 +33,16 @@ pub struct CachedConfiguration<C> {
     looks: Lately<TenantId, Arc<BrandDocument>>,
 }
 
-/// Values that were read lately, by whose they are.
-#[derive(Debug)]
-struct Lately<K, V> {
-    most: usize,
-    held: Mutex<HashMap<K, Held<V>>>,
-}
-
-#[derive(Debug)]
-struct Held<V> {
-    value: V,
-    until: Timestamp,
-}
-
-impl<K: Clone + Eq + Hash, V: Clone> Lately<K, V> {
-    fn of_at_most(most: usize) -> Self {
-        Self { most, held: Mutex::default() }
-    }
-
-    /// What is held for `whose`, or else what `read` brings. It is as old as its request: what comes while that is under
-    /// way may not be in it.
-    async fn or_read(
-        &self,
-        whose: &K,
-        now: Timestamp,
-        read: impl Future<Output = PortResult<V>>,
-    ) -> PortResult<V> {
-        let held = self.lock().get(whose).filter(|held| now < held.until).map(|held| held.value.clone());
-        match held {
-            Some(value) => Ok(value),
-            None => Ok(self.hold(whose, read.await?, now.plus(CONFIGURATION_LIFE))),
-        }
-    }
-
-    fn hold(&self, whose: &K, value: V, until: Timestamp) -> V {
-        let mut held = self.lock();
-        if held.len() >= self.most && !held.contains_key(whose) {
-            let oldest = held.iter().min_by_key(|(_, held)| held.until).map(|(whose, _)| whose.clone());
-            oldest.and_then(|whose| held.remove(&whose));
-        }
-        held.insert(whose.clone(), Held { value: value.clone(), until });
-        value
-    }
-
-    fn forget(&self, whose: &K) {
-        self.lock().remove(whose);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Held<V>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl<C: Clock> CachedConfiguration<C> {
     pub(crate) fn new(store: DynamoStore, clock: C) -> Self {
         Self {
             store,
             clock,
-            policies: Lately::of_at_most(MAX_TENANTS),
-            gateways: Lately::of_at_most(MAX_TENANTS),
-            templates: Lately::of_at_most(MAX_TENANTS),
-            versions: Lately::of_at_most(MAX_TEMPLATES),
-            looks: Lately::of_at_most(MAX_TENANTS),
+            policies: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
+            gateways: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
+            templates: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
+            versions: Lately::new(MAX_TEMPLATES, CONFIGURATION_LIFE),
+            looks: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
         }
     }
 
@@ -130,8 +77,8 @@ impl<C: Clock> Configuration for CachedConfiguration<C> {
     ) -> PortResult<Option<Arc<TemplateVersion>>> {
         let whose = (tenant.clone(), name.clone(), version);
         // It never changes: that it was read more than a minute ago is no reason to read it again.
-        if let Some(held) = self.versions.lock().get(&whose) {
-            return Ok(Some(Arc::clone(&held.value)));
+        if let Some(held) = self.versions.held(&whose) {
+            return Ok(Some(held));
         }
         let read = self.store.template_version(tenant, name, version).await?.map(Arc::new);
         Ok(read.map(|read| self.versions.hold(&whose, read, self.clock.now())))

@@ -10,6 +10,7 @@ mod configuration;
 pub mod dynamodb;
 mod fault;
 pub mod kms;
+mod lately;
 pub mod sealer;
 pub mod secrets;
 pub mod sqs;
@@ -28,7 +29,7 @@ use crate::fault::not_given;
 use crate::kms::KmsKeyWrapper;
 use crate::sealer::{EnvelopeSealer, KeyWrapper};
 use crate::secrets::SecretCredentials;
-use crate::sqs::SqsQueue;
+use crate::sqs::{SenderQueues, SqsQueue};
 
 /// Names of what the deployment made; each function is given what it needs.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +48,8 @@ pub struct Resources {
     pub deliveries_queue: Option<String>,
     /// URL of the queue `jobs`.
     pub jobs_queue: Option<String>,
-    /// URL of the queue of the SES sender.
-    pub ses_queue: Option<String>,
+    /// URLs of the senders' queues.
+    pub sender_queues: SenderQueues,
     /// What links begin with; no slash at its end.
     pub public_url: Option<String>,
 }
@@ -59,7 +60,7 @@ pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
     store: DynamoStore,
     configuration: CachedConfiguration<C>,
     queue: SqsQueue,
-    credentials: SecretCredentials,
+    credentials: SecretCredentials<C>,
     sealer: EnvelopeSealer<W, C, E>,
     clock: C,
     entropy: E,
@@ -108,9 +109,14 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
                 config,
                 resources.deliveries_queue,
                 resources.jobs_queue,
-                resources.ses_queue,
+                resources.sender_queues,
             ),
-            credentials: SecretCredentials::new(config, resources.credentials_prefix, resources.storage_key),
+            credentials: SecretCredentials::new(
+                config,
+                resources.credentials_prefix,
+                resources.storage_key,
+                clock.clone(),
+            ),
             sealer: EnvelopeSealer::new(store.clone(), wrapper, clock.clone(), entropy.clone()),
             store,
             clock,
@@ -124,7 +130,7 @@ impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
     type Store = DynamoStore;
     type Configuration = CachedConfiguration<C>;
     type Queue = SqsQueue;
-    type Credentials = SecretCredentials;
+    type Credentials = SecretCredentials<C>;
     type Sealer = EnvelopeSealer<W, C, E>;
     type Clock = C;
     type Entropy = E;

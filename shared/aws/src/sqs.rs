@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use otpost_domain::message::Gateway;
+use otpost_domain::message::Sender;
 use otpost_service::ports::{DeliveryQueue, Fault, JobQueue, JobRef, MessageRef, PortError, PortResult};
 use serde_json::{Value, json};
 
@@ -17,13 +17,37 @@ const LONGEST_DELAY: Duration = Duration::from_mins(15);
 /// How many messages SQS takes at once.
 const LARGEST_BATCH: usize = 10;
 
+/// URLs of the senders' queues.
+#[derive(Clone, Debug, Default)]
+pub struct SenderQueues {
+    /// Of `send-ses`.
+    pub ses: Option<String>,
+    /// Of `send-smtp`.
+    pub smtp: Option<String>,
+    /// Of `send-twilio`.
+    pub twilio: Option<String>,
+    /// Of `send-govuk-notify`.
+    pub govuk_notify: Option<String>,
+}
+
+impl SenderQueues {
+    const fn of(&self, sender: Sender) -> Option<&String> {
+        match sender {
+            Sender::Ses => self.ses.as_ref(),
+            Sender::Smtp => self.smtp.as_ref(),
+            Sender::Twilio => self.twilio.as_ref(),
+            Sender::GovukNotify => self.govuk_notify.as_ref(),
+        }
+    }
+}
+
 /// `deliveries`, `jobs`, and the senders' queues.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
     deliveries: Option<String>,
     jobs: Option<String>,
-    ses: Option<String>,
+    senders: SenderQueues,
 }
 
 impl SqsQueue {
@@ -31,9 +55,9 @@ impl SqsQueue {
         config: &SdkConfig,
         deliveries: Option<String>,
         jobs: Option<String>,
-        ses: Option<String>,
+        senders: SenderQueues,
     ) -> Self {
-        Self { client: Client::new(config), deliveries, jobs, ses }
+        Self { client: Client::new(config), deliveries, jobs, senders }
     }
 
     async fn put(&self, url: Option<&String>, body: &Value, delay: Duration) -> PortResult<()> {
@@ -87,11 +111,8 @@ impl DeliveryQueue for SqsQueue {
         Ok(())
     }
 
-    async fn hand(&self, gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> PortResult<()> {
+    async fn hand(&self, sender: Sender, message: &MessageRef, hop: u16, delay: Duration) -> PortResult<()> {
         let body = json!({ "tenant": message.tenant.as_str(), "message": message.id.as_str(), "hop": hop });
-        let queue = match gateway {
-            Gateway::Ses => self.ses.as_ref(),
-        };
-        self.put(queue, &body, delay).await
+        self.put(self.senders.of(sender), &body, delay).await
     }
 }

@@ -109,6 +109,8 @@ pub enum Action {
     TemplateRemoved,
     /// A template was sent to an address as a test.
     TemplateTested,
+    /// A message was sent by a gateway to test it.
+    GatewayTested,
     /// The look of a tenant's mails was changed.
     BrandChanged,
     /// A tenant got a new data key.
@@ -157,6 +159,7 @@ impl Action {
             Self::TemplateSaved => "template.saved",
             Self::TemplateRemoved => "template.removed",
             Self::TemplateTested => "template.tested",
+            Self::GatewayTested => "gateway.tested",
             Self::BrandChanged => "brand.changed",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",

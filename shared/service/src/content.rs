@@ -16,9 +16,9 @@ pub(crate) struct Content {
     pub(crate) template: Option<(String, u64)>,
     /// The language of the texts.
     pub(crate) locale: String,
-    /// The address that it comes from, where that is not the provider's own.
+    /// What an operator has written for a test, in the place of the texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) from: Option<String>,
+    pub(crate) own_text: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) link: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

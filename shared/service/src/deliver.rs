@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use otpost_domain::ids::OPEN_SHARDS;
-use otpost_domain::message::{Message, Step};
+use otpost_domain::message::{Channel, Message, Routes, Step, Via};
+use otpost_domain::tenant::User;
+use otpost_domain::time::Timestamp;
 use otpost_domain::token::TokenState;
 
+use crate::policies::held;
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, Ports, TenantStore as _,
+    Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, PortResult, Ports, TenantStore as _,
     TokenStore as _, UserStore as _, Write,
 };
 
@@ -22,6 +25,8 @@ pub const SWEEP_LIMIT: usize = 1000;
 pub enum Delivered {
     /// Handed to a sender.
     Handed,
+    /// It waits for a gateway, or for news of a hop.
+    Held,
     /// Brought to its end.
     Closed,
     /// Nothing was to be done.
@@ -48,53 +53,88 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
             tracing::warn!(message.id = %reference.id, "no such message");
             return Ok(Delivered::Rested);
         };
-        match message.clone().next_step(ports.clock().now()) {
+        let now = ports.clock().now();
+        if message.rests(now) {
+            return Ok(Delivered::Rested);
+        }
+        let (next, done) = match next(ports, message, now).await? {
             Step::Rest => return Ok(Delivered::Rested),
-            Step::Close(message) => {
-                if ports.store().save_message(&message).await? == Write::Done {
-                    told(&message);
-                    return Ok(Delivered::Closed);
-                }
-            }
+            Step::Wait(message) => (message, Delivered::Held),
+            Step::Close(message) => (message, Delivered::Closed),
             // Recorded first: should the queue fail, the message is found again when its route's time is over.
-            Step::Hand(handed, hop, gateway) => {
-                if let Some(reason) = overtaken(ports, &message).await? {
-                    let cancelled = message.cancelled(reason);
-                    if ports.store().save_message(&cancelled).await? == Write::Done {
-                        told(&cancelled);
-                        return Ok(Delivered::Closed);
-                    }
-                    continue;
-                }
-                if ports.store().save_message(&handed).await? == Write::Done {
-                    ports.queue().hand(gateway, reference, hop, Duration::ZERO).await?;
+            Step::Hand(message, hop, sender) => {
+                if ports.store().save_message(&message).await? == Write::Done {
+                    ports.queue().hand(sender, reference, hop, Duration::ZERO).await?;
                     return Ok(Delivered::Handed);
                 }
+                continue;
             }
+        };
+        if ports.store().save_message(&next).await? == Write::Done {
+            told(&next);
+            return Ok(done);
         }
     }
 }
 
-/// Why a message is not worth sending any more: what it tells of was undone, or done again, since it was written.
-async fn overtaken(ports: &impl Ports, message: &Message) -> Result<Option<&'static str>, PortError> {
+/// What is next for a message; its cancellation where nobody wants it any more.
+async fn next(ports: &impl Ports, message: Message, now: Timestamp) -> PortResult<Step> {
+    let user = match standing(ports, &message).await? {
+        Standing::Wanted(user) => user,
+        Standing::Overtaken(reason) if now < message.expires_at => {
+            return Ok(Step::Close(message.cancelled(reason)));
+        }
+        Standing::Overtaken(_) => None,
+    };
+    let routes = routes(ports, &message, user.as_ref()).await?;
+    Ok(message.next_step(&routes, now))
+}
+
+/// The ways that policy names for a message; for a mail the deployment's own, where it names none.
+async fn routes(ports: &impl Ports, message: &Message, user: Option<&User>) -> PortResult<Routes> {
+    // A test has taken its only way from the beginning.
+    let Some(user) = user.filter(|_| !message.test) else { return Ok(Routes::default()) };
+    let settings = held(ports, &message.tenant, &user.id, &user.groups).await?.settings;
+    let named = match message.channel {
+        Channel::Email => settings.email_routes.all(),
+        Channel::Sms => settings.sms_routes.all(),
+    };
+    if named.is_empty() && message.channel == Channel::Email {
+        return Ok(Routes { usable: vec![Via::OWN], passed_over: Vec::new() });
+    }
+    let reach = ports.configuration().gateways(&message.tenant).await?;
+    Ok(reach.routes(named.iter().map(|route| &route.gateway), message.channel))
+}
+
+/// How things stand with what a message tells of.
+enum Standing {
+    /// It is wanted, by its user if it has one.
+    Wanted(Option<User>),
+    /// What it tells of was undone, or done again, since it was written.
+    Overtaken(&'static str),
+}
+
+async fn standing(ports: &impl Ports, message: &Message) -> PortResult<Standing> {
     if ports.store().tenant(&message.tenant).await?.is_none() {
-        return Ok(Some("its tenant was deleted"));
+        return Ok(Standing::Overtaken("its tenant was deleted"));
     }
-    let Some(user) = &message.user else { return Ok(None) };
-    match ports.store().user(&message.tenant, user).await? {
-        None => return Ok(Some("its user was deleted")),
-        Some(user) if !user.active => return Ok(Some("its user was switched off")),
-        Some(_) => {}
-    }
-    let Some(serial) = &message.serial else { return Ok(None) };
+    let Some(user) = &message.user else { return Ok(Standing::Wanted(None)) };
+    let user = match ports.store().user(&message.tenant, user).await? {
+        None => return Ok(Standing::Overtaken("its user was deleted")),
+        Some(user) if !user.active => return Ok(Standing::Overtaken("its user was switched off")),
+        Some(user) => user,
+    };
+    let Some(serial) = &message.serial else { return Ok(Standing::Wanted(Some(user))) };
     let token = ports.store().token(&message.tenant, serial).await?;
-    Ok(match token.map(|token| token.state) {
-        None => Some("its token was deleted"),
-        Some(TokenState::Revoked { .. }) => Some("its token was revoked"),
-        Some(TokenState::Enrolling { since, .. }) if since == message.created_at => None,
-        Some(TokenState::Enrolling { .. }) => Some("a newer link was sent"),
-        Some(_) => Some("its token is enrolled"),
-    })
+    Ok(Standing::Overtaken(match token.map(|token| token.state) {
+        None => "its token was deleted",
+        Some(TokenState::Revoked { .. }) => "its token was revoked",
+        Some(TokenState::Enrolling { since, .. }) if since == message.created_at => {
+            return Ok(Standing::Wanted(Some(user)));
+        }
+        Some(TokenState::Enrolling { .. }) => "a newer link was sent",
+        Some(_) => "its token is enrolled",
+    }))
 }
 
 /// Puts every open message whose time has come back on the queue; returns how many. What fails in one shard does not
@@ -142,7 +182,7 @@ fn told(message: &Message) {
         message.id = %message.id,
         message.status = message.status.as_str(),
         message.reason = message.reason.as_deref().unwrap_or_default(),
-        "message closed"
+        "message looked after"
     );
 }
 
@@ -151,7 +191,7 @@ mod tests {
     use super::*;
     use crate::memory::{MemoryPorts, Queued, pushed};
     use otpost_domain::enrolment::LINK_LIFE;
-    use otpost_domain::message::{Gateway, MessageStatus, PICK_UP, ROUTE_TIME};
+    use otpost_domain::message::{MessageStatus, PICK_UP, ROUTE_TIME, Sender};
 
     #[tokio::test]
     async fn a_message_is_handed_once() {
@@ -160,7 +200,7 @@ mod tests {
         ports.queue().take();
         assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Handed);
         assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Rested);
-        assert_eq!(ports.queue().take(), [Queued::Hand(Gateway::Ses, reference, 1, Duration::ZERO)]);
+        assert_eq!(ports.queue().take(), [Queued::Hand(Sender::Ses, reference, 1, Duration::ZERO)]);
     }
 
     #[tokio::test]

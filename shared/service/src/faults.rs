@@ -9,10 +9,11 @@ use std::time::Duration;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::gateway::{Credentials, Owner, Reach};
+use otpost_domain::gateway::{Credentials, Kind, Owner, Reach, Settings};
 use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::{Job, Stepped};
-use otpost_domain::message::{Gateway, Message, Outcome};
+use otpost_domain::message::{Message, Sender};
+use otpost_domain::outcome::{Outcome, Report, Said};
 use otpost_domain::policy::Policy;
 use otpost_domain::provisioning::MassChange;
 use otpost_domain::template::{Brand, BrandDocument, TemplateHead, TemplateName, TemplateVersion};
@@ -23,14 +24,14 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Configuration, Counted, CredentialStore, DeliveryQueue,
+    Activation, AnswerStore, AuthWrite, Configuration, Counted, CredentialReader, CredentialStore, DeliveryQueue,
     DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
     JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges, MessageRef,
     MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult, Ports,
     Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TemplateStore, TenantStore,
     TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
-use crate::send::{EmailProvider, OutgoingEmail};
+use crate::provider::{Order, Provider};
 
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +263,10 @@ under_plan!(CredentialStore, credentials {
     fn remove_credentials(reference: &str) -> ();
 });
 
+under_plan!(CredentialReader, credentials {
+    fn read_credentials(kind: Kind, reference: &str) -> Option<Arc<Credentials>>;
+});
+
 under_plan!(TokenStore, store {
     fn provision(token: &Token, user_version: u64, journal: &Journal) -> Provisioning;
     fn token(tenant: &TenantId, serial: &Serial) -> Option<Token>;
@@ -292,7 +297,7 @@ under_plan!(MessageStore, store {
     fn add_message(message: &Message, journal: &Journal) -> Write;
     fn message(message: &MessageRef) -> Option<Message>;
     fn messages_of(tenant: &TenantId, user: &UserId, page: &PageRequest) -> Page<Message>;
-    fn claim(message: &MessageRef, number: u8, now: Timestamp) -> Option<Message>;
+    fn claim(message: &MessageRef, number: u16, now: Timestamp) -> Option<Message>;
     fn save_message(message: &Message) -> Write;
     fn due(shard: u8, now: Timestamp, limit: usize, after: Option<&Due>) -> Vec<Due>;
     fn put_aside(message: &MessageRef) -> ();
@@ -339,7 +344,7 @@ under_plan!(JobQueue, queue {
 under_plan!(DeliveryQueue, queue {
     fn deliver(message: &MessageRef) -> ();
     fn deliver_all(messages: &[MessageRef]) -> ();
-    fn hand(gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> ();
+    fn hand(sender: Sender, message: &MessageRef, hop: u16, delay: Duration) -> ();
 });
 
 impl<P: Ports> Configuration for Parts<'_, P> {
@@ -419,14 +424,14 @@ impl<P: Ports> Sealer for Parts<'_, P> {
     }
 }
 
-/// A provider of e-mail under a plan: a lost answer is one that may pass.
+/// A provider under a plan: of a lost answer nobody knows what became of its request.
 #[derive(Debug)]
 pub struct FaultyProvider<'a, E> {
     provider: &'a E,
     plan: Arc<Plan>,
 }
 
-impl<'a, E: EmailProvider> FaultyProvider<'a, E> {
+impl<'a, E: Provider> FaultyProvider<'a, E> {
     /// `provider` under `plan`.
     #[must_use]
     pub fn new(provider: &'a E, plan: &Arc<Plan>) -> Self {
@@ -434,12 +439,18 @@ impl<'a, E: EmailProvider> FaultyProvider<'a, E> {
     }
 }
 
-impl<E: EmailProvider> EmailProvider for FaultyProvider<'_, E> {
-    async fn send(&self, mail: &OutgoingEmail) -> Outcome {
-        let call = async { Ok(self.provider.send(mail).await) };
-        match self.plan.through("provider", call).await {
-            Ok(outcome) => outcome,
-            Err(error) => Outcome::Retry { reason: error.to_string() },
-        }
+impl<E: Provider> Provider for FaultyProvider<'_, E> {
+    async fn send(&self, order: &Order<'_>) -> Report {
+        let call = async { Ok(self.provider.send(order).await) };
+        let lost = |error: PortError| Report::of(Outcome::Unknown, error.to_string(), Said::default());
+        self.plan.through("provider", call).await.unwrap_or_else(lost)
+    }
+
+    fn own(&self) -> Option<&Settings> {
+        self.provider.own()
+    }
+
+    fn kind(&self) -> Kind {
+        self.provider.kind()
     }
 }

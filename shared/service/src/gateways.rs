@@ -4,6 +4,7 @@ mod change;
 mod review;
 mod secrets;
 mod shown;
+mod test;
 
 use otpost_domain::audit::{Action, AuditEntry};
 use otpost_domain::gateway::{CredentialChange, Credentials, Gateway, GatewayDocument, MOST_GATEWAYS, Owner};
@@ -21,6 +22,7 @@ pub use review::{Naming, Review, review};
 pub use secrets::remove_credentials;
 pub(crate) use secrets::tidy;
 pub use shown::{Shown, gateway, gateways};
+pub use test::{GatewayTest, GatewayTestError, TEST_PATIENCE, patience, test_gateway};
 
 /// How often a change is decided anew because another gateway of the same owner was changed meanwhile.
 const TRIES: usize = 5;

@@ -33,11 +33,13 @@ pub mod ports;
 pub mod provider;
 pub mod provision;
 pub mod push;
+mod receipts;
 #[cfg(feature = "testing")]
 pub mod sample;
 pub mod seen;
 pub mod send;
 pub mod templates;
+pub mod test_send;
 pub mod texts;
 pub mod transfer;
 pub mod users;

@@ -4,7 +4,7 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerHash, MessageId, Serial};
-use otpost_domain::message::{Channel, Gateway, Message, MessageStatus, PICK_UP, SealedContent};
+use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedContent};
 use otpost_domain::policy::Settings;
 use otpost_domain::template::TemplateKind;
 use otpost_domain::tenant::{Tenant, User};
@@ -97,7 +97,7 @@ pub(crate) async fn sending(
         expires_at: enrolment.expires_at,
     };
     let message = outgoing(ports, to, &token.serial, channel, link).await?;
-    // No gateway serves a second channel yet, so whoever pushes passes the code on.
+    // It travels by no second message yet, so whoever pushes passes the code on.
     let authorization = authorization.filter(|_| mode == AuthorizationMode::OtherChannelOrOperator);
     Ok(Sending { token, enrolment, message, authorization, mode })
 }
@@ -115,8 +115,16 @@ pub(crate) fn reachable(settings: &Settings, user: &User) -> Option<Channel> {
             Channel::Email => user.email.is_some(),
             Channel::Sms => user.phone.is_some(),
         };
-        reached && !Gateway::routes(*channel).is_empty()
+        reached && has_route(settings, *channel)
     })
+}
+
+/// Whether messages on `channel` have a way to go. For mails there is always the deployment's own.
+pub(crate) fn has_route(settings: &Settings, channel: Channel) -> bool {
+    match channel {
+        Channel::Email => true,
+        Channel::Sms => !settings.sms_routes.all().is_empty(),
+    }
 }
 
 /// The record is the outbox: when the queue fails, the sweep finds the message, so the caller has his success.
@@ -186,6 +194,7 @@ async fn outgoing(
         user: Some(user.id.clone()),
         serial: Some(serial.clone()),
         purpose,
+        test: false,
         channel,
         recipient,
         content: Some(SealedContent(sealed)),

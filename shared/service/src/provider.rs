@@ -31,6 +31,8 @@ pub struct Order<'a> {
     /// The message that it carries. Its id is what the provider's reference, tag and Message-ID derive from: the same for
     /// each try.
     pub message: &'a MessageRef,
+    /// The hop that this request is.
+    pub hop: u16,
     /// The gateway's settings, of the provider's kind.
     pub settings: &'a Settings,
     /// The gateway's credentials, if it has any: of the settings' kind.
@@ -45,6 +47,14 @@ pub struct Order<'a> {
     pub deadline: Duration,
     /// Whether an operator waits for what the provider says: then more may be asked, and more is told.
     pub test: bool,
+}
+
+impl Order<'_> {
+    /// What the provider may know the request by: no other request of any tenant has it, and nothing personal is in it.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}/{}/{}", self.message.tenant, self.message.id, self.hop)
+    }
 }
 
 /// What is to be sent.

@@ -3,11 +3,11 @@
 use otpost_domain::audit::Action;
 use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
 use otpost_domain::ids::Serial;
-use otpost_domain::message::{Channel, Gateway, Message};
+use otpost_domain::message::{Channel, Message};
 use otpost_domain::token::IllegalTransition;
 
 use crate::caller::Caller;
-use crate::link::{LinkError, Recipient, Sending, enqueue, sending, usual_channel};
+use crate::link::{LinkError, Recipient, Sending, enqueue, has_route, sending, usual_channel};
 use crate::once::Once;
 use crate::policies::held;
 use crate::ports::{Fault, PortError, Ports, Push, TenantStore as _, TokenStore as _, UserStore as _, Write};
@@ -82,9 +82,6 @@ pub async fn push(
     once: Once<'_, Pushed>,
 ) -> Result<Pushed, PushError> {
     let Order { serial, channel, authorization: mode } = order;
-    if let Some(channel) = channel.filter(|channel| Gateway::routes(*channel).is_empty()) {
-        return Err(PushError::NoGateway(channel));
-    }
     for _ in 0..3 {
         let token = ports.store().token(&caller.tenant, serial).await?.ok_or(PushError::NoSuchToken)?;
         let user = ports.store().user(&caller.tenant, &token.user).await?.ok_or(PushError::NoSuchToken)?;
@@ -97,6 +94,9 @@ pub async fn push(
             held(ports, &caller.tenant, &user.id, &user.groups).await?.in_language(user.locale.as_ref());
         let mode = mode.unwrap_or(holds.settings.authorization_code);
         let channel = channel.unwrap_or_else(|| usual_channel(&holds.settings, &user));
+        if !has_route(&holds.settings, channel) {
+            return Err(PushError::NoGateway(channel));
+        }
         let superseded = token.link().cloned();
         let to = Recipient { tenant: &tenant, user: &user, holds: &holds };
         let sending = sending(ports, token, &to, channel, mode).await?;

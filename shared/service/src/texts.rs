@@ -7,7 +7,7 @@ use otpost_domain::ids::TenantId;
 use otpost_domain::message::Channel;
 use otpost_domain::qr;
 use otpost_domain::template::{
-    BrandDocument, Chosen, EmailForm, FilledEmail, Image, Look, Reader, TemplateDocument, TemplateKind,
+    BrandDocument, Chosen, EmailForm, FilledEmail, Image, Look, Reader, SmsForm, TemplateDocument, TemplateKind,
     TemplateName, TemplateVersion, Values, Wildcard, builtin, choose,
 };
 
@@ -133,6 +133,14 @@ impl Texts {
             tracing::warn!(template = %name, version, "this version of a template is gone");
         }
         Ok(found)
+    }
+
+    /// Their SMS form.
+    pub(crate) fn sms(&self) -> Option<&SmsForm> {
+        match self {
+            Self::Own(version) => version.document.as_ref()?.sms.as_ref(),
+            Self::BuiltIn(document) => document.sms.as_ref(),
+        }
     }
 
     /// Their e-mail form.

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use otpost_domain::ids::{MessageId, TenantId, UserId};
-use otpost_domain::message::{LEASE, MAX_TRIES, Message, MessageStatus, ROUTE_TIME};
+use otpost_domain::message::{LEASE, Message, MessageStatus};
 use otpost_domain::time::Timestamp;
 use otpost_service::ports::{Due, Journal, MessageRef, MessageStore, Page, PageRequest, PortResult, Write};
 
-use super::rows::MessageRow;
+use super::rows::{CLAIMED, HANDED, MessageRow};
 use super::transaction::{Transaction, absent, replaces};
 use super::{DynamoStore, Item, MESSAGES_BY_USER, OPEN_MESSAGES, keys, number, row, string, text, written};
 use crate::fault::{corrupt, sorted};
@@ -42,33 +42,21 @@ impl MessageStore for DynamoStore {
         Ok(added.commit(self, journal).await?.into())
     }
 
-    async fn claim(&self, message: &MessageRef, number_: u8, now: Timestamp) -> PortResult<Option<Message>> {
-        let Some(index) = number_.checked_sub(1) else {
-            return Ok(None);
-        };
-        let hop = format!("hops[{index}]");
+    async fn claim(&self, message: &MessageRef, hop: u16, now: Timestamp) -> PortResult<Option<Message>> {
         let claimed = self
             .client
             .update_item()
             .table_name(self.flow()?)
             .set_key(Some(key(message)))
-            .update_expression(format!(
-                "SET {hop}.st = :claimed, {hop}.#until = :until, {hop}.tries = {hop}.tries + :one, \
-                 due_at = :due, ver = ver + :one"
-            ))
-            .condition_expression(format!(
-                "st = :sending AND size(hops) = :hops AND {hop}.tries < :most AND \
-                 ({hop}.st = :handed OR ({hop}.st = :claimed AND {hop}.#until <= :now))"
-            ))
+            .update_expression("SET hop.st = :claimed, hop.#until = :until, due_at = :until, ver = ver + :one")
+            .condition_expression("st = :sending AND hop.#no = :hop AND hop.st = :handed")
             .expression_attribute_names("#until", "until")
+            .expression_attribute_names("#no", "no")
             .expression_attribute_values(":sending", text(MessageStatus::Sending.as_str()))
-            .expression_attribute_values(":handed", text("handed"))
-            .expression_attribute_values(":claimed", text("claimed"))
-            .expression_attribute_values(":hops", number(number_))
-            .expression_attribute_values(":most", number(MAX_TRIES))
-            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":handed", text(HANDED))
+            .expression_attribute_values(":claimed", text(CLAIMED))
+            .expression_attribute_values(":hop", number(hop))
             .expression_attribute_values(":until", number(now.plus(LEASE).millis()))
-            .expression_attribute_values(":due", number(now.plus(LEASE + ROUTE_TIME).millis()))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew)
             .send()

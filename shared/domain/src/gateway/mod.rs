@@ -78,15 +78,6 @@ impl Kind {
         !Part::of(self).is_empty()
     }
 
-    /// Whether Otpost has a sender for it. Gateways of the other kinds are kept, and nothing is sent by them yet.
-    #[must_use]
-    pub const fn has_sender(self) -> bool {
-        match self {
-            Self::Ses => true,
-            Self::Smtp | Self::Twilio | Self::GovukNotify | Self::EmailToSms => false,
-        }
-    }
-
     /// Its settings, in the order in which they are documented.
     #[must_use]
     pub fn fields(self) -> Vec<Field> {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, Kind};
+use super::{Gateway, Owner};
 use crate::ids::{GatewayId, TenantId};
-use crate::message::Channel;
+use crate::message::{Channel, GatewayName, Routes, Sender, Via};
 use crate::policy::{Advice, Settings};
 
 /// The gateways that a tenant's policies may name: its own, and those of the platform that serve it.
@@ -63,6 +63,52 @@ impl Reach {
         all
     }
 
+    /// The gateway of this id that this owner has, if it is within reach.
+    #[must_use]
+    pub fn of_owner(&self, owner: &Owner, id: &GatewayId) -> Option<&Gateway> {
+        match owner {
+            Owner::Tenant(tenant) if *tenant == self.tenant => {
+                self.own.iter().find(|gateway| gateway.id == *id)
+            }
+            Owner::Tenant(_) => None,
+            Owner::Platform => self.lent().find(|gateway| gateway.id == *id),
+        }
+    }
+
+    /// The gateway that carries the mails of `texts`, if that turns mails into texts and has one.
+    #[must_use]
+    pub fn carrier_of(&self, texts: &Gateway) -> Option<&Gateway> {
+        texts.carrier_among(self.owned_with(texts))
+    }
+
+    /// By what a message goes that takes `gateway`; none where nothing carries its mails.
+    #[must_use]
+    pub fn via(&self, gateway: &Gateway) -> Option<Via> {
+        let talks = if gateway.carrier().is_some() { self.carrier_of(gateway)? } else { gateway };
+        let name =
+            GatewayName { owner: gateway.owner.clone(), id: gateway.id.clone(), version: gateway.version };
+        Some(Via { gateway: Some(name), sender: Sender::of(talks.kind())? })
+    }
+
+    /// The ways that gateways offer on `channel` which are named in this order, and why others of them do not.
+    pub fn routes<'g>(&self, named: impl IntoIterator<Item = &'g GatewayId>, channel: Channel) -> Routes {
+        let mut routes = Routes::default();
+        for id in named {
+            let troubles = self.troubles(id, channel);
+            let via = self.find(id).filter(|_| troubles.is_empty()).and_then(|gateway| self.via(gateway));
+            match via {
+                Some(via) => routes.usable.push(via),
+                None => routes.passed_over.extend(troubles.into_iter().next()),
+            }
+        }
+        routes
+    }
+
+    /// All gateways of the owner of one of them.
+    fn owned_with(&self, gateway: &Gateway) -> &[Gateway] {
+        if gateway.owner.tenant().is_some() { &self.own } else { &self.platforms }
+    }
+
     /// Why nothing can be sent on `channel` by the gateway that an id names.
     #[must_use]
     pub fn troubles(&self, id: &GatewayId, channel: Channel) -> Vec<String> {
@@ -70,9 +116,7 @@ impl Reach {
             return vec![format!("There is no gateway {id} that the tenant may use: it is passed over.")];
         };
         let kind = gateway.kind();
-        let owned = if gateway.owner.tenant().is_some() { &self.own } else { &self.platforms };
-        let carrier =
-            gateway.carrier().is_none() || gateway.carrier_among(owned).is_some_and(Gateway::is_ready);
+        let carrier = gateway.carrier().is_none() || self.carrier_of(gateway).is_some_and(Gateway::is_ready);
         let of_kind = || format!("it is of the kind {}", kind.as_str());
         [
             (
@@ -82,7 +126,6 @@ impl Reach {
             (!gateway.configuration.enabled, "it is not enabled".to_owned()),
             (gateway.lacks_credentials(), "its credentials are not given, or void".to_owned()),
             (!carrier, "the gateway that is to carry its mails is not there, or not ready".to_owned()),
-            (!kind.has_sender(), format!("{}, for which there is no sender yet", of_kind())),
         ]
         .into_iter()
         .filter_map(|(wrong, why)| wrong.then(|| format!("The gateway {id} is passed over: {why}.")))
@@ -102,9 +145,6 @@ impl Gateway {
             }
             Some(carrier) if carrier.lacks_credentials() => {
                 Some("The gateway that carries the mails lacks its credentials.")
-            }
-            Some(carrier) if !Kind::has_sender(carrier.kind()) => {
-                Some("The gateway that carries the mails is of a kind for which there is no sender yet.")
             }
             Some(_) => None,
         }

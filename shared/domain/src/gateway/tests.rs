@@ -722,6 +722,36 @@ fn an_id_names_the_tenants_own_gateway_first_and_never_anothers() {
 }
 
 #[test]
+fn a_message_goes_by_what_talks_to_the_provider() {
+    use crate::message::{Sender, Via};
+    let acme = Owner::Tenant(tenant("acme"));
+    let own = [
+        of(&acme, "mail", &example(Kind::Smtp)),
+        of(&acme, "off", &with(example(Kind::Twilio), r#"{"enabled": false}"#)),
+        of(&acme, "texts", &example(Kind::EmailToSms)),
+        of(&acme, "twilio", &example(Kind::Twilio)),
+    ];
+    let reach =
+        Reach::new(tenant("acme"), own.into(), [of(&Owner::Platform, "ses", &example(Kind::Ses))].into());
+    let ids = ["texts", "off", "none", "ses", "twilio"].map(|id| GatewayId::try_from(id).unwrap());
+    let routes = reach.routes(&ids, Channel::Sms);
+    let told = |via: &Via| {
+        let name = via.gateway.as_ref().unwrap();
+        (name.owner.as_str().to_owned(), name.id.to_string(), via.sender)
+    };
+    let usable: Vec<_> = routes.usable.iter().map(told).collect();
+    let acme_has = |id: &str, sender| ("acme".to_owned(), id.to_owned(), sender);
+    assert_eq!(usable, [acme_has("texts", Sender::Smtp), acme_has("twilio", Sender::Twilio)]);
+    assert_eq!(routes.passed_over.len(), 3, "{:?}", routes.passed_over);
+    let mails = reach.routes(&ids[3..4], Channel::Email);
+    assert_eq!(told(&mails.usable[0]), ("platform".to_owned(), "ses".to_owned(), Sender::Ses));
+
+    let id = &ids[3];
+    assert!(reach.of_owner(&Owner::Platform, id).is_some() && reach.of_owner(&acme, id).is_none());
+    assert!(reach.of_owner(&Owner::Tenant(tenant("other")), &ids[0]).is_none());
+}
+
+#[test]
 fn routes_that_lead_nowhere_are_told() {
     let acme = Owner::Tenant(tenant("acme"));
     let texts = of(&acme, "texts", &example(Kind::EmailToSms));
@@ -736,17 +766,18 @@ fn routes_that_lead_nowhere_are_told() {
     assert_eq!(troubles(&all, "ses", Channel::Email), 0);
     assert_eq!(troubles(&all, "ses", Channel::Sms), 1, "of the other channel");
     assert_eq!(troubles(&all, "none", Channel::Email), 1);
-    assert_eq!(troubles(&all, "mail", Channel::Email), 1, "there is no sender for it");
-    assert_eq!(troubles(&all, "off", Channel::Sms), 3, "not enabled, without credentials, without a sender");
-    assert_eq!(troubles(&all, "texts", Channel::Sms), 1);
-    assert_eq!(troubles(only, "texts", Channel::Sms), 2, "nothing carries its mails");
+    assert_eq!(troubles(&all, "mail", Channel::Email), 0);
+    assert_eq!(troubles(&all, "off", Channel::Sms), 2, "not enabled, without credentials");
+    assert_eq!(troubles(&all, "texts", Channel::Sms), 0);
+    assert_eq!(troubles(only, "texts", Channel::Sms), 1, "nothing carries its mails");
     assert!(texts.is_ready_among(&all) && !texts.is_ready_among(only));
     assert!(texts.carrier_trouble(only).unwrap().starts_with("There is no gateway"));
     let bare = Gateway { credentials: None, ..mail.clone() };
     let disabled = of(&acme, "mail", &with(example(Kind::Smtp), r#"{"enabled": false}"#));
-    for carrier in [bare, disabled, mail] {
+    for carrier in [bare, disabled] {
         assert!(texts.carrier_trouble(&[carrier]).is_some());
     }
+    assert_eq!(texts.carrier_trouble(&[mail]), None);
     assert_eq!(ses.carrier_trouble(&[]), None);
     let id = |text: &str| GatewayId::try_from(text).unwrap();
     let settings = crate::policy::Settings {

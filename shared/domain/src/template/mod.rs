@@ -21,6 +21,7 @@ mod sample;
 mod senders;
 mod sms;
 mod stored;
+mod test_text;
 mod wildcards;
 
 pub use brand::{Brand, BrandDocument, Colour, InvalidColour, InvalidLogo, Logo, MOST_OF_LOGO};
@@ -40,6 +41,7 @@ pub use sms::{Encoding, Forced, SmsSize, measure};
 pub use stored::{
     MOST_NAMES, MOST_OF_TEXTS, MOST_TEMPLATES, MOST_VERSIONS, Shape, TemplateHead, TemplateVersion,
 };
+pub use test_text::{InvalidTest, TestCode, TestText};
 pub use wildcards::Wildcard;
 
 /// Line and column of a character's first place in a text.

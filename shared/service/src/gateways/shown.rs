@@ -28,8 +28,6 @@ impl Shown {
         let mut advice = gateway.advice();
         let told = gateway.carrier_trouble(owned);
         advice.extend(told.map(|told| Advice { pointer: "/settings/via", told }));
-        let told = "There is no sender for this kind yet: policies that name the gateway pass it over.";
-        advice.extend((!gateway.kind().has_sender()).then_some(Advice { pointer: "/kind", told }));
         Self { ready: gateway.is_ready_among(owned), gateway, advice, hidden: false }
     }
 }

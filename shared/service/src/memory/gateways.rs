@@ -1,12 +1,14 @@
 //! Gateways and their credentials, in memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use otpost_domain::gateway::{Credentials, Gateway, Owner};
+use otpost_domain::gateway::{Credentials, Gateway, Kind, Owner, Part};
 use otpost_domain::ids::GatewayId;
+use otpost_domain::secret::SecretText;
 
 use super::{MemoryPorts, MemoryStore, State};
-use crate::ports::{CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned, PortResult, Write};
+use crate::ports::{CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned, PortError, PortResult, Write, Fault};
 
 impl GatewayStore for MemoryStore {
     async fn owned(&self, owner: &Owner) -> PortResult<Owned> {
@@ -64,6 +66,15 @@ impl CredentialStore for MemoryStore {
     async fn remove_credentials(&self, reference: &str) -> PortResult<()> {
         self.lock().secrets.remove(reference);
         Ok(())
+    }
+}
+
+impl CredentialReader for MemoryStore {
+    async fn read_credentials(&self, kind: Kind, reference: &str) -> PortResult<Option<Arc<Credentials>>> {
+        let Some(parts) = self.lock().secrets.get(reference).cloned() else { return Ok(None) };
+        let parts = parts.into_iter().filter_map(|(name, text)| Some((Part::parse(name)?, SecretText::new(text))));
+        let faulty = |_| PortError::new(Fault::Corrupt, "stored credentials that are none");
+        Credentials::from_parts(kind, parts).map(Arc::new).map(Some).map_err(faulty)
     }
 }
 

@@ -30,7 +30,7 @@ use otpost_domain::ids::{
     BearerHash, DirectoryId, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::job::Job;
-use otpost_domain::message::{Channel, Gateway, Message};
+use otpost_domain::message::{Channel, Message, Sender};
 use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, totp};
 use otpost_domain::policy::Policy;
 use otpost_domain::sealing::{self, Binding, DataKey};
@@ -248,6 +248,12 @@ impl Clock for ManualClock {
         moment.now = now.plus(moment.pace);
         now
     }
+
+    /// Time passes at once; others have their turn.
+    async fn pause(&self, time: Duration) {
+        self.advance(time);
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Bytes that differ from call to call and are the same in every run.
@@ -273,7 +279,7 @@ pub enum Queued {
     /// For what works off jobs.
     Work(JobRef, Duration),
     /// For a sender.
-    Hand(Gateway, MessageRef, u8, Duration),
+    Hand(Sender, MessageRef, u16, Duration),
 }
 
 /// Queues as one list.
@@ -312,8 +318,8 @@ impl DeliveryQueue for MemoryQueue {
         messages.iter().try_for_each(|message| self.put(Queued::Deliver(message.clone())))
     }
 
-    async fn hand(&self, gateway: Gateway, message: &MessageRef, hop: u8, delay: Duration) -> PortResult<()> {
-        self.put(Queued::Hand(gateway, message.clone(), hop, delay))
+    async fn hand(&self, sender: Sender, message: &MessageRef, hop: u16, delay: Duration) -> PortResult<()> {
+        self.put(Queued::Hand(sender, message.clone(), hop, delay))
     }
 }
 
@@ -939,7 +945,7 @@ impl MessageStore for MemoryStore {
         Ok(page(own.map(|message| (message.id.to_string(), message.clone())).collect(), request))
     }
 
-    async fn claim(&self, message: &MessageRef, number: u8, now: Timestamp) -> PortResult<Option<Message>> {
+    async fn claim(&self, message: &MessageRef, number: u16, now: Timestamp) -> PortResult<Option<Message>> {
         let mut state = self.lock();
         let stored = state.messages.get_mut(&(message.tenant.clone(), message.id.clone()));
         let Some(stored) = stored else { return Ok(None) };

@@ -1,8 +1,10 @@
 //! Gateways, and where their credentials lie.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
-use otpost_domain::gateway::{Credentials, Gateway, Owner};
+use otpost_domain::gateway::{Credentials, Gateway, Kind, Owner};
 use otpost_domain::ids::GatewayId;
 use otpost_domain::time::Timestamp;
 
@@ -75,6 +77,20 @@ pub trait GatewayStore: Send + Sync {
     fn noted_secrets(&self, owner: &Owner) -> impl Future<Output = PortResult<Vec<GatewaySecret>>> + Send;
     /// Takes a secret off the record.
     fn forget_secret(&self, secret: &GatewaySecret) -> impl Future<Output = PortResult<()>> + Send;
+}
+
+/// How long a sender works by credentials that it has read.
+pub const CREDENTIALS_LIFE: Duration = Duration::from_mins(5);
+
+/// Credentials as senders read them, and nobody else.
+pub trait CredentialReader: Send + Sync {
+    /// The credentials of a gateway of `kind` that lie under a reference, as they were read within [`CREDENTIALS_LIFE`];
+    /// none where there are none any more.
+    fn read_credentials(
+        &self,
+        kind: Kind,
+        reference: &str,
+    ) -> impl Future<Output = PortResult<Option<Arc<Credentials>>>> + Send;
 }
 
 /// Where credentials lie. Who keeps gateways writes and removes them, and cannot read them.

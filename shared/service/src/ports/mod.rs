@@ -22,7 +22,7 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::directory::Mark;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
-use otpost_domain::message::{Gateway, Message};
+use otpost_domain::message::{Message, Sender};
 use otpost_domain::tenant::{Keeper, Listed, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
 pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
 pub use erasure::ErasureStore;
-pub use gateways::{CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned};
+pub use gateways::{CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned};
 pub use jobs::{JobQueue, JobRef, JobStore};
 pub use templates::TemplateStore;
 
@@ -45,7 +45,7 @@ pub trait Ports: Send + Sync {
     /// The way to `deliver`, to the senders, and to what works off jobs.
     type Queue: DeliveryQueue + JobQueue;
     /// Where gateways' credentials lie.
-    type Credentials: CredentialStore;
+    type Credentials: CredentialStore + CredentialReader;
     /// What seals and opens secrets.
     type Sealer: Sealer;
     /// The time.
@@ -78,6 +78,8 @@ pub trait Ports: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// Lets some time pass.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// Gives random bytes, fit for secrets.
@@ -707,7 +709,7 @@ pub trait MessageStore: Send + Sync {
     fn claim(
         &self,
         message: &MessageRef,
-        number: u8,
+        number: u16,
         now: Timestamp,
     ) -> impl Future<Output = PortResult<Option<Message>>> + Send;
     /// Replaces the version before `message.version`.
@@ -731,12 +733,12 @@ pub trait DeliveryQueue: Send + Sync {
     fn deliver(&self, message: &MessageRef) -> impl Future<Output = PortResult<()>> + Send;
     /// The same for many, in as few requests as possible; an error when not all were taken.
     fn deliver_all(&self, messages: &[MessageRef]) -> impl Future<Output = PortResult<()>> + Send;
-    /// Asks a gateway's sender to take a hop, after `delay` (at most 15 minutes).
+    /// Asks a sender to take a hop, after `delay` (at most 15 minutes).
     fn hand(
         &self,
-        gateway: Gateway,
+        sender: Sender,
         message: &MessageRef,
-        hop: u8,
+        hop: u16,
         delay: Duration,
     ) -> impl Future<Output = PortResult<()>> + Send;
 }
@@ -756,6 +758,8 @@ pub enum RecordKind {
     IssuedSource,
     /// A kept answer; the record is its slot.
     Answer,
+    /// The key of a URL at which a provider tells of a hop; the record is the message's id and the hop's number.
+    ReceiptKey,
 }
 
 impl RecordKind {
@@ -769,6 +773,7 @@ impl RecordKind {
             Self::AuthorizationCode => "authorization-code",
             Self::IssuedSource => "issued-source",
             Self::Answer => "answer",
+            Self::ReceiptKey => "receipt-key",
         }
     }
 }

@@ -5,6 +5,7 @@
 mod directories;
 mod gateways;
 mod jobs;
+mod messages;
 mod policies;
 mod templates;
 mod tombstone;
@@ -20,9 +21,6 @@ use otpost_domain::directory::ExternalId;
 use otpost_domain::enrolment::{Enrolment, EnrolmentSession, EnrolmentState, SessionDevice};
 use otpost_domain::ids::{
     BearerHash, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
-};
-use otpost_domain::message::{
-    Channel, Gateway, Hop, HopState, Message, MessageStatus, RETENTION, SealedContent,
 };
 use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
 use otpost_domain::provisioning::Automatic;
@@ -42,6 +40,7 @@ use crate::fault::corrupt;
 pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
 pub(super) use gateways::{GatewayRow, SecretRow};
 pub(super) use jobs::JobRow;
+pub(super) use messages::{CLAIMED, HANDED, MessageRow};
 pub(super) use policies::PolicyRow;
 pub(super) use templates::{BrandRow, TemplateHeadRow, TemplateVersionRow};
 pub(super) use tombstone::{ListedRow, TombstoneRow};
@@ -710,169 +709,6 @@ impl TryFrom<EnrolmentRow> for Enrolment {
             state,
             authorization,
             sessions: row.sessions.into_iter().map(session).collect::<PortResult<_>>()?,
-            version: row.ver,
-        })
-    }
-}
-
-#[derive(Deserialize, Serialize)]
-pub(super) struct MessageRow {
-    #[serde(rename = "PK")]
-    pk: String,
-    #[serde(rename = "SK")]
-    sk: String,
-    /// Puts it into the list of its user's messages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_key: Option<String>,
-    id: String,
-    tenant: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    serial: Option<String>,
-    purpose: String,
-    channel: String,
-    recipient: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    content: Option<ByteBuf>,
-    st: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    hops: Vec<HopItem>,
-    /// Present while the message is open: puts it into the sweep's index.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    open_shard: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    due_at: Option<u64>,
-    created: u64,
-    exp: u64,
-    ttl: u64,
-    ver: u64,
-}
-
-#[derive(Deserialize, Serialize)]
-struct HopItem {
-    no: u8,
-    gateway: String,
-    handed: u64,
-    tries: u8,
-    st: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    provider_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    at: Option<u64>,
-}
-
-impl From<&Message> for MessageRow {
-    fn from(message: &Message) -> Self {
-        let due_at = message.due_at.map(Timestamp::millis);
-        Self {
-            pk: keys::message(&MessageRef::from(message)),
-            sk: keys::MESSAGE.to_owned(),
-            user_key: message.user.as_ref().map(|user| keys::user(&message.tenant, user)),
-            id: message.id.to_string(),
-            tenant: message.tenant.to_string(),
-            user: message.user.as_ref().map(UserId::to_string),
-            serial: message.serial.as_ref().map(Serial::to_string),
-            purpose: message.purpose.as_str().to_owned(),
-            channel: message.channel.as_str().to_owned(),
-            recipient: message.recipient.clone(),
-            content: message.content.as_ref().map(|content| ByteBuf::from(content.0.clone())),
-            st: message.status.as_str().to_owned(),
-            reason: message.reason.clone(),
-            hops: message.hops.iter().map(HopItem::from).collect(),
-            open_shard: due_at.map(|_| keys::shard(message.id.shard())),
-            due_at,
-            created: message.created_at.millis(),
-            exp: message.expires_at.millis(),
-            ttl: message.created_at.plus(RETENTION).seconds(),
-            ver: message.version,
-        }
-    }
-}
-
-impl From<&Hop> for HopItem {
-    fn from(hop: &Hop) -> Self {
-        let mut item = Self {
-            no: hop.number,
-            gateway: hop.gateway.as_str().to_owned(),
-            handed: hop.handed_at.millis(),
-            tries: hop.tries,
-            st: "handed".to_owned(),
-            until: None,
-            provider_id: None,
-            reason: None,
-            at: None,
-        };
-        match &hop.state {
-            HopState::Handed => {}
-            HopState::Claimed { until } => {
-                "claimed".clone_into(&mut item.st);
-                item.until = Some(until.millis());
-            }
-            HopState::Accepted { provider_id, at } => {
-                "accepted".clone_into(&mut item.st);
-                item.provider_id = Some(provider_id.clone());
-                item.at = Some(at.millis());
-            }
-            HopState::Refused { reason, at } => {
-                "refused".clone_into(&mut item.st);
-                item.reason = Some(reason.clone());
-                item.at = Some(at.millis());
-            }
-        }
-        item
-    }
-}
-
-impl TryFrom<HopItem> for Hop {
-    type Error = PortError;
-
-    fn try_from(item: HopItem) -> PortResult<Self> {
-        let at = item.at.map(Timestamp::from_millis);
-        let state = match item.st.as_str() {
-            "handed" => HopState::Handed,
-            "claimed" => HopState::Claimed { until: Timestamp::from_millis(known("lease", item.until)?) },
-            "accepted" => HopState::Accepted {
-                provider_id: known("provider id", item.provider_id)?,
-                at: known("time", at)?,
-            },
-            "refused" => HopState::Refused { reason: known("reason", item.reason)?, at: known("time", at)? },
-            _ => return Err(corrupt("hop state: not a value of ours")),
-        };
-        Ok(Self {
-            number: item.no,
-            gateway: known("gateway", Gateway::parse(&item.gateway))?,
-            handed_at: Timestamp::from_millis(item.handed),
-            tries: item.tries,
-            state,
-        })
-    }
-}
-
-impl TryFrom<MessageRow> for Message {
-    type Error = PortError;
-
-    fn try_from(row: MessageRow) -> PortResult<Self> {
-        Ok(Self {
-            id: MessageId::try_from(row.id.as_str()).map_err(bad("message"))?,
-            tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
-            user: row.user.as_deref().map(UserId::try_from).transpose().map_err(bad("user"))?,
-            serial: row.serial.as_deref().map(Serial::try_from).transpose().map_err(bad("serial"))?,
-            purpose: known("purpose", TemplateKind::parse(&row.purpose))?,
-            channel: known("channel", Channel::parse(&row.channel))?,
-            recipient: row.recipient,
-            content: row.content.map(|content| SealedContent(content.into_vec())),
-            created_at: Timestamp::from_millis(row.created),
-            expires_at: Timestamp::from_millis(row.exp),
-            status: known("status", MessageStatus::parse(&row.st))?,
-            reason: row.reason,
-            hops: row.hops.into_iter().map(Hop::try_from).collect::<PortResult<_>>()?,
-            due_at: row.due_at.map(Timestamp::from_millis),
             version: row.ver,
         })
     }

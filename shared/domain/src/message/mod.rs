@@ -1,0 +1,143 @@
+//! A message to a user, followed from the outbox to its end.
+//!
+//! Its record is written in the same transaction as the change that it tells of, and is worked off by `deliver` and
+//! the senders. Each *hop* is one request to one gateway's provider, made at most once: whatever is tried again is a new
+//! hop. The status moves forward only: whatever comes late, twice or out of order changes nothing.
+
+mod hop;
+mod way;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::ids::{MessageId, Serial, TenantId, UserId};
+use crate::named::named;
+use crate::template::TemplateKind;
+use crate::time::Timestamp;
+
+pub use hop::{Ending, GatewayName, Hop, HopState, Sender, Via};
+pub use way::{Next, Routes, Step};
+
+/// A sender's lease on a hop; longer than its one overall deadline.
+pub const LEASE: Duration = Duration::from_secs(45);
+/// How long a hop may stay without news before the sweep looks after it.
+pub const ROUTE_TIME: Duration = Duration::from_mins(2);
+/// How long a new record may stay unrouted before the sweep looks after it.
+pub const PICK_UP: Duration = Duration::from_mins(1);
+/// How many hops in a row go by one gateway, when each comes to nothing that lasts.
+pub const MAX_TRIES: usize = 8;
+/// How many hops a record keeps: the last ones.
+pub const MOST_HOPS: usize = 16;
+/// How long a message stays in the log, from its making.
+pub const RETENTION: Duration = Duration::from_hours(90 * 24);
+
+named! {
+    /// By which medium a message travels.
+    pub enum Channel {
+        /// E-mail.
+        Email = "email",
+        /// Text message.
+        Sms = "sms",
+    }
+}
+
+named! {
+    /// Where a message is. Moves up in [`MessageStatus::rank`], never down.
+    pub enum MessageStatus {
+        /// In the outbox.
+        Queued = "queued",
+        /// Handed to a gateway's sender.
+        Sending = "sending",
+        /// A provider has accepted it.
+        Sent = "sent",
+        /// Its time ran out before any provider took it.
+        Expired = "expired",
+        /// No route took it.
+        Failed = "failed",
+        /// What it told of was undone before it left.
+        Cancelled = "cancelled",
+        /// A provider says that it did not arrive.
+        Undelivered = "undelivered",
+        /// A provider says that it arrived.
+        Delivered = "delivered",
+    }
+}
+
+impl MessageStatus {
+    /// Its place on the way; only a higher rank replaces a lower one.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Queued => 0,
+            Self::Sending => 10,
+            Self::Sent => 20,
+            Self::Expired | Self::Failed | Self::Cancelled => 25,
+            Self::Undelivered => 30,
+            Self::Delivered => 40,
+        }
+    }
+
+    /// Whether nothing is left to do for it, whatever receipts may still tell.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        self.rank() >= Self::Sent.rank()
+    }
+}
+
+/// What a message needs to be rendered, sealed: see [`crate::sealing`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedContent(pub Vec<u8>);
+
+impl fmt::Debug for SealedContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedContent({} bytes)", self.0.len())
+    }
+}
+
+/// A message and its way so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its id, the only thing of it that ever lies in a queue (with its tenant's).
+    pub id: MessageId,
+    /// The tenant that sends it.
+    pub tenant: TenantId,
+    /// The user whom it is for; none for a test, which goes to an address that an operator has given.
+    pub user: Option<UserId>,
+    /// The token that it tells of.
+    pub serial: Option<Serial>,
+    /// What it is for.
+    pub purpose: TemplateKind,
+    /// Whether it is a test of a gateway or a template: it has one hop, which is there from the beginning.
+    pub test: bool,
+    /// How it travels.
+    pub channel: Channel,
+    /// The recipient, masked for the log.
+    pub recipient: String,
+    /// Recipient, link and names, sealed. Gone once the message is closed.
+    pub content: Option<SealedContent>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it is no longer worth sending.
+    pub expires_at: Timestamp,
+    /// Where it is.
+    pub status: MessageStatus,
+    /// Why it ended badly, or why it is held, for operators; no secret, no address.
+    pub reason: Option<String>,
+    /// Its last hops, in order.
+    pub hops: Vec<Hop>,
+    /// When the sweep should look after it; none once it is closed.
+    pub due_at: Option<Timestamp>,
+    /// Counts changes; a write names the version that it replaces.
+    pub version: u64,
+}
+
+impl Message {
+    /// Its hop that counts, the last one.
+    #[must_use]
+    pub fn last_hop(&self) -> Option<&Hop> {
+        self.hops.last()
+    }
+}

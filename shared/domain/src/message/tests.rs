@@ -1,0 +1,356 @@
+use super::*;
+use crate::gateway::Owner;
+use crate::ids::GatewayId;
+use crate::outcome::Outcome;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn message(channel: Channel) -> Message {
+    Message {
+        id: MessageId::new(NOW, [1; 10]),
+        tenant: TenantId::try_from("acme").unwrap(),
+        user: UserId::try_from("jane").ok(),
+        serial: None,
+        purpose: TemplateKind::PushToken,
+        test: false,
+        channel,
+        recipient: "j***@e***.org".to_owned(),
+        content: Some(SealedContent(vec![1])),
+        created_at: NOW,
+        expires_at: NOW.plus(Duration::from_hours(1)),
+        status: MessageStatus::Queued,
+        reason: None,
+        hops: Vec::new(),
+        due_at: Some(NOW.plus(PICK_UP)),
+        version: 1,
+    }
+}
+
+fn by(id: &str, sender: Sender) -> Via {
+    let owner = Owner::Tenant(TenantId::try_from("acme").unwrap());
+    Via { gateway: Some(GatewayName { owner, id: GatewayId::try_from(id).unwrap(), version: 1 }), sender }
+}
+
+fn own() -> Routes {
+    Routes { usable: vec![Via::OWN], passed_over: Vec::new() }
+}
+
+fn two() -> Routes {
+    Routes {
+        usable: vec![by("one", Sender::Twilio), by("two", Sender::GovukNotify)],
+        passed_over: Vec::new(),
+    }
+}
+
+#[track_caller]
+fn hand(message: Message, routes: &Routes, now: Timestamp) -> (Message, u16) {
+    match message.next_step(routes, now) {
+        Step::Hand(message, number, _) => (message, number),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn close(message: Message, routes: &Routes, now: Timestamp) -> Message {
+    match message.next_step(routes, now) {
+        Step::Close(message) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn wait(message: Message, routes: &Routes, now: Timestamp) -> Message {
+    match message.next_step(routes, now) {
+        Step::Wait(message) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A sender claims the last hop and concludes it.
+#[track_caller]
+fn sent(message: Message, outcome: &Outcome, now: Timestamp) -> (Message, Next) {
+    let number = message.last_hop().unwrap().number;
+    let claimed = message.claimed(number, now).expect("claimed");
+    claimed.concluded(number, (outcome, "why", vec!["S: so".to_owned()]), 255, now)
+}
+
+fn accepted() -> Outcome {
+    Outcome::Accepted { provider_id: "x".to_owned() }
+}
+
+#[test]
+fn the_straight_way() {
+    let (message, hop) = hand(message(Channel::Email), &own(), NOW);
+    assert_eq!(message.status, MessageStatus::Sending);
+    assert_eq!(message.clone().next_step(&own(), NOW), Step::Rest, "its sender has it");
+    let (message, next) = sent(message, &accepted(), NOW);
+    assert_eq!(next, Next::Nothing);
+    assert_eq!((message.status, message.due_at), (MessageStatus::Sent, None));
+    assert_eq!(message.content, None, "the sealed content goes when the message is closed");
+    assert_eq!(message.last_hop().unwrap().said, ["S: so"]);
+    assert_eq!(message.clone().next_step(&own(), NOW), Step::Rest);
+    assert_eq!(message.claimed(hop, NOW.plus(LEASE)), None);
+}
+
+#[test]
+fn a_hop_is_claimed_once_for_ever() {
+    for channel in [Channel::Email, Channel::Sms] {
+        let (message, hop) = hand(message(channel), &two(), NOW);
+        let message = message.claimed(hop, NOW).unwrap();
+        for later in [0, 44, 45, 4000] {
+            assert_eq!(message.clone().claimed(hop, NOW.plus(Duration::from_secs(later))), None);
+        }
+        let given_back = message.unclaimed(hop, NOW);
+        assert!(given_back.claimed(hop, NOW).is_some(), "its sender could not even ask");
+    }
+}
+
+#[test]
+fn a_lost_sender_costs_a_mail_a_hop() {
+    let (message, hop) = hand(message(Channel::Email), &own(), NOW);
+    let message = message.claimed(hop, NOW).unwrap();
+    assert_eq!(message.clone().next_step(&own(), NOW.plus(LEASE / 2)), Step::Rest);
+    let (message, again) = hand(message, &own(), NOW.plus(LEASE));
+    assert_eq!((hop, again), (1, 2));
+    let Some(HopState::Ended { ending: Ending::Unknown, .. }) =
+        message.hops.first().map(|hop| hop.state.clone())
+    else {
+        panic!("{message:?}")
+    };
+}
+
+#[test]
+fn a_text_in_doubt_waits_its_route_time_and_takes_the_next_way() {
+    let (lost, hop) = hand(message(Channel::Sms), &two(), NOW);
+    let lost = wait(lost.claimed(hop, NOW).unwrap(), &two(), NOW.plus(LEASE));
+    assert_eq!(lost.due_at, Some(NOW.plus(LEASE + ROUTE_TIME)));
+    let (unanswered, hop) = hand(message(Channel::Sms), &two(), NOW);
+    let (unanswered, next) = sent(unanswered, &Outcome::Unknown, NOW);
+    assert_eq!((hop, next, unanswered.due_at), (1, Next::Nothing, Some(NOW.plus(ROUTE_TIME))));
+    for (message, at) in [(lost, LEASE + ROUTE_TIME), (unanswered, ROUTE_TIME)] {
+        let (message, hop) = hand(message, &two(), NOW.plus(at));
+        assert_eq!((hop, message.last_hop().unwrap().via.sender), (2, Sender::GovukNotify));
+        let (message, _) = sent(message, &Outcome::RecipientBad, NOW.plus(at));
+        let message = close(message, &two(), NOW.plus(at));
+        assert_eq!(message.status, MessageStatus::Failed, "no gateway was in trouble");
+    }
+}
+
+#[test]
+fn what_a_provider_will_never_take_goes_the_next_way_at_once() {
+    for outcome in [Outcome::RecipientBad, Outcome::ContentBad, Outcome::ConfigurationBad, Outcome::QuotaGone]
+    {
+        let (message, _) = hand(message(Channel::Sms), &two(), NOW);
+        let (message, next) = sent(message, &outcome, NOW);
+        assert_eq!((next, message.due_at), (Next::Deliver, Some(NOW)));
+        let (message, hop) = hand(message, &two(), NOW);
+        assert_eq!((hop, message.last_hop().unwrap().via.sender), (2, Sender::GovukNotify));
+    }
+}
+
+#[test]
+fn a_refusal_ends_a_message_without_another_route() {
+    for outcome in [Outcome::RecipientBad, Outcome::ContentBad] {
+        let (message, _) = hand(message(Channel::Email), &own(), NOW);
+        let (message, _) = sent(message, &outcome, NOW);
+        let message = close(message, &own(), NOW);
+        assert_eq!((message.status, message.reason.as_deref()), (MessageStatus::Failed, Some("why")));
+    }
+}
+
+#[test]
+fn a_gateway_in_trouble_does_not_burn_the_message() {
+    for outcome in [Outcome::ConfigurationBad, Outcome::QuotaGone] {
+        let (message, _) = hand(message(Channel::Email), &own(), NOW);
+        let (message, _) = sent(message, &outcome, NOW);
+        let held = wait(message, &own(), NOW);
+        assert_eq!(held.due_at, Some(NOW.plus(Duration::from_secs(30))));
+        assert_eq!((held.status, held.reason.as_deref()), (MessageStatus::Sending, Some("held: why")));
+        assert!(held.content.is_some());
+        assert_eq!(
+            held.clone().next_step(&own(), NOW.plus(Duration::from_secs(29))),
+            Step::Rest,
+            "told already"
+        );
+        let (mended, hop) = hand(held, &own(), NOW.plus(Duration::from_secs(30)));
+        assert_eq!((hop, mended.reason.as_deref()), (2, None));
+        let (message, _) = sent(mended, &accepted(), NOW.plus(Duration::from_secs(31)));
+        assert_eq!(message.status, MessageStatus::Sent);
+    }
+}
+
+#[test]
+fn a_message_is_held_until_its_end_and_keeps_a_bounded_record() {
+    let mut message = message(Channel::Email);
+    message.expires_at = NOW.plus(Duration::from_hours(72));
+    let (mut now, mut hops) = (NOW, 0);
+    let closed = loop {
+        match message.clone().next_step(&own(), now) {
+            Step::Hand(next, ..) => {
+                (message, _) = sent(next, &Outcome::ConfigurationBad, now);
+                hops += 1;
+            }
+            Step::Wait(next) => message = next,
+            Step::Rest => now = message.due_at.unwrap(),
+            Step::Close(closed) => break closed,
+        }
+        assert!(message.hops.len() <= MOST_HOPS);
+    };
+    assert_eq!(closed.status, MessageStatus::Expired);
+    assert!(closed.reason.unwrap().ends_with("at last: why"));
+    assert!((200..400).contains(&hops), "{hops}");
+    assert_eq!(closed.hops.last().unwrap().number, hops);
+}
+
+#[test]
+fn a_route_that_is_passed_over_holds_the_message_too() {
+    let routes =
+        Routes { usable: Vec::new(), passed_over: vec!["The gateway one is passed over.".to_owned()] };
+    let held = wait(message(Channel::Sms), &routes, NOW);
+    assert_eq!(held.reason.as_deref(), Some("held: The gateway one is passed over."));
+    assert_eq!(held.status, MessageStatus::Queued);
+    let later = held.due_at.unwrap();
+    let (message, _) = hand(held, &two(), later);
+    assert_eq!(message.reason, None);
+}
+
+#[test]
+fn what_may_work_later_is_tried_again_eight_times() {
+    let (mut message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let mut now = NOW;
+    for tries in 1..MAX_TRIES {
+        let (next, follows) = sent(message, &Outcome::Retry { after: None }, now);
+        let Next::Again { hop, delay } = follows else { panic!("{follows:?}") };
+        assert_eq!((usize::from(hop), delay), (tries + 1, Message::backoff(tries, 255)));
+        now = now.plus(delay);
+        assert_eq!(next.clone().next_step(&two(), now), Step::Rest, "the queue brings it");
+        message = next;
+    }
+    let (message, follows) = sent(message, &Outcome::Retry { after: None }, now);
+    assert_eq!(follows, Next::Deliver);
+    let (message, hop) = hand(message, &two(), now);
+    assert_eq!((hop, message.last_hop().unwrap().via.sender), (9, Sender::GovukNotify));
+}
+
+#[test]
+fn a_provider_that_names_a_time_gets_it_unless_the_message_ends_before() {
+    let (message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let minutes = |minutes| Outcome::Retry { after: Some(Duration::from_mins(minutes)) };
+    let (again, next) = sent(message.clone(), &minutes(10), NOW);
+    assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_mins(10) });
+    assert_eq!(again.last_hop().unwrap().handed_at, NOW.plus(Duration::from_mins(10)));
+    let (_, next) = sent(message, &minutes(61), NOW);
+    assert_eq!(next, Next::Deliver);
+}
+
+#[test]
+fn a_test_has_one_hop() {
+    for outcome in
+        [Outcome::Retry { after: None }, Outcome::ConfigurationBad, Outcome::Unknown, Outcome::RecipientBad]
+    {
+        let test = Message { test: true, ..message(Channel::Email) };
+        let (test, _) = hand(test, &two(), NOW);
+        let (test, next) = sent(test, &outcome, NOW);
+        assert_eq!((test.status, next), (MessageStatus::Failed, Next::Nothing));
+    }
+    let (lost, hop) = hand(Message { test: true, ..message(Channel::Sms) }, &two(), NOW);
+    let lost = close(lost.claimed(hop, NOW).unwrap(), &two(), NOW.plus(LEASE));
+    assert_eq!(lost.status, MessageStatus::Failed);
+}
+
+#[test]
+fn a_queue_that_loses_a_hop_costs_its_route_time() {
+    let (message, hop) = hand(message(Channel::Sms), &two(), NOW);
+    let (message, again) = hand(message, &two(), NOW.plus(ROUTE_TIME));
+    assert_eq!(hop, again, "nothing was asked: the hop is the same");
+    assert!(message.claimed(again, NOW.plus(ROUTE_TIME)).is_some());
+}
+
+#[test]
+fn time_runs_out() {
+    let closed = close(message(Channel::Email), &own(), NOW.plus(Duration::from_hours(1)));
+    assert_eq!(closed.status, MessageStatus::Expired);
+    assert_eq!(closed.reason.as_deref(), Some("its time ran out before a provider took it"));
+}
+
+#[test]
+fn a_channel_without_a_gateway_fails_with_the_reason() {
+    let closed = close(message(Channel::Sms), &Routes::default(), NOW);
+    assert_eq!(closed.reason.as_deref(), Some("no gateway is configured for sms"));
+}
+
+#[test]
+fn backoff_grows_and_stays_bounded() {
+    let waits: Vec<u64> = (1..=9).map(|tries| Message::backoff(tries, 255).as_secs()).collect();
+    assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60, 60, 60]);
+    assert_eq!(Message::backoff(4, 0), Duration::from_secs(8));
+}
+
+#[test]
+fn gateways_of_one_id_and_two_owners_are_two() {
+    let lent = |via: Via| Via {
+        gateway: via.gateway.map(|named| GatewayName { owner: Owner::Platform, ..named }),
+        ..via
+    };
+    let one = by("one", Sender::Twilio);
+    assert!(!one.is_same(&lent(one.clone())) && !one.is_same(&Via::OWN) && Via::OWN.is_same(&Via::OWN));
+    let mut newer = one.clone();
+    newer.gateway.as_mut().unwrap().version = 9;
+    assert!(one.is_same(&newer));
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(accepted()),
+        (0_u64..200).prop_map(|after| Outcome::Retry { after: Some(Duration::from_secs(after)) }),
+        Just(Outcome::Retry { after: None }),
+        Just(Outcome::RecipientBad),
+        Just(Outcome::ContentBad),
+        Just(Outcome::ConfigurationBad),
+        Just(Outcome::QuotaGone),
+        Just(Outcome::Unknown),
+    ]
+}
+
+proptest! {
+    /// Whatever happens in whatever order: the status's rank never falls, the version never stands still, an open message
+    /// is always due at some time, no hop is claimed twice.
+    #[test]
+    fn the_status_moves_forward_only(
+        sms in any::<bool>(),
+        events in prop::collection::vec((0_u8..6, 0_u64..400, outcomes(), any::<u8>()), 1..60),
+    ) {
+        let mut message = message(if sms { Channel::Sms } else { Channel::Email });
+        let (mut now, mut claims) = (NOW, Vec::new());
+        for (event, later, outcome, chance) in events {
+            now = now.plus(Duration::from_secs(later));
+            let before = message.clone();
+            let number = before.last_hop().map_or(0, |hop| hop.number);
+            let next = match event {
+                0 | 1 => match before.clone().next_step(&two(), now) {
+                    Step::Rest => None,
+                    Step::Hand(message, ..) | Step::Close(message) | Step::Wait(message) => Some(message),
+                },
+                2 | 3 => before.clone().claimed(number, now).inspect(|_| claims.push(number)),
+                _ => match before.last_hop().map(|hop| &hop.state) {
+                    Some(HopState::Claimed { .. }) if !before.status.is_closed() => {
+                        let said = (&outcome, "why", Vec::new());
+                        Some(before.clone().concluded(number, said, chance, now).0)
+                    }
+                    _ => None,
+                },
+            };
+            if let Some(next) = next {
+                prop_assert!(next.status.rank() >= before.status.rank());
+                prop_assert_eq!(next.version, before.version + 1);
+                prop_assert_eq!(next.status.is_closed(), next.due_at.is_none());
+                prop_assert!(next.hops.len() <= MOST_HOPS);
+                message = next;
+            }
+        }
+        let mut once = claims.clone();
+        once.dedup();
+        prop_assert_eq!(once, claims);
+    }
+}

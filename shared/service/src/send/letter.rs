@@ -1,0 +1,161 @@
+//! What is sent: a message's texts as a mail or a text for one account.
+
+use otpost_domain::contact::{DisplayName, EmailAddress, PhoneNumber};
+use otpost_domain::gateway::{Credentials, Settings, Text, Unfit};
+use otpost_domain::message::{Channel, Message};
+use otpost_domain::outcome::{Outcome, Report};
+use otpost_domain::redaction::Redaction;
+use otpost_domain::secret::SecretText;
+use otpost_domain::template::may_send_from;
+
+use super::account::Account;
+use super::refused;
+use crate::content::Content;
+use crate::ports::{Configuration as _, Fault, PortError, PortResult, Ports, RecordKind, Sealer as _};
+use crate::provider::{Letter, OutgoingEmail, OutgoingText};
+use crate::texts::{self, RenderedEmail, Texts};
+
+/// A letter, and what of it must not be told.
+pub(super) struct Written {
+    pub(super) letter: Letter,
+    pub(super) redaction: Redaction,
+}
+
+/// Opens a message's content and writes the letter that `account` is to send; or why it cannot.
+pub(super) async fn letter(
+    ports: &impl Ports,
+    message: &Message,
+    account: &Account,
+) -> PortResult<Result<Written, Report>> {
+    let missing = || PortError::new(Fault::Corrupt, "a message without content");
+    let sealed = message.content.as_ref().ok_or_else(missing)?;
+    let kind = RecordKind::MessageContent;
+    let bytes = ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await?;
+    let content = Content::decode(&bytes)?;
+    let written = match message.channel {
+        Channel::Email => mail(ports, message, account, &content).await?.map(Letter::Email),
+        Channel::Sms => text(ports, message, account, &content).await?,
+    };
+    Ok(written.map(|letter| Written { redaction: redaction(account, &content, &letter), letter }))
+}
+
+async fn mail(
+    ports: &impl Ports,
+    message: &Message,
+    account: &Account,
+    content: &Content,
+) -> PortResult<Result<OutgoingEmail, Report>> {
+    let to = EmailAddress::try_from(content.to.as_str());
+    let to = to.map_err(|_| PortError::new(Fault::Corrupt, "a recipient that is no address"))?;
+    let Some(mailbox) = account.from() else {
+        return Ok(Err(refused(Outcome::ConfigurationBad, "the gateway sends no mails")));
+    };
+    let texts = Texts::of(ports, &message.tenant, message.purpose, content).await?;
+    let form = texts.email().ok_or_else(|| PortError::new(Fault::Corrupt, "the template has no e-mail form"))?;
+    let look = ports.configuration().look(&message.tenant).await?;
+    let RenderedEmail { filled, pictures } = texts::render(form, &content.values(), &look)?;
+    let allowed = |address: &&EmailAddress| {
+        account.gateway.as_ref().is_some_and(|gateway| may_send_from(gateway, address))
+    };
+    let from = form.from().address.as_ref().filter(allowed).unwrap_or(&mailbox.address);
+    // The deployment speaks for every tenant, so it has no name of its own.
+    let gateways = account.gateway.as_ref().and(mailbox.name.as_ref());
+    let name = form.from().name.as_ref().or(gateways).map_or(content.tenant_name.as_str(), DisplayName::as_str);
+    let mail = OutgoingEmail {
+        to,
+        from: from.clone(),
+        from_name: Some(name.to_owned()),
+        reply_to: reply_to(account.settings()),
+        subject: SecretText::new(filled.subject),
+        text: filled.text,
+        html: filled.html,
+        pictures,
+    };
+    Ok(Ok(match &content.own_text {
+        None => mail,
+        Some(own) => OutgoingEmail { text: SecretText::new(own.as_str()), html: None, pictures: Vec::new(), ..mail },
+    }))
+}
+
+async fn text(
+    ports: &impl Ports,
+    message: &Message,
+    account: &Account,
+    content: &Content,
+) -> PortResult<Result<Letter, Report>> {
+    let to = PhoneNumber::try_from(content.to.as_str());
+    let to = to.map_err(|_| PortError::new(Fault::Corrupt, "a recipient that is no number"))?;
+    if account.gateway.as_ref().is_some_and(|gateway| !gateway.may_text(&to)) {
+        let why = "the gateway may not send texts to the number's country";
+        return Ok(Err(refused(Outcome::RecipientBad, why)));
+    }
+    let text = match &content.own_text {
+        Some(own) => SecretText::new(own.as_str()),
+        None => {
+            let texts = Texts::of(ports, &message.tenant, message.purpose, content).await?;
+            let no_form = || PortError::new(Fault::Corrupt, "the template has no SMS form");
+            texts.sms().ok_or_else(no_form)?.fill(&content.values()).text
+        }
+    };
+    let code = (!content.code.is_empty()).then(|| SecretText::new(content.code.as_str()));
+    Ok(match account.texts_by_mail() {
+        None => Ok(Letter::Text(OutgoingText { to, text, code })),
+        Some(_) => as_a_mail(account, &to, &text).map(Letter::Email),
+    })
+}
+
+/// A text as the mail that a third party makes it of again: in plain text, and nothing around it that would be sent too.
+fn as_a_mail(account: &Account, number: &PhoneNumber, text: &SecretText) -> Result<OutgoingEmail, Report> {
+    let (Some((texts, credentials)), Some(mailbox)) = (account.texts_by_mail(), account.from()) else {
+        return Err(refused(Outcome::ConfigurationBad, "the gateway turns no mails into texts"));
+    };
+    let pin = match credentials {
+        Some(Credentials::EmailToSms { pin }) => Some(pin),
+        _ => None,
+    };
+    let text = Text { number, text, pin };
+    let unfit = |unfit| {
+        let outcome = match unfit {
+            Unfit::Number | Unfit::Abroad | Unfit::Address => Outcome::RecipientBad,
+            Unfit::Subject | Unfit::Body | Unfit::TooLong { .. } => Outcome::ContentBad,
+            Unfit::NoPin => Outcome::ConfigurationBad,
+        };
+        refused(outcome, format!("no mail can be made of the text: {unfit}"))
+    };
+    Ok(OutgoingEmail {
+        to: texts.address(number, pin).map_err(unfit)?,
+        from: mailbox.address.clone(),
+        from_name: None,
+        reply_to: None,
+        subject: texts.subject(&text).map_err(unfit)?,
+        text: texts.body(&text).map_err(unfit)?,
+        html: None,
+        pictures: Vec::new(),
+    })
+}
+
+fn reply_to(settings: &Settings) -> Option<EmailAddress> {
+    match settings {
+        Settings::Ses(ses) => ses.reply_to.clone(),
+        Settings::Smtp(smtp) => smtp.reply_to.clone(),
+        Settings::Twilio(_) | Settings::GovukNotify(_) | Settings::EmailToSms(_) => None,
+    }
+}
+
+/// All that a provider may echo and nobody may read in a log.
+fn redaction(account: &Account, content: &Content, letter: &Letter) -> Redaction {
+    let redaction = account.all_credentials().fold(Redaction::default(), Redaction::credentials);
+    let values = [content.link.as_str(), &content.code, &content.password];
+    let values = values.into_iter().chain(content.authz_code.as_deref()).filter(|value| !value.is_empty());
+    let redaction = values.fold(redaction, Redaction::secret);
+    match letter {
+        Letter::Email(mail) => {
+            let address = redaction.email(&mail.to).text(&mail.subject).text(&mail.text);
+            match PhoneNumber::try_from(content.to.as_str()) {
+                Ok(number) => address.phone(&number),
+                Err(_) => address,
+            }
+        }
+        Letter::Text(text) => redaction.phone(&text.to).text(&text.text),
+    }
+}
