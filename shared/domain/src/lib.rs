@@ -5,9 +5,9 @@
 //!
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
 //! and matched, [`verification`] what a code comes to, [`policy`] what holds for whom, [`message`] how a message finds its
-//! way, [`gateway`] what the providers are that carry it, [`directory`] what a company's directory tells of its people.
-//! [`job`] is long work in steps. [`sealing`] and [`secret`] keep what must stay secret; [`template`], [`qr`] and
-//! [`otpauth`] make what a person reads and scans.
+//! way, [`gateway`] what the providers are that carry it, [`numbering`] which country a telephone number belongs to,
+//! [`directory`] what a company's directory tells of its people. [`job`] is long work in steps. [`sealing`] and [`secret`]
+//! keep what must stay secret; [`template`], [`qr`] and [`otpauth`] make what a person reads and scans.
 //!
 //! What holds everywhere:
 //! - A type that holds a secret wipes it, has no `Display`, and its `Debug` shows nothing of it.
@@ -27,6 +27,7 @@ pub mod ids;
 pub mod job;
 pub mod message;
 mod named;
+pub mod numbering;
 pub mod otp;
 pub mod otpauth;
 pub mod outcome;

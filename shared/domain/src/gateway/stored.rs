@@ -1,9 +1,10 @@
 //! Gateways as they are kept.
 
 use super::{Configuration, Country, Credentials, GatewayDocument, Kind, Owner, Part, Settings};
-use crate::contact::EmailAddress;
+use crate::contact::{EmailAddress, PhoneNumber};
 use crate::ids::{BearerHash, GatewayId, TenantId};
 use crate::message::Channel;
+use crate::numbering::countries_of;
 use crate::time::Timestamp;
 
 /// To whom a gateway gives its credentials, as a hash of all that decides it.
@@ -183,6 +184,17 @@ impl Gateway {
     pub fn may_send_to(&self, country: Country) -> bool {
         self.kind().channel() == Channel::Sms
             && self.configuration.countries.as_ref().is_none_or(|countries| countries.contains(&country))
+    }
+
+    /// Whether it may send a text to `number`. Where it names countries, the number must be of one of them; one that may be
+    /// of several needs all of these named, and one of no known country is refused. Policies may forbid what this allows.
+    #[must_use]
+    pub fn may_text(&self, number: &PhoneNumber) -> bool {
+        let named = || {
+            let countries = countries_of(number);
+            !countries.is_empty() && countries.into_iter().all(|country| self.may_send_to(country))
+        };
+        self.kind().channel() == Channel::Sms && (self.configuration.countries.is_none() || named())
     }
 
     /// The address that its mails come from, if it sends mails of its own.

@@ -477,6 +477,23 @@ fn countries_are_for_texts() {
 }
 
 #[test]
+fn texts_go_to_numbers_of_named_countries() {
+    let may = |countries: &str, to: &str| {
+        stored(&with(example(Kind::Twilio), &format!(r#"{{"countries": {countries}}}"#)))
+            .may_text(&number(to))
+    };
+    let (jersey, saint_martin, satellite) = ("+447797712345", "+590690001234", "+881612345678");
+    assert!(may(r#"["GB", "IE"]"#, "+447700900123") && may(r#"["GB", "IE"]"#, "+353850123456"));
+    assert!(!may(r#"["GB", "IE"]"#, jersey) && may(r#"["JE"]"#, jersey));
+    assert!(!may(r#"["MF"]"#, saint_martin) && may(r#"["BL", "FR", "GP", "MF"]"#, saint_martin));
+    assert!(!may(r#"["GB", "US"]"#, satellite));
+    for to in [jersey, saint_martin, satellite] {
+        assert!(may("null", to));
+        assert!(!stored(&example(Kind::Smtp)).may_text(&number(to)));
+    }
+}
+
+#[test]
 fn mails_of_texts_go_by_gateways_that_one_may_use() {
     let texts = stored(&example(Kind::EmailToSms));
     assert_eq!(texts.carrier().map(GatewayId::as_str), Some("mail"));
