@@ -12,15 +12,15 @@ use libtest_mimic::Trial;
 use otpost_domain::apikey::Role;
 use otpost_domain::ids::{JobId, MessageId, TenantId};
 use otpost_domain::job::SECOND_ERASURE;
-use otpost_domain::message::{Gateway, LEASE, Outcome, ROUTE_TIME};
+use otpost_domain::message::{LEASE, ROUTE_TIME};
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
 use otpost_local::device::Device;
 use otpost_local::page;
 use otpost_service::faults::{Faulty, FaultyProvider, Mishap, Plan};
-use otpost_service::memory::{MemoryPorts, Queued};
+use otpost_service::memory::{MemoryPorts, Queued, ScriptedProvider};
 use otpost_service::ports::{ErasureStore as _, MessageRef, Ports, SLOT_LEASE};
+use otpost_service::provider::Provider;
 use otpost_service::sample::{self, SamplePlatformKey, sample_world};
-use otpost_service::send::{EmailProvider, OutgoingEmail};
 use otpost_tests::world::RUNTIME;
 use serde_json::{Value, json};
 
@@ -421,21 +421,10 @@ fn consumer(before: Vec<Entry>, entry: Entry) -> Scenario {
     }
 }
 
-/// A provider that takes everything, and remembers what it took.
-#[derive(Default)]
-struct Provider(Mutex<Vec<MessageId>>);
-
-impl EmailProvider for Provider {
-    async fn send(&self, mail: &OutgoingEmail) -> Outcome {
-        self.0.lock().expect("not poisoned").push(mail.message.id.clone());
-        Outcome::Accepted { provider_id: "p".to_owned() }
-    }
-}
-
 /// A system with its outside: a provider, a browser, an app.
 struct Run {
     ports: MemoryPorts,
-    provider: Provider,
+    provider: ScriptedProvider,
     device: Device,
     memory: Mutex<Memory>,
 }
@@ -461,13 +450,13 @@ impl Run {
         ports.clock().advance(Duration::from_secs(1));
         Self {
             ports,
-            provider: Provider::default(),
+            provider: ScriptedProvider::ses(),
             device: Device::new(1).expect("a key"),
             memory: Mutex::default(),
         }
     }
 
-    async fn act<P: Ports>(&self, ports: &P, provider: &impl EmailProvider, act: &Act) -> Told {
+    async fn act<P: Ports>(&self, ports: &P, provider: &impl Provider, act: &Act) -> Told {
         match act {
             Act::Http { function, method, path, headers, body } => {
                 self.http(ports, function, method, path, headers, body).await
@@ -582,13 +571,13 @@ impl Run {
     }
 
     /// 200 when nothing must come again, 500 when something must.
-    async fn queue<P: Ports>(&self, ports: &P, provider: &impl EmailProvider, entry: Entry) -> Told {
+    async fn queue<P: Ports>(&self, ports: &P, provider: &impl Provider, entry: Entry) -> Told {
         let reference = json!({ "tenant": "acme", "message": sample::message().as_str() });
         let with_hop = json!({ "tenant": "acme", "message": sample::message().as_str(), "hop": 1 });
         let batch = |body: &Value| json!({ "Records": [{ "messageId": "m", "body": body.to_string() }] });
         let answered = match entry {
             Entry::Deliver => otpost_deliver::handle(ports, batch(&reference)).await,
-            Entry::Send => otpost_send_ses::handle(ports, provider, batch(&with_hop)).await,
+            Entry::Send => otpost_edge::sender::handle(ports, provider, batch(&with_hop)).await,
             Entry::Sweep => otpost_deliver::handle(ports, json!({ "otpost": "sweep" })).await,
             Entry::Told => otpost_push_token::told(ports, batch(&told())).await,
             Entry::Job => otpost_jobs::handle(ports, batch(&job_body(&sample::job()))).await,
@@ -635,10 +624,10 @@ impl Run {
                         otpost_deliver::handle(&self.ports, batch(body(reference))).await
                     }
                     Queued::Work(job, _) => otpost_jobs::handle(&self.ports, batch(job_body(&job.id))).await,
-                    Queued::Hand(Gateway::Ses, reference, hop, _) => {
+                    Queued::Hand(_, reference, hop, _) => {
                         let mut body = body(reference);
                         body["hop"] = json!(hop);
-                        otpost_send_ses::handle(&self.ports, &self.provider, batch(body)).await
+                        otpost_edge::sender::handle(&self.ports, &self.provider, batch(body)).await
                     }
                 };
                 assert!(answered.is_ok(), "{entry:?}: {answered:?}");
@@ -648,8 +637,9 @@ impl Run {
 
     fn mails(&self) -> BTreeMap<MessageId, usize> {
         let mut mails = BTreeMap::new();
-        for id in self.provider.0.lock().expect("not poisoned").iter() {
-            *mails.entry(id.clone()).or_default() += 1;
+        for asked in self.provider.asked() {
+            let id = asked.reference.split('/').nth(1).and_then(|id| MessageId::try_from(id).ok());
+            *mails.entry(id.expect("a message's id")).or_default() += 1;
         }
         mails
     }

@@ -18,7 +18,7 @@ use otpost_domain::device::{DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::ids::{
     AuditId, BearerCode, InvalidId, KeyId, MessageId, OPEN_SHARDS, PLATFORM, Serial, TenantId, UserId,
 };
-use otpost_domain::message::{Channel, Outcome};
+use otpost_domain::message::Channel;
 use otpost_domain::otp::Code;
 use otpost_domain::sealing::{Binding, DataKey, OpenError, key_version_of, open, seal};
 use otpost_domain::secret::SecretText;
@@ -32,11 +32,12 @@ use otpost_edge::paging::Listing;
 use otpost_edge::problem::Problem;
 use otpost_edge::route::{Access, Route};
 use otpost_edge::signature::{SKEW, Signed, check};
-use otpost_send_ses::{Sender, compose};
+use otpost_outbound::mime::compose;
 use otpost_service::memory::MemoryPorts;
-use otpost_service::ports::{Clock as _, MessageRef, Ports as _};
+use otpost_service::memory::ScriptedProvider;
+use otpost_service::ports::{Clock as _, Ports as _};
+use otpost_service::provider::OutgoingEmail;
 use otpost_service::sample::{self, SamplePlatformKey, sample_world};
-use otpost_service::send::{EmailProvider, OutgoingEmail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -327,18 +328,19 @@ fn masked_email(email: &EmailAddress) {
 
 /// Composes a mail, whose headers stay those that we write.
 fn mail_to(to: &str, from_name: &str) {
-    let sender = Sender::parse("Otpost <otp@example.org>").expect("a mailbox");
+    let address = |text: &str| EmailAddress::try_from(text).expect("an address");
     let mail = OutgoingEmail {
-        message: MessageRef { tenant: TenantId::try_from("acme").expect("an id"), id: sample::message() },
-        to: SecretText::new(to),
-        from_name: from_name.to_owned(),
-        subject: from_name.to_owned(),
+        to: address(to),
+        from: address("otp@example.org"),
+        from_name: Some(from_name.to_owned()),
+        reply_to: Some(address(to)),
+        subject: SecretText::new(from_name),
         text: SecretText::new("text"),
         html: None,
-        from: None,
         pictures: Vec::new(),
     };
-    let mail = compose(&sender, &mail).unwrap_or_else(|fault| panic!("a mail to a good address: {fault}"));
+    let mail = compose(&sample::message(), &mail)
+        .unwrap_or_else(|fault| panic!("a mail to a good address: {fault}"));
     let mail = text(&mail);
     let head = mail.split_once("\r\n\r\n").expect("a head").0;
     let mut found: Vec<_> = head
@@ -355,6 +357,7 @@ fn mail_to(to: &str, from_name: &str) {
         "From",
         "MIME-Version",
         "Message-ID",
+        "Reply-To",
         "Subject",
         "To",
         "X-Auto-Response-Suppress",
@@ -831,15 +834,6 @@ fn sound(asked: &Asked, route: Option<&Route>, response: &Response<Body>) {
     }
 }
 
-/// A provider that takes everything.
-struct Provider;
-
-impl EmailProvider for Provider {
-    async fn send(&self, _: &OutgoingEmail) -> Outcome {
-        Outcome::Accepted { provider_id: "p".to_owned() }
-    }
-}
-
 /// A body as it must be read.
 #[derive(Deserialize)]
 struct Due {
@@ -853,7 +847,7 @@ struct Handed {
     tenant: String,
     message: String,
     #[serde(rename = "hop")]
-    _hop: u8,
+    _hop: u16,
 }
 
 /// Events of the queues and the schedule. What is no JSON is put into a batch, as a body between two good ones.
@@ -881,7 +875,7 @@ pub fn sqs(data: &[u8]) {
             };
             worked_off(&event, answer, reads);
         }
-        let answer = otpost_send_ses::handle(&ports, &Provider, event.clone()).await;
+        let answer = otpost_edge::sender::handle(&ports, &ScriptedProvider::ses(), event.clone()).await;
         let reads = |body: &str| {
             serde_json::from_str::<Handed>(body).is_ok_and(|due| known(&due.tenant, &due.message))
         };

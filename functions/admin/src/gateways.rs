@@ -1,19 +1,25 @@
 //! Gateways, without their credentials.
 
 pub(crate) mod document;
+mod test;
 mod view;
+
+pub(crate) use test::test;
 
 use otpost_domain::gateway::GatewayDocument;
 use otpost_domain::ids::GatewayId;
 use otpost_edge::http::{Answer, Call, field, json, json_versioned, no_content};
 use otpost_edge::openapi::Document;
 use otpost_edge::paging::Listing;
-use otpost_edge::problem::ProblemType;
+use otpost_edge::problem::{Problem, ProblemType};
+use otpost_service::document::value_of;
 use otpost_service::gateways;
 use otpost_service::ports::Ports;
+use serde_json::Value;
 
 use crate::ROUTES;
 use document::Written;
+use test::{TestView, TestWanted};
 use view::{AnyGateway, Gateways, KeptGateway, ReviewView};
 
 const MISSING: &str = "There is no gateway of this id.";
@@ -21,10 +27,25 @@ const MISSING: &str = "There is no gateway of this id.";
 pub(crate) async fn put(ports: &impl Ports, call: &Call) -> Answer {
     let id: GatewayId = field("gateway", call.parameter("gateway"))?;
     let keeper = call.keeper()?;
-    let document = GatewayDocument::read(&call.document()?, &keeper.owner)?;
+    let until = gateways::patience(ports);
+    let mut written: Value = call.json()?;
+    let wanted = written.as_object_mut().and_then(|members| members.remove("test"));
+    let wanted = wanted.filter(|wanted| !wanted.is_null()).map(|wanted| asked(wanted)?.read()).transpose()?;
+    let document = GatewayDocument::read(&value_of(&written), &keeper.owner)?;
     let kept = gateways::keep_gateway(ports, &keeper, &id, document, call.seen()?).await?;
     let status = if kept.made { 201 } else { 200 };
-    json_versioned(status, kept.shown.gateway.version, &KeptGateway::from(&kept))
+    let mut view = KeptGateway::from(&kept);
+    if let Some(wanted) = wanted {
+        view.test = Some(test::test_saved(ports, &keeper, &id, &wanted, until).await);
+    }
+    json_versioned(status, kept.shown.gateway.version, &view)
+}
+
+/// The test that is to follow a change.
+fn asked(value: Value) -> Result<TestWanted, Problem> {
+    serde_json::from_value(value).map_err(|_| {
+        Problem::field("test", "must be an object with email or phone, and if wanted text, code and tenant")
+    })
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
@@ -71,6 +92,12 @@ pub(crate) fn describe(document: &mut Document) {
     got.fails(&[ProblemType::NotFound]);
     let deleted = document.named(&ROUTES, "deleteGateway").conditional();
     deleted.answers_nothing(204, "The gateway is gone.").fails(&[ProblemType::NotFound, ProblemType::Busy]);
+    let tested = document.named(&ROUTES, "testGateway").takes::<TestWanted>();
+    tested.answers::<TestView>(200, "What became of it.").fails(&[
+        ProblemType::InvalidRequest,
+        ProblemType::NotFound,
+        ProblemType::NotAllowedNow,
+    ]);
     let looked_over = document.named(&ROUTES, "validateGateway").takes::<Written>();
     looked_over
         .answers::<ReviewView>(200, "What saving it would do.")

@@ -29,7 +29,7 @@ const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admi
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 43] = [
+pub static ROUTES: [Route; 44] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -162,6 +162,13 @@ pub static ROUTES: [Route; 43] = [
         operation: "validateGateway",
         summary: "Looks over a gateway's document; changes and sends nothing.",
         access: GATEWAY_KEEPERS,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/gateways/{gateway}/test",
+        operation: "testGateway",
+        summary: "Sends a message by a gateway and tells what its provider says.",
+        access: GATEWAY_READERS,
     },
     Route {
         method: "GET",
@@ -359,6 +366,7 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "getGateway" => gateways::get(ports, &call).await,
         "deleteGateway" => gateways::delete(ports, &call).await,
         "validateGateway" => gateways::validate(ports, &call).await,
+        "testGateway" => gateways::test(ports, &call).await,
         "listTemplates" => templates::list(ports, &call).await,
         "getTemplate" => templates::get(ports, &call).await,
         "putTemplate" => templates::put(ports, &call).await,
@@ -438,6 +446,8 @@ mod tests {
             ("get-lent-gateway.json", StatusCode::OK),
             ("delete-gateway.json", StatusCode::NO_CONTENT),
             ("validate-gateway.json", StatusCode::OK),
+            ("test-gateway.json", StatusCode::OK),
+            ("put-gateway-and-test.json", StatusCode::CREATED),
             ("put-template.json", StatusCode::CREATED),
             ("put-template-unseen.json", StatusCode::PRECONDITION_REQUIRED),
             ("put-wrong-template.json", StatusCode::BAD_REQUEST),

@@ -1,7 +1,7 @@
 //! The log of messages: where each is, and why one did not arrive.
 
 use otpost_domain::ids::{MessageId, Serial, UserId};
-use otpost_domain::message::{Hop, HopState, Message};
+use otpost_domain::message::{GatewayName, Hop, HopState, Message};
 use otpost_domain::time::Timestamp;
 use otpost_edge::http::{Answer, Call, field, json};
 use otpost_edge::openapi::Document;
@@ -27,16 +27,18 @@ struct MessageView {
     serial: Option<String>,
     /// What it is for: a kind of template, such as `push_token`.
     purpose: String,
+    /// Whether it is a test.
+    test: bool,
     /// How it travels: email or sms.
     channel: String,
     /// The recipient, masked.
     recipient: String,
     /// queued, sending, sent, delivered, undelivered, failed, expired or cancelled.
     status: String,
-    /// Why it ended badly.
+    /// Why it ended badly, or what it is held for.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Its tries by gateway, in order.
+    /// Its last hops, in order: each one request to one provider.
     hops: Vec<HopView>,
     /// When it was made (RFC 3339).
     created_at: String,
@@ -44,26 +46,34 @@ struct MessageView {
     expires_at: String,
 }
 
-/// One gateway's try.
+/// One request to one gateway's provider.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "Hop")]
 struct HopView {
     /// 1 for the first.
-    number: u8,
-    /// The gateway.
-    gateway: String,
-    /// handed, claimed, accepted or refused.
-    state: String,
-    /// How many times its sender has tried.
-    tries: u8,
-    /// When its sender was last asked (RFC 3339).
+    number: u16,
+    /// The gateway; left out for the deployment's own Amazon SES.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<String>,
+    /// Whose the gateway is: `tenant` or `platform`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'static str>,
+    /// The sender function that talks to the provider: `ses`, `smtp`, `twilio` or `govuk_notify`.
+    sender: &'static str,
+    /// `handed`, `claimed` or `accepted`; or how it ended: `retry`, `recipient_bad`, `content_bad`, `configuration_bad`,
+    /// `quota_gone` or `unknown`.
+    state: &'static str,
+    /// When its sender was asked, or is to be (RFC 3339).
     handed_at: String,
     /// The provider's id of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_id: Option<String>,
-    /// Why it was refused.
+    /// Why it ended without being accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What the provider said, line by line, without secrets, codes and addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    said: Vec<String>,
     /// When it ended (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<String>,
@@ -86,6 +96,7 @@ impl From<&Message> for MessageView {
             user: message.user.as_ref().map(UserId::to_string),
             serial: message.serial.as_ref().map(Serial::to_string),
             purpose: message.purpose.as_str().to_owned(),
+            test: message.test,
             channel: message.channel.as_str().to_owned(),
             recipient: message.recipient.clone(),
             status: message.status.as_str().to_owned(),
@@ -105,13 +116,19 @@ impl From<&Hop> for HopView {
             HopState::Accepted { provider_id, at } => {
                 ("accepted", Some(provider_id.clone()), None, Some(*at))
             }
-            HopState::Refused { reason, at } => ("refused", None, Some(reason.clone()), Some(*at)),
+            HopState::Ended { ending, reason, at } => {
+                (ending.as_str(), None, Some(reason.clone()), Some(*at))
+            }
         };
+        let named = hop.via.gateway.as_ref();
+        let lent = |named: &GatewayName| named.owner.tenant().is_none();
         Self {
             number: hop.number,
-            gateway: hop.gateway.as_str().to_owned(),
-            state: state.to_owned(),
-            tries: hop.tries,
+            gateway: named.map(|named| named.id.to_string()),
+            owner: named.map(|named| if lent(named) { "platform" } else { "tenant" }),
+            sender: hop.via.sender.as_str(),
+            state,
+            said: hop.said.clone(),
             handed_at: hop.handed_at.rfc3339(),
             provider_id,
             reason,

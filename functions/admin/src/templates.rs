@@ -19,7 +19,8 @@ use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::document::value_of;
 use otpost_service::ports::{Configuration as _, Ports};
 use otpost_service::seen::Seen;
-use otpost_service::templates::{self, Address, Found, TemplateError, TestOrder};
+use otpost_service::templates::{self, Found, TemplateError, TestOrder};
+use otpost_service::test_send::Address;
 use serde_json::Value;
 
 use crate::ROUTES;

@@ -1,149 +1,143 @@
-//! Amazon SES: one raw mail a request, and what its answers mean.
+//! Amazon SES: one raw mail a request.
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::SdkError;
-use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::operation::send_email::builders::SendEmailInputBuilder;
+use aws_sdk_sesv2::operation::send_email::{SendEmailError, SendEmailInput};
 use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
-use otpost_domain::message::Outcome;
-use otpost_service::send::{EmailProvider, OutgoingEmail};
+use otpost_domain::document::{Faults, Place, Value};
+use otpost_domain::gateway::{Kind, Ses, Settings};
+use otpost_domain::outcome::{Outcome, Report, Said};
+use otpost_outbound::mime::compose;
+use otpost_service::provider::{Letter, Order, OutgoingEmail, Provider};
 
-use crate::mime::{BadSender, Sender, compose};
+use crate::outcome::classified;
 
-/// The tag by which SES's events tell which message they are about.
+/// The tag by which SES's events tell which hop they are about: tenant, message and hop, with dots between.
 const TAG: &str = "otpost-message";
-/// One request to SES.
-const ATTEMPT: Duration = Duration::from_secs(5);
-/// All requests of one try.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// What is kept of an order's deadline for a second question.
+const RESERVE: Duration = Duration::from_secs(1);
 
 /// Sends by SES.
 #[derive(Clone, Debug)]
 pub struct SesProvider {
     client: Client,
-    sender: Sender,
-    configuration_set: String,
+    own: Settings,
 }
+
+/// The configured sender is no mailbox, or the configuration set no name of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the sender must be a mailbox such as Otpost <otp@example.org>, and the configuration set a name of SES"
+)]
+pub struct BadSender;
 
 impl SesProvider {
-    /// From the mailbox `sender`, under a configuration set.
+    /// The deployment's own mails come from the mailbox `sender`, under a configuration set.
     ///
     /// # Errors
-    /// When `sender` is no mailbox.
-    pub fn new(config: &SdkConfig, sender: &str, configuration_set: String) -> Result<Self, BadSender> {
-        // One overall deadline: with the claim before it and the outcome behind it, inside the function's timeout.
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(DEADLINE).build();
-        let config = aws_sdk_sesv2::config::Builder::from(config).timeout_config(timeouts).build();
-        Ok(Self { client: Client::from_conf(config), sender: Sender::parse(sender)?, configuration_set })
+    /// When one of the two is wrong.
+    pub fn new(config: &SdkConfig, sender: &str, configuration_set: &str) -> Result<Self, BadSender> {
+        // One request for each hop: what is tried again is a new hop. The deadline is the order's.
+        let config = aws_sdk_sesv2::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).build())
+            .build();
+        Ok(Self { client: Client::from_conf(config), own: own(sender, configuration_set).ok_or(BadSender)? })
+    }
+
+    /// Whether SES drops mails to the recipient, as far as it says so: it takes them all the same.
+    async fn is_suppressed(&self, mail: &OutgoingEmail) -> bool {
+        let asked = self.client.get_suppressed_destination().email_address(mail.to.expose()).send();
+        matches!(tokio::time::timeout(RESERVE, asked).await, Ok(Ok(found)) if found.suppressed_destination.is_some())
     }
 }
 
-impl EmailProvider for SesProvider {
-    async fn send(&self, mail: &OutgoingEmail) -> Outcome {
-        let raw = match compose(&self.sender, mail) {
-            Ok(bytes) => RawMessage::builder().data(Blob::new(bytes)).build(),
-            Err(fault) => {
-                return Outcome::Refused { reason: fault.to_owned() };
+/// The settings of the deployment's own account, read like those of a gateway.
+fn own(sender: &str, configuration_set: &str) -> Option<Settings> {
+    let address = sender.rsplit_once('<').map_or(sender, |(_, rest)| rest.trim_end().trim_end_matches('>'));
+    let from = Value::object([("address", Value::text(address.trim()))]);
+    let written = Value::object([("from", from), ("configuration_set", Value::text(configuration_set))]);
+    let mut faults = Faults::default();
+    let read = Settings::read(Kind::Ses, &written, &Place::root(), &mut faults)?;
+    faults.all().is_empty().then_some(read)
+}
+
+impl Provider for SesProvider {
+    async fn send(&self, order: &Order<'_>) -> Report {
+        let (Settings::Ses(settings), Letter::Email(mail)) = (order.settings, order.letter) else {
+            return Report::of(Outcome::ConfigurationBad, "this is not for Amazon SES", Said::default());
+        };
+        let Some(input) = request(order, settings, mail) else {
+            return Report::of(Outcome::ContentBad, "the mail cannot be built", Said::default());
+        };
+        let deadline = order.deadline.saturating_sub(RESERVE);
+        match tokio::time::timeout(deadline, input.send_with(&self.client)).await {
+            Ok(Ok(taken)) => {
+                let id = taken.message_id.unwrap_or_default();
+                let mut said = Said::line(format!("HTTP 200, message id {id}"));
+                if order.test && self.is_suppressed(mail).await {
+                    said.add("The recipient is on the account's suppression list: Amazon SES takes the mail and drops it.");
+                }
+                Report::accepted(id, said)
             }
-        };
-        let tag = MessageTag::builder().name(TAG).value(mail.message.id.as_str()).build();
-        let (Ok(raw), Ok(tag)) = (raw, tag) else {
-            return Outcome::Refused { reason: "the request cannot be built".to_owned() };
-        };
-        let sent = self
-            .client
-            .send_email()
-            .destination(Destination::builder().to_addresses(mail.to.expose()).build())
-            .content(EmailContent::builder().raw(raw).build())
-            .configuration_set_name(&self.configuration_set)
-            .email_tags(tag)
-            .send()
-            .await;
-        match sent {
-            Ok(sent) => Outcome::Accepted { provider_id: sent.message_id.unwrap_or_default() },
-            Err(error) => outcome(&error),
+            Ok(Err(error)) => report(&error),
+            Err(_) => Report::of(Outcome::Unknown, "Amazon SES did not answer in time", Said::default()),
         }
     }
+
+    fn own(&self) -> Option<&Settings> {
+        Some(&self.own)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Ses
+    }
 }
 
-/// What an error means. A mail may repeat, so whatever is in doubt is tried again.
-fn outcome(error: &SdkError<SendEmailError, HttpResponse>) -> Outcome {
+fn request(order: &Order<'_>, settings: &Ses, mail: &OutgoingEmail) -> Option<SendEmailInputBuilder> {
+    let raw = RawMessage::builder().data(Blob::new(compose(&order.message.id, mail).ok()?)).build().ok()?;
+    let tag = MessageTag::builder().name(TAG).value(order.reference().replace('/', ".")).build().ok()?;
+    let name =
+        |name: &Option<otpost_domain::gateway::SesName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let built = SendEmailInput::builder()
+        .from_email_address(mail.from.expose())
+        .destination(Destination::builder().to_addresses(mail.to.expose()).build())
+        .content(EmailContent::builder().raw(raw).build())
+        .set_configuration_set_name(name(&settings.configuration_set))
+        .set_tenant_name(name(&settings.tenant_name))
+        .email_tags(tag);
+    Some(built)
+}
+
+/// What an error means. Without an answer nobody knows whether SES took the mail.
+fn report(error: &SdkError<SendEmailError, HttpResponse>) -> Report {
+    let none = Said::default();
     match error {
         SdkError::ServiceError(service) => {
-            let meta = service.err().meta();
-            of_code(
-                meta.code().unwrap_or_default(),
-                meta.message().unwrap_or_default(),
-                service.raw().status().as_u16(),
-            )
+            let (meta, status) = (service.err().meta(), service.raw().status().as_u16());
+            let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
+            let (class, why) = classified(code, message, status);
+            let mut said = Said::line(format!("HTTP {status}, {code}"));
+            said.add(message);
+            Report::of(class.outcome(), why, said)
         }
         SdkError::ConstructionFailure(_) => {
-            Outcome::Refused { reason: "the request cannot be built".to_owned() }
+            Report::of(Outcome::ContentBad, "the request cannot be built", none)
         }
-        _ => Outcome::Retry { reason: "SES did not answer".to_owned() },
-    }
-}
-
-/// SES's codes, and what is done about each. A code that is not here is refused when the status blames us, and tried
-/// again when it blames SES.
-fn of_code(code: &str, message: &str, status: u16) -> Outcome {
-    let retry = |why: &str| Outcome::Retry { reason: format!("SES: {why}") };
-    let refused = |why: &str| Outcome::Refused { reason: format!("SES: {why}") };
-    match code {
-        "TooManyRequestsException" | "ThrottlingException" | "Throttling" if message.contains("Daily") => {
-            refused("the account's daily quota is used up")
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            Report::of(Outcome::ConfigurationBad, "the request cannot be sent", none)
         }
-        "TooManyRequestsException" | "ThrottlingException" | "Throttling" => {
-            retry("the account's rate is exceeded")
+        SdkError::DispatchFailure(failure) if !failure.is_timeout() && !failure.is_io() => {
+            Report::of(Outcome::Retry { after: None }, "Amazon SES cannot be reached", none)
         }
-        "InternalServiceErrorException" | "ConcurrentModificationException" => retry("internal trouble"),
-        "MessageRejected" if message.contains("not verified") => {
-            refused("the sender's identity is not verified")
-        }
-        "MessageRejected" => refused("the message was rejected"),
-        "MailFromDomainNotVerifiedException" => refused("the MAIL FROM domain is not verified"),
-        "SendingPausedException" => refused("sending is paused"),
-        "AccountSuspendedException" => refused("the account is suspended"),
-        "NotFoundException" => refused("the configuration set does not exist"),
-        "LimitExceededException" => refused("a limit of the account is exceeded"),
-        "BadRequestException" | "InvalidParameterValue" => {
-            refused("the recipient or the content is not allowed")
-        }
-        "AccessDeniedException" => refused("the function may not send from this identity"),
-        _ if status >= 500 || status == 429 => retry(&format!("status {status}")),
-        _ => refused(&format!("status {status}, {code}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_classified() {
-        let retried = |code, message, status| matches!(of_code(code, message, status), Outcome::Retry { .. });
-        assert!(retried("TooManyRequestsException", "Maximum sending rate exceeded.", 429));
-        assert!(!retried("TooManyRequestsException", "Daily message quota exceeded.", 429));
-        assert!(retried("InternalServiceErrorException", "", 500));
-        assert!(retried("Unheard", "", 503));
-        assert!(!retried("Unheard", "", 400));
-        assert!(!retried("MessageRejected", "Email address is not verified.", 400));
-        assert!(!retried("AccountSuspendedException", "", 400));
-    }
-
-    #[test]
-    fn reasons_hold_nothing_of_the_providers_text() {
-        let Outcome::Refused { reason } =
-            of_code("MessageRejected", "Email address is not verified: j@x.org", 400)
-        else {
-            panic!("refused")
-        };
-        assert!(!reason.contains('@'), "{reason}");
+        _ => Report::of(Outcome::Unknown, "Amazon SES did not answer", none),
     }
 }

@@ -6,7 +6,6 @@ use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::TenantId;
 use otpost_domain::policy::Policy;
 use otpost_domain::template::{BrandDocument, TemplateHead, TemplateName, TemplateVersion};
-use otpost_domain::time::Timestamp;
 use otpost_service::ports::{
     CONFIGURATION_LIFE, Clock, Configuration, GatewayStore as _, PolicyStore as _, PortResult,
     TemplateStore as _,

@@ -153,7 +153,8 @@ impl<C: Clock> SecretCredentials<C> {
         // Faults name places, never what stands there.
         let odd = || corrupt("credentials that are none");
         let parts: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|_| odd())?;
-        let parts = parts.into_iter().filter_map(|(name, text)| Some((Part::parse(&name)?, SecretText::new(text))));
+        let parts =
+            parts.into_iter().filter_map(|(name, text)| Some((Part::parse(&name)?, SecretText::new(text))));
         Credentials::from_parts(kind, parts).map(|read| Some(Arc::new(read))).map_err(|_| odd())
     }
 }

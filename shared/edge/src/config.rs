@@ -18,8 +18,25 @@ pub const DATA_KEY: &str = "OTPOST_DATA_KEY";
 pub const DELIVERIES_QUEUE_URL: &str = "OTPOST_DELIVERIES_QUEUE_URL";
 /// URL of the queue `jobs`.
 pub const JOBS_QUEUE_URL: &str = "OTPOST_JOBS_QUEUE_URL";
-/// URL of the SES sender's queue.
+/// URL of the queue of `send-ses`.
 pub const SES_QUEUE_URL: &str = "OTPOST_SES_QUEUE_URL";
+/// URL of the queue of `send-smtp`.
+pub const SMTP_QUEUE_URL: &str = "OTPOST_SMTP_QUEUE_URL";
+/// URL of the queue of `send-twilio`.
+pub const TWILIO_QUEUE_URL: &str = "OTPOST_TWILIO_QUEUE_URL";
+/// URL of the queue of `send-govuk-notify`.
+pub const GOVUK_NOTIFY_QUEUE_URL: &str = "OTPOST_GOVUK_NOTIFY_QUEUE_URL";
+/// The queues of all senders.
+pub const SENDER_QUEUES: [&str; 4] =
+    [SES_QUEUE_URL, SMTP_QUEUE_URL, TWILIO_QUEUE_URL, GOVUK_NOTIFY_QUEUE_URL];
+/// Base URL of Twilio's API.
+pub const TWILIO_URL: &str = "OTPOST_TWILIO_URL";
+/// Base URL of GOV.UK Notify's API.
+pub const GOVUK_NOTIFY_URL: &str = "OTPOST_GOVUK_NOTIFY_URL";
+/// The name by which the SMTP sender greets servers, where a gateway gives none.
+pub const EHLO_NAME: &str = "OTPOST_EHLO_NAME";
+/// Networks, as comma-separated CIDR blocks, that gateways' hosts may be in though they are not public; `none` for none.
+pub const ALLOWED_NETWORKS: &str = "OTPOST_ALLOWED_NETWORKS";
 /// What enrolment links begin with; no slash at its end.
 pub const PUBLIC_URL: &str = "OTPOST_PUBLIC_URL";
 /// Secrets Manager id of the platform key's secret.

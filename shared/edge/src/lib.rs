@@ -3,7 +3,7 @@
 //! [`config`] reads a function's environment, [`telemetry`] starts its log, [`ambient`] is the only place that asks
 //! the machine for time and randomness. [`route`] says who may call what, [`auth`] knows the callers, [`http`] takes a
 //! request apart and puts an answer together, [`problem`] is the only place that knows status codes of errors.
-//! [`batch`] works off SQS batches, [`directory`] reads what directories put into them. [`openapi`]
+//! [`batch`] works off SQS batches, [`sender`] those of the senders, [`directory`] reads what directories put into them. [`openapi`]
 //! describes the API from the same routes and types.
 
 pub mod ambient;
@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod paging;
 pub mod problem;
 pub mod route;
+pub mod sender;
 pub mod serve;
 pub mod signature;
 pub mod telemetry;

@@ -10,12 +10,13 @@ use lambda_http::{Body, Response};
 use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
 use otpost_domain::gateway::MOST_GATEWAYS;
+use otpost_domain::message::Channel;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
 use otpost_service::directories::DirectoryError;
 use otpost_service::enroll::EnrollError;
-use otpost_service::gateways::GatewayError;
+use otpost_service::gateways::{GatewayError, GatewayTestError};
 use otpost_service::lifecycle::LifecycleError;
 use otpost_service::policies::{ExplainError, PolicyError};
 use otpost_service::ports::{Fault, PortError};
@@ -322,6 +323,25 @@ impl From<GatewayError> for Problem {
             }
             GatewayError::Busy => busy(),
             GatewayError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<GatewayTestError> for Problem {
+    fn from(error: GatewayTestError) -> Self {
+        match error {
+            GatewayTestError::NoSuchGateway => {
+                Self::new(ProblemType::NotFound, "There is no gateway of this id.")
+            }
+            GatewayTestError::Tenant(detail) => Self::field("tenant", detail),
+            GatewayTestError::OtherChannel(Channel::Email) => {
+                Self::field("email", "must not be given: the gateway sends texts. Give phone.")
+            }
+            GatewayTestError::OtherChannel(Channel::Sms) => {
+                Self::field("phone", "must not be given: the gateway sends mails. Give email.")
+            }
+            GatewayTestError::NotReady(detail) => Self::new(ProblemType::NotAllowedNow, detail),
+            GatewayTestError::Port(error) => error.into(),
         }
     }
 }

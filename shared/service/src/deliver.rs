@@ -11,8 +11,8 @@ use otpost_domain::token::TokenState;
 
 use crate::policies::held;
 use crate::ports::{
-    Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError, PortResult, Ports, TenantStore as _,
-    TokenStore as _, UserStore as _, Write,
+    Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError,
+    PortResult, Ports, TenantStore as _, TokenStore as _, UserStore as _, Write,
 };
 
 /// How many messages of a shard the sweep reads at once.

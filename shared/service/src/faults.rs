@@ -24,12 +24,12 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Configuration, Counted, CredentialReader, CredentialStore, DeliveryQueue,
-    DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
-    JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges, MessageRef,
-    MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult, Ports,
-    Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TemplateStore, TenantStore,
-    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    Activation, AnswerStore, AuthWrite, Configuration, Counted, CredentialReader, CredentialStore,
+    DeliveryQueue, DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret,
+    GatewayStore, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges,
+    MessageRef, MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult,
+    Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TemplateStore,
+    TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::provider::{Order, Provider};
 

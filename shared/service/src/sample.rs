@@ -222,6 +222,7 @@ async fn enrolling(
         user: Some(user.clone()),
         serial: Some(serial),
         purpose: TemplateKind::PushToken,
+        test: false,
         channel: Channel::Email,
         recipient: "j***@e***.org".to_owned(),
         content: None,

@@ -13,7 +13,8 @@ use otpost_domain::message::{Ending, Message, Next, Sender};
 use otpost_domain::outcome::{Outcome, Report};
 
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, MessageStore as _, PortError, Ports, Write,
+    Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, MessageStore as _, PortError, Ports,
+    Write,
 };
 use crate::provider::{Order, Provider};
 use crate::receipts;

@@ -23,7 +23,7 @@ use crate::ports::{
 use crate::push::no_tenant;
 use crate::seen::{Seen, told_as};
 
-pub use test_message::{Address, TestError, TestOrder, send_test};
+pub use test_message::{TestError, TestOrder, send_test};
 
 /// Why a template was not found, kept, removed or brought back.
 #[derive(Debug, thiserror::Error)]

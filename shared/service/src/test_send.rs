@@ -6,7 +6,9 @@ use std::time::Duration;
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::contact::{EmailAddress, PhoneNumber};
 use otpost_domain::ids::MessageId;
-use otpost_domain::message::{Channel, Hop, HopState, Message, MessageStatus, ROUTE_TIME, SealedContent, Via};
+use otpost_domain::message::{
+    Channel, Hop, HopState, Message, MessageStatus, ROUTE_TIME, SealedContent, Via,
+};
 use otpost_domain::template::{Chosen, Sample, TemplateKind};
 use otpost_domain::time::Timestamp;
 
@@ -14,8 +16,8 @@ use crate::caller::Caller;
 use crate::content::Content;
 use crate::once::Once;
 use crate::ports::{
-    Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, MessageStore as _, PortError, PortResult, Ports,
-    RecordKind, Sealer as _, Write,
+    Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, MessageStore as _, PortError,
+    PortResult, Ports, RecordKind, Sealer as _, Write,
 };
 
 /// How long a test is worth sending.
@@ -126,7 +128,13 @@ async fn made(ports: &impl Ports, caller: &Caller, test: Test<'_>) -> PortResult
         expires_at: now.plus(LIFE),
         status: MessageStatus::Sending,
         reason: None,
-        hops: vec![Hop { number: 1, via: test.via, handed_at: now, state: HopState::Handed, said: Vec::new() }],
+        hops: vec![Hop {
+            number: 1,
+            via: test.via,
+            handed_at: now,
+            state: HopState::Handed,
+            said: Vec::new(),
+        }],
         due_at: Some(now.plus(ROUTE_TIME)),
         version: 1,
     })

@@ -7,8 +7,8 @@ use otpost_domain::ids::TenantId;
 use otpost_domain::message::Channel;
 use otpost_domain::qr;
 use otpost_domain::template::{
-    BrandDocument, Chosen, EmailForm, FilledEmail, Image, Look, Reader, SmsForm, TemplateDocument, TemplateKind,
-    TemplateName, TemplateVersion, Values, Wildcard, builtin, choose,
+    BrandDocument, Chosen, EmailForm, FilledEmail, Image, Look, Reader, SmsForm, TemplateDocument,
+    TemplateKind, TemplateName, TemplateVersion, Values, Wildcard, builtin, choose,
 };
 
 use crate::content::Content;

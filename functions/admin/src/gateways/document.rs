@@ -67,6 +67,13 @@ fn of_kind(kind: Kind) -> Value {
         ("tenants".to_owned(), tenants()),
         ("settings".to_owned(), settings(kind)),
     ]);
+    properties.insert(
+        "test".to_owned(),
+        value!({
+            "$ref": "#/components/schemas/GatewayTest",
+            "description": "A test to be sent as soon as the gateway is saved. It is no part of the gateway.",
+        }),
+    );
     if kind.channel().as_str() == "sms" {
         properties.insert("countries".to_owned(), countries());
     }

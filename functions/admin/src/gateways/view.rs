@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::document::Configured;
+use super::test::TestView;
 
 /// A gateway.
 #[derive(JsonSchema, Serialize)]
@@ -105,6 +106,9 @@ pub(super) struct KeptGateway {
     /// What became of its credentials.
     #[serde(flatten)]
     effect: EffectView,
+    /// What became of the test that the request asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) test: Option<TestView>,
 }
 
 /// What a change means for credentials.
@@ -214,7 +218,7 @@ impl From<&Kept> for KeptGateway {
     fn from(kept: &Kept) -> Self {
         let voided_pins = kept.voided.iter().map(ToString::to_string).collect();
         let effect = EffectView { credentials_were: kept.effect.as_str(), voided_pins };
-        Self { gateway: GatewayView::from(&kept.shown), effect }
+        Self { gateway: GatewayView::from(&kept.shown), effect, test: None }
     }
 }
 

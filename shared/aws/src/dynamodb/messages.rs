@@ -48,7 +48,9 @@ impl MessageStore for DynamoStore {
             .update_item()
             .table_name(self.flow()?)
             .set_key(Some(key(message)))
-            .update_expression("SET hop.st = :claimed, hop.#until = :until, due_at = :until, ver = ver + :one")
+            .update_expression(
+                "SET hop.st = :claimed, hop.#until = :until, due_at = :until, ver = ver + :one",
+            )
             .condition_expression("st = :sending AND hop.#no = :hop AND hop.st = :handed")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#no", "no")

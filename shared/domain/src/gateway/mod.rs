@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// Reads settings of `kind`; none where something is wrong with them.
-    fn read(kind: Kind, value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
+    pub fn read(kind: Kind, value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
         let before = faults.all().len();
         let read = match kind {
             Kind::Ses => Ses::read(value, at, faults).map(Self::Ses),

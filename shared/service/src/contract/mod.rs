@@ -24,9 +24,10 @@ use otpost_domain::contact::DisplayName;
 use otpost_domain::enrolment::{DeadLink, EnrolmentState};
 use otpost_domain::ids::{BearerHash, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{
-    Channel, HopState, LEASE, MAX_TRIES, Message, MessageStatus, Outcome, PICK_UP, Step,
+    Channel, HopState, LEASE, Message, MessageStatus, Next, PICK_UP, Routes, Step, Via,
 };
 use otpost_domain::otp::{Code, Kind, OtpParameters};
+use otpost_domain::outcome::Outcome;
 use otpost_domain::tenant::Listed;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET};
@@ -527,6 +528,11 @@ async fn decoys_make_room(ports: &impl TestPorts) {
     assert!(matches!(refused, Err(VerifyError::Refused)), "a new user begins with a clean row: {refused:?}");
 }
 
+/// By the deployment's own gateway for mails.
+fn by_own() -> Routes {
+    Routes { usable: vec![Via::OWN], passed_over: Vec::new() }
+}
+
 async fn a_hop_is_claimed_once<P: TestPorts>(ports: P) {
     let ports = Arc::new(ports);
     let reference = pushed(ports.as_ref()).await;
@@ -534,7 +540,7 @@ async fn a_hop_is_claimed_once<P: TestPorts>(ports: P) {
     let early = ports.store().claim(&reference, 1, now).await.expect("a write");
     assert_eq!(early, None, "it was not handed yet");
     let message = ports.store().message(&reference).await.expect("read").expect("there");
-    let Step::Hand(message, hop, _) = message.next_step(now) else { panic!("a route") };
+    let Step::Hand(message, hop, _) = message.next_step(&by_own(), now) else { panic!("a route") };
     assert_eq!(ports.store().save_message(&message).await.expect("a write"), Write::Done);
     assert_eq!(ports.store().save_message(&message).await.expect("a write"), Write::Stale);
     let mut racing = tokio::task::JoinSet::new();
@@ -546,25 +552,22 @@ async fn a_hop_is_claimed_once<P: TestPorts>(ports: P) {
     assert_eq!(claims.len(), 1, "one sender has it");
     let claimed = claims.into_iter().next().expect("one");
     assert_eq!(Some(&claimed), message.clone().claimed(hop, now).as_ref(), "as the domain says");
-    let again = ports
-        .store()
-        .claim(&reference, hop, now.plus(LEASE))
-        .await
-        .expect("a write")
-        .expect("after the lease");
-    assert_eq!(again.hops.last().expect("a hop").tries, 2);
-    let mut last = again.clone();
-    for tries in 3..=MAX_TRIES {
-        let at = now.plus(LEASE * u32::from(tries));
-        last = ports.store().claim(&reference, hop, at).await.expect("a write").expect("a try is left");
+    for later in [LEASE, LEASE * 99] {
+        let again = ports.store().claim(&reference, hop, now.plus(later)).await.expect("a write");
+        assert_eq!(again, None, "nobody knows what the lost sender has done");
     }
-    let spent = ports.store().claim(&reference, hop, now.plus(LEASE * 99)).await.expect("a write");
-    assert_eq!(spent, None, "a hop is not tried for ever");
-    let again = last;
-    assert_eq!(ports.store().claim(&reference, 2, now.plus(LEASE)).await.expect("a write"), None);
-    let done = again.concluded(hop, Outcome::Accepted { provider_id: "p".to_owned() }, now);
+    let said = || vec!["S: 250 so be it".to_owned()];
+    let retry = Outcome::Retry { after: Some(Duration::from_secs(7)) };
+    let (postponed, next) = claimed.concluded(hop, (&retry, "busy", said()), 0, now);
+    assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_secs(7) });
+    assert_eq!(ports.store().save_message(&postponed).await.expect("a write"), Write::Done);
+    assert_eq!(ports.store().claim(&reference, hop, now).await.expect("a write"), None, "that one is over");
+    let claimed = ports.store().claim(&reference, 2, now).await.expect("a write").expect("the next is there");
+    assert_eq!(Some(&claimed), postponed.claimed(2, now).as_ref());
+    let accepted = Outcome::Accepted { provider_id: "p".to_owned() };
+    let (done, _) = claimed.concluded(2, (&accepted, "", said()), 0, now);
     assert_eq!(ports.store().save_message(&done).await.expect("a write"), Write::Done);
-    assert_eq!(ports.store().claim(&reference, hop, now.plus(LEASE * 9)).await.expect("a write"), None);
+    assert_eq!(ports.store().claim(&reference, 2, now.plus(LEASE * 9)).await.expect("a write"), None);
     let kept = ports.store().message(&reference).await.expect("read").expect("there");
     assert_eq!(kept, done);
     assert!(matches!(kept.hops.last().expect("a hop").state, HopState::Accepted { .. }));
@@ -583,7 +586,9 @@ async fn messages_are_found_until_closed(ports: &impl TestPorts) {
         ports.store().due((shard + 1) % 16, now.plus(PICK_UP), 10, None).await.expect("a list").is_empty()
     );
     let message = ports.store().message(&reference).await.expect("read").expect("there");
-    let Step::Close(closed) = message.clone().next_step(message.expires_at) else { panic!("closes") };
+    let Step::Close(closed) = message.clone().next_step(&by_own(), message.expires_at) else {
+        panic!("closes")
+    };
     assert_eq!(ports.store().save_message(&closed).await.expect("a write"), Write::Done);
     let kept = ports.store().message(&reference).await.expect("read").expect("there");
     assert_eq!((kept.status, kept.content), (MessageStatus::Expired, None));

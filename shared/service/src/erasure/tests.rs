@@ -1,14 +1,13 @@
 use std::time::Duration;
 
 use otpost_domain::job::{JOB_PICK_UP, SECOND_ERASURE};
-use otpost_domain::message::{Gateway, Outcome};
 
 use super::*;
 use crate::deliver::{self, Delivered, deliver};
 use crate::faults::{Faulty, Mishap, Plan};
-use crate::memory::{MemoryPorts, Queued, enrolled, operator, pushed};
+use crate::memory::{MemoryPorts, Queued, ScriptedProvider, enrolled, operator, pushed};
 use crate::ports::{JobStore as _, MessageStore as _};
-use crate::send::{EmailProvider, OutgoingEmail, Sent, send_email};
+use crate::send::{Sent, send};
 
 fn platform() -> Caller {
     Caller { actor: Actor::Platform, ..operator("acme") }
@@ -103,14 +102,6 @@ async fn what_was_done_before_a_failure_is_written_down() {
     assert_eq!(left(&ports).await.round, 2);
 }
 
-struct Provider;
-
-impl EmailProvider for Provider {
-    async fn send(&self, _: &OutgoingEmail) -> Outcome {
-        unreachable!("no mail of a deleted tenant leaves")
-    }
-}
-
 #[tokio::test]
 async fn messages_of_a_deleted_tenant_are_cancelled_or_gone() {
     let ports = MemoryPorts::new();
@@ -126,11 +117,13 @@ async fn messages_of_a_deleted_tenant_are_cancelled_or_gone() {
     let message = pushed(&ports).await;
     assert_eq!(deliver(&ports, &message).await.unwrap(), Delivered::Handed);
     delete_tenant(&ports, &platform()).await.unwrap();
-    let sent = send_email(&ports, &Provider, Gateway::Ses, &message, 1).await.unwrap();
+    let provider = ScriptedProvider::ses();
+    let sent = send(&ports, &provider, &message, 1).await.unwrap();
     assert_eq!(sent, Sent::Refused, "its content does not open");
+    assert!(provider.take().is_empty(), "no mail of a deleted tenant leaves");
     jobs::work(&ports, &job_of(&ports).await).await.unwrap();
     for hop in 1..3 {
-        let sent = send_email(&ports, &Provider, Gateway::Ses, &message, hop).await.unwrap();
+        let sent = send(&ports, &provider, &message, hop).await.unwrap();
         assert_eq!(sent, Sent::Nothing, "an entry of a message that is gone ends");
     }
     ports.clock().advance(Duration::from_hours(1));

@@ -11,7 +11,7 @@ use otpost_domain::time::Timestamp;
 
 use crate::caller::{Caller, Keeper};
 use crate::once::Once;
-use crate::ports::{Clock as _, GatewayStore as _, PortError, PortResult, Ports, TenantStore as _};
+use crate::ports::{Clock as _, GatewayStore as _, PortError, Ports, TenantStore as _};
 use crate::test_send::{Address, Test, awaited, post};
 use crate::texts::chosen;
 
@@ -89,7 +89,9 @@ fn for_whom(keeper: &Keeper, gateway: &Gateway, order: &GatewayTest) -> Result<T
             Err(GatewayTestError::Tenant("must be given: one of the tenants that the gateway serves"))
         }
         (Owner::Platform, Some(tenant)) if gateway.serves(tenant) => Ok(tenant.clone()),
-        (Owner::Platform, Some(_)) => Err(GatewayTestError::Tenant("must be a tenant that the gateway serves")),
+        (Owner::Platform, Some(_)) => {
+            Err(GatewayTestError::Tenant("must be a tenant that the gateway serves"))
+        }
     }
 }
 
@@ -140,11 +142,17 @@ async fn sent(
         own_text: order.text.as_ref().map(|text| text.as_str().to_owned()),
         code: order.code.as_ref().map(|code| code.as_str().to_owned()),
     };
-    let audit = AuditEntry { gateway: Some(id.clone()), ..caller.journal(ports, Action::GatewayTested).audit };
+    let audit =
+        AuditEntry { gateway: Some(id.clone()), ..caller.journal(ports, Action::GatewayTested).audit };
     Ok(post(ports, caller, test, audit, once).await?)
 }
 
-async fn sample(ports: &impl Ports, caller: &Caller, kind: TemplateKind, locale: &str) -> Result<Sample, GatewayTestError> {
+async fn sample(
+    ports: &impl Ports,
+    caller: &Caller,
+    kind: TemplateKind,
+    locale: &str,
+) -> Result<Sample, GatewayTestError> {
     let gone = GatewayTestError::Tenant("must be a tenant that is there");
     let tenant = ports.store().tenant(&caller.tenant).await?.ok_or(gone)?;
     let (url, now) = (ports.public_url()?, ports.clock().now());

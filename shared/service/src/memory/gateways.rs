@@ -8,7 +8,10 @@ use otpost_domain::ids::GatewayId;
 use otpost_domain::secret::SecretText;
 
 use super::{MemoryPorts, MemoryStore, State};
-use crate::ports::{CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned, PortError, PortResult, Write, Fault};
+use crate::ports::{
+    CredentialReader, CredentialStore, Fault, GatewayChange, GatewaySecret, GatewayStore, Owned, PortError,
+    PortResult, Write,
+};
 
 impl GatewayStore for MemoryStore {
     async fn owned(&self, owner: &Owner) -> PortResult<Owned> {
@@ -72,7 +75,8 @@ impl CredentialStore for MemoryStore {
 impl CredentialReader for MemoryStore {
     async fn read_credentials(&self, kind: Kind, reference: &str) -> PortResult<Option<Arc<Credentials>>> {
         let Some(parts) = self.lock().secrets.get(reference).cloned() else { return Ok(None) };
-        let parts = parts.into_iter().filter_map(|(name, text)| Some((Part::parse(name)?, SecretText::new(text))));
+        let parts =
+            parts.into_iter().filter_map(|(name, text)| Some((Part::parse(name)?, SecretText::new(text))));
         let faulty = |_| PortError::new(Fault::Corrupt, "stored credentials that are none");
         Credentials::from_parts(kind, parts).map(Arc::new).map(Some).map_err(faulty)
     }

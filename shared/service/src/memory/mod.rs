@@ -12,6 +12,7 @@ mod directories;
 mod erasure;
 mod gateways;
 mod jobs;
+mod provider;
 mod templates;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -41,6 +42,8 @@ use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Acceptance, AuthRow, LiveToken, Refusal};
 use zeroize::Zeroizing;
+
+pub use provider::{Asked, ScriptedProvider};
 
 use crate::caller::Caller;
 use crate::content::Content;

@@ -32,7 +32,9 @@ use zeroize::Zeroizing;
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
 pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
 pub use erasure::ErasureStore;
-pub use gateways::{CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned};
+pub use gateways::{
+    CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned,
+};
 pub use jobs::{JobQueue, JobRef, JobStore};
 pub use templates::TemplateStore;
 

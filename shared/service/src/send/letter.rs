@@ -51,7 +51,8 @@ async fn mail(
         return Ok(Err(refused(Outcome::ConfigurationBad, "the gateway sends no mails")));
     };
     let texts = Texts::of(ports, &message.tenant, message.purpose, content).await?;
-    let form = texts.email().ok_or_else(|| PortError::new(Fault::Corrupt, "the template has no e-mail form"))?;
+    let form =
+        texts.email().ok_or_else(|| PortError::new(Fault::Corrupt, "the template has no e-mail form"))?;
     let look = ports.configuration().look(&message.tenant).await?;
     let RenderedEmail { filled, pictures } = texts::render(form, &content.values(), &look)?;
     let allowed = |address: &&EmailAddress| {
@@ -60,7 +61,8 @@ async fn mail(
     let from = form.from().address.as_ref().filter(allowed).unwrap_or(&mailbox.address);
     // The deployment speaks for every tenant, so it has no name of its own.
     let gateways = account.gateway.as_ref().and(mailbox.name.as_ref());
-    let name = form.from().name.as_ref().or(gateways).map_or(content.tenant_name.as_str(), DisplayName::as_str);
+    let name =
+        form.from().name.as_ref().or(gateways).map_or(content.tenant_name.as_str(), DisplayName::as_str);
     let mail = OutgoingEmail {
         to,
         from: from.clone(),
@@ -73,7 +75,9 @@ async fn mail(
     };
     Ok(Ok(match &content.own_text {
         None => mail,
-        Some(own) => OutgoingEmail { text: SecretText::new(own.as_str()), html: None, pictures: Vec::new(), ..mail },
+        Some(own) => {
+            OutgoingEmail { text: SecretText::new(own.as_str()), html: None, pictures: Vec::new(), ..mail }
+        }
     }))
 }
 

@@ -107,6 +107,7 @@ async fn way(ports: &impl Ports, caller: &Caller, order: &TestOrder) -> Result<V
     };
     let routes = ports.configuration().gateways(&caller.tenant).await?.routes([id], channel);
     let trouble = routes.passed_over.into_iter().next();
-    let trouble = || TestError::Gateway(trouble.unwrap_or_else(|| format!("Nothing is sent by the gateway {id}.")));
+    let trouble =
+        || TestError::Gateway(trouble.unwrap_or_else(|| format!("Nothing is sent by the gateway {id}.")));
     routes.usable.into_iter().next().ok_or_else(trouble)
 }

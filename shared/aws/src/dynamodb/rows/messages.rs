@@ -3,7 +3,8 @@
 use otpost_domain::gateway::Owner;
 use otpost_domain::ids::{GatewayId, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{
-    Channel, Ending, GatewayName, Hop, HopState, Message, MessageStatus, RETENTION, SealedContent, Sender, Via,
+    Channel, Ending, GatewayName, Hop, HopState, Message, MessageStatus, RETENTION, SealedContent, Sender,
+    Via,
 };
 use otpost_domain::template::TemplateKind;
 use otpost_domain::time::Timestamp;

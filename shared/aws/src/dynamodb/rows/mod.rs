@@ -24,13 +24,13 @@ use otpost_domain::ids::{
 };
 use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
 use otpost_domain::provisioning::Automatic;
-use otpost_domain::template::{TemplateKind, TemplateName};
+use otpost_domain::template::TemplateName;
 use otpost_domain::tenant::{GroupName, Keeper, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Accepted, AuthRow, LiveToken, SealedSource};
 use otpost_service::ports::{
-    ANSWER_LIFE, AnswerContent, MessageRef, PortError, PortResult, Reserved, SLOT_LEASE, Slot, WrappedKey,
+    ANSWER_LIFE, AnswerContent, PortError, PortResult, Reserved, SLOT_LEASE, Slot, WrappedKey,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
