@@ -12,7 +12,7 @@ use otpost_domain::outcome::Outcome;
 
 use crate::wire::Fault;
 
-/// What is to be done about an answer. The order is that of [`verdict`]: of several errors in one answer the last decides.
+/// What is to be done about an answer. Of several errors in one answer the one decides whose class is the last here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// The number takes no texts.

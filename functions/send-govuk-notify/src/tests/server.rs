@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,6 +21,8 @@ pub(super) enum Reply {
     Cut(Vec<u8>),
     /// Nothing, and the connection stays.
     Silence,
+    /// The same, so much later.
+    Late(Duration, Box<Reply>),
 }
 
 impl Reply {
@@ -174,10 +177,14 @@ impl Server {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let Some(request) = read(&mut stream).await else { continue };
-                let reply = script.lock().unwrap().next(&request);
+                let mut reply = script.lock().unwrap().next(&request);
                 kept.lock().unwrap().push(request);
+                while let Reply::Late(by, then) = reply {
+                    let _ = tokio::time::timeout(by, std::future::pending::<()>()).await;
+                    reply = *then;
+                }
                 match reply {
-                    Reply::Silence => silent.push(stream),
+                    Reply::Silence | Reply::Late(..) => silent.push(stream),
                     Reply::Cut(bytes) => stream.write_all(&bytes).await.unwrap(),
                     Reply::Say(status, headers, body) => {
                         let mut head =

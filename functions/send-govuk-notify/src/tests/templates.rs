@@ -140,6 +140,16 @@ async fn a_look_that_takes_all_the_time_sends_nothing() {
     assert_eq!(desk.server.asked(), [TEMPLATE_GET]);
 }
 
+/// With an eighth of the time left for it nothing is sent: nobody would hear what became of it.
+#[tokio::test]
+async fn a_look_that_takes_most_of_the_time_sends_nothing() {
+    let late = Reply::Late(Duration::from_millis(1_500), Box::new(good()));
+    let mut desk = Desk::new(Script::template([late])).await;
+    desk.deadline = Duration::from_secs(4);
+    assert_eq!(desk.send().await.outcome, LATER);
+    assert_eq!(desk.server.asked(), [TEMPLATE_GET]);
+}
+
 #[test]
 fn what_is_remembered_is_bounded_and_the_oldest_goes() {
     let templates = Templates::default();
