@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{plain, shared};
 
 mod mails;
+mod notify;
 mod sms;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -31,6 +32,19 @@ pub(crate) fn trials() -> Vec<Trial> {
         plain(
             "conformance::twilios_calculator_counts_the_same_parts",
             sms::twilios_calculator_counts_the_same_parts,
+        ),
+        plain(
+            "conformance::notifys_own_client_verifies_our_tokens",
+            notify::notifys_own_client_verifies_our_tokens,
+        ),
+        shared(
+            "conformance::notifys_own_client_sends_by_the_stand_in",
+            notify::notifys_own_client_sends_by_the_stand_in,
+        ),
+        shared("conformance::our_sender_sends_by_the_stand_in", notify::our_sender_sends_by_the_stand_in),
+        shared(
+            "conformance::our_sender_understands_what_the_stand_in_refuses",
+            notify::our_sender_understands_what_the_stand_in_refuses,
         ),
     ]
 }
