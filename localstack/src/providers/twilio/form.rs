@@ -36,6 +36,7 @@ impl Message {
                 return Err(bad(21606, "The 'From' number is not valid for your account"));
             }
             Some("+15005550008") => return Err(bad(21611, "The 'From' number has exceeded its queue")),
+            Some(from) if from == to => return Err(bad(21266, "'To' and 'From' must not be the same")),
             Some(from) if !is_sender(from) => return Err(bad(21212, "Invalid 'From' number")),
             _ => (),
         }

@@ -109,6 +109,7 @@ async fn what_twilio_refuses_is_refused() {
         ("From", "", 21603),
         ("From", "a name that is too long", 21212),
         ("From", "12", 21212),
+        ("From", "+447700900123", 21266),
         ("MessagingServiceSid", "MG12", 21701),
         ("Body", "", 21602),
         ("Body", " \n", 21602),
