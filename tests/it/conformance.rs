@@ -15,6 +15,7 @@ use crate::{plain, shared};
 
 mod mails;
 mod sms;
+mod twilio;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -31,6 +32,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         plain(
             "conformance::twilios_calculator_counts_the_same_parts",
             sms::twilios_calculator_counts_the_same_parts,
+        ),
+        shared(
+            "conformance::twilios_specification_takes_what_is_sent",
+            twilio::twilios_specification_takes_what_is_sent,
+        ),
+        shared(
+            "conformance::the_stand_in_answers_as_twilios_specification_says",
+            twilio::the_stand_in_answers_as_twilios_specification_says,
         ),
     ]
 }
