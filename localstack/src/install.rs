@@ -33,8 +33,7 @@ pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()
     let _turn = take_turn(layout, progress).await?;
     requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)")
         .await?;
-    npm(layout, progress, "tests/conformance", "the tests' mail linter and SMS calculator (npm, about 10 s)")
-        .await
+    npm(layout, progress, "tests/conformance", "the tests' linters and calculators (npm, about 20 s)").await
 }
 
 /// Installs what draws mails.

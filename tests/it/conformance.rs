@@ -16,6 +16,7 @@ use crate::{plain, shared};
 mod mails;
 mod notify;
 mod sms;
+mod twilio;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -45,6 +46,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         shared(
             "conformance::our_sender_understands_what_the_stand_in_refuses",
             notify::our_sender_understands_what_the_stand_in_refuses,
+        ),
+        shared(
+            "conformance::twilios_specification_takes_what_is_sent",
+            twilio::twilios_specification_takes_what_is_sent,
+        ),
+        shared(
+            "conformance::the_stand_in_answers_as_twilios_specification_says",
+            twilio::the_stand_in_answers_as_twilios_specification_says,
         ),
     ]
 }

@@ -28,6 +28,7 @@ mod problems;
 mod structure;
 mod templates;
 mod tenants;
+mod twilio;
 
 #[cfg(feature = "conformance")]
 mod conformance;
@@ -84,6 +85,7 @@ fn main() {
     trials.extend(gateways::trials());
     trials.extend(lifecycle::trials());
     trials.extend(tenants::trials());
+    trials.extend(twilio::trials());
     trials.extend(problems::trials());
     trials.extend(events::trials());
     trials.extend(fuzz::trials());

@@ -2,3 +2,4 @@
 //! [phone](crate::phone).
 
 pub mod govuk_notify;
+pub mod twilio;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use reqwest::header::{RETRY_AFTER, USER_AGENT};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use zeroize::Zeroizing;
+
+pub use reqwest::Method;
 
 /// The longest that a connection may take to come about; then it is known that nothing left.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -69,8 +71,8 @@ impl Http {
         let url = reqwest::Url::parse(base).map_err(|_| BadBase::Url(name))?;
         let private =
             url.scheme() == "https" || (url.scheme() == "http" && url.host_str() == Some("127.0.0.1"));
-        let bare = url.username().is_empty() && url.password().is_none() && url.path() == "/";
-        if !private || !bare || url.query().is_some() || url.fragment().is_some() {
+        let alone = url.username().is_empty() && url.password().is_none() && url.path() == "/";
+        if !private || !alone || url.query().is_some() || url.fragment().is_some() {
             return Err(BadBase::Url(name));
         }
         let client = Client::builder()
@@ -84,21 +86,25 @@ impl Http {
     }
 
     /// A request to `path`, which begins with a slash.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).header(USER_AGENT, AGENT)
     }
 
-    /// Sends `request`; the answer is there within `deadline`, or is given up.
+    /// Sends `request`; the answer is there within `deadline`, or is given up. An answer whose head is there in time
+    /// counts, with as much of its body as has come by then.
     ///
     /// # Errors
     /// [`NoAnswer`]: whether it had left by then.
     pub async fn ask(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, NoAnswer> {
+        let mut answer = None;
         let asked = async {
             let response = request.send().await.map_err(|error| fate(&error))?;
-            read(response).await
+            let body = &mut answer.insert(Answer::of(&response)).body;
+            read(response, body).await;
+            Ok(())
         };
-        tokio::time::timeout(deadline, asked).await.unwrap_or(Err(NoAnswer::Lost("no answer in time")))
+        let asked = tokio::time::timeout(deadline, asked).await.unwrap_or(Ok(()));
+        asked.and(answer.ok_or(NoAnswer::Lost("no answer in time")))
     }
 }
 
@@ -112,21 +118,30 @@ fn fate(error: &reqwest::Error) -> NoAnswer {
     }
 }
 
-async fn read(mut response: Response) -> Result<Answer, NoAnswer> {
-    let after =
-        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let mut answer = Answer {
-        status: response.status().as_u16(),
-        retry_after: after.map(Duration::from_secs),
-        body: Zeroizing::default(),
-    };
-    // The status has said what became of the request; a body that breaks off only says less about why.
+impl Answer {
+    /// The head of a response, with room for a body: one that grew would leave copies of itself in memory.
+    fn of(response: &Response) -> Self {
+        let after = response.headers().get(RETRY_AFTER);
+        let after = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Self {
+            status: response.status().as_u16(),
+            retry_after: after.map(Duration::from_secs),
+            body: Zeroizing::new(Vec::with_capacity(MOST)),
+        }
+    }
+}
+
+/// Reads a body to the limit. The status has said what became of the request: a body that breaks off only says less about
+/// why.
+async fn read(mut response: Response, body: &mut Vec<u8>) {
     while let Ok(Some(chunk)) = response.chunk().await {
-        let room = MOST.saturating_sub(answer.body.len());
-        answer.body.extend(chunk.iter().take(room));
+        let room = MOST.saturating_sub(body.len());
+        body.extend(chunk.iter().take(room));
         if room <= chunk.len() {
             break;
         }
     }
-    Ok(answer)
 }
+
+#[cfg(test)]
+mod tests;
