@@ -83,6 +83,7 @@ impl Given {
         };
         let order = Order {
             message: &message,
+            hop: 1,
             settings: &settings,
             credentials: Some(&Credentials::Twilio(login)),
             letter: &letter,

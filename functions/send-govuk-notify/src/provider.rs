@@ -48,7 +48,7 @@ impl<C: Clock> NotifyProvider<C> {
     pub async fn reconcile(&self, order: &Order<'_>) -> Option<Report> {
         let call = Call::of(order).ok()?;
         let mut talk = Conversation::begin(&self.http, &self.clock, call.key, order.deadline);
-        look(&mut talk, call.reference).await.map(|id| Report::accepted(id, Said::line("HTTP 200")))
+        look(&mut talk, &call.reference).await.map(|id| Report::accepted(id, Said::line("HTTP 200")))
     }
 
     /// Whether the text goes into the template. `anew` is for who has just changed it.
@@ -100,7 +100,7 @@ impl<C: Clock> NotifyProvider<C> {
                 (report.said.clone(), report)
             }
         };
-        match look(talk, call.reference).await {
+        match look(talk, &call.reference).await {
             Some(id) => Report::accepted(id, said),
             None => doubtful,
         }
@@ -113,7 +113,7 @@ impl<C: Clock> Provider for NotifyProvider<C> {
             Ok(call) => call,
             Err(report) => return report,
         };
-        let Some(body) = wire::text(call.settings, call.text, call.value, call.reference) else {
+        let Some(body) = wire::text(call.settings, call.text, call.value, &call.reference) else {
             return content("the text cannot be written as JSON");
         };
         let to_look = TO_LOOK.min(order.deadline / 2);
@@ -142,7 +142,7 @@ struct Call<'a> {
     text: &'a OutgoingText,
     /// What goes into the template's place.
     value: &'a str,
-    reference: &'a str,
+    reference: String,
 }
 
 impl<'a> Call<'a> {
@@ -168,7 +168,7 @@ impl<'a> Call<'a> {
         if value.chars().count() > MOST {
             return Err(content("the text is too long"));
         }
-        Ok(Self { settings, key: api_key, text, value, reference: order.message.id.as_str() })
+        Ok(Self { settings, key: api_key, text, value, reference: order.reference() })
     }
 }
 
@@ -199,7 +199,7 @@ async fn fetch<C: Clock>(talk: &mut Conversation<'_, C>, id: &str) -> Result<Sha
 
 /// The id of the text under this reference, if Notify has it.
 async fn look<C: Clock>(talk: &mut Conversation<'_, C>, reference: &str) -> Option<String> {
-    // A message's id needs no escape in a query.
+    // Ids and slashes need no escape in a query (RFC 3986 section 3.4).
     let path = format!("/v2/notifications?template_type=sms&reference={reference}");
     let answer = talk.ask(&Question::get(path)).await.ok()?;
     if answer.status == 200 { wire::known(&answer.body, reference) } else { None }

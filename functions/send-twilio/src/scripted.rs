@@ -141,6 +141,7 @@ impl Given {
     pub(crate) fn order(&self) -> Order<'_> {
         Order {
             message: &self.message,
+            hop: 1,
             settings: &self.settings,
             credentials: self.credentials.as_ref(),
             letter: &self.letter,

@@ -32,6 +32,10 @@ impl Clock for Off {
     fn now(&self) -> Timestamp {
         Timestamp::from_seconds(host::unix_time().checked_add_signed(self.0).expect("a time"))
     }
+
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 fn credentials(key: &str) -> Credentials {
@@ -165,6 +169,7 @@ impl Task<'_> {
         });
         let order = Order {
             message: &message,
+            hop: 1,
             settings: &settings,
             credentials: Some(&credentials(self.key)),
             letter: &letter,

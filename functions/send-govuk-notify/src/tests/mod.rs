@@ -25,7 +25,7 @@ const TEMPLATE: &str = "5135a8c1-3a5e-4d0f-9f2c-0a6c1b7e9d11";
 const NOTIFY_ID: &str = "471246c7-6a1b-4f6e-8a43-0d9b0f3f4a55";
 const SERVICE: &str = "11111111-2222-4333-8444-555566667777";
 const SECRET: &str = "88888888-9999-4aaa-8bbb-ccccddddeeee";
-const REFERENCE: &str = "msg_06h03olgfrvrsonu93d19h37h0";
+const REFERENCE: &str = "acme/msg_06h03olgfrvrsonu93d19h37h0/1";
 const TEXT: &str = "Your code is 482913";
 const CODE: &str = "482913";
 /// What the clock of these tests says.
@@ -56,7 +56,7 @@ impl Desk {
             letter: letter(TEXT),
             message: MessageRef {
                 tenant: TenantId::try_from("acme").unwrap(),
-                id: MessageId::try_from(REFERENCE).unwrap(),
+                id: MessageId::try_from("msg_06h03olgfrvrsonu93d19h37h0").unwrap(),
             },
             deadline: Duration::from_secs(20),
             test: false,
@@ -66,6 +66,7 @@ impl Desk {
     fn order(&self) -> Order<'_> {
         Order {
             message: &self.message,
+            hop: 1,
             settings: &self.settings,
             credentials: Some(&self.credentials),
             letter: &self.letter,

@@ -58,7 +58,7 @@ impl Reply {
             201,
             &json!({
                 "id": NOTIFY_ID,
-                "reference": "msg_06h03olgfrvrsonu93d19h37h0",
+                "reference": "acme/msg_06h03olgfrvrsonu93d19h37h0/1",
                 "content": { "body": "Otpost: your code is 482913", "from_number": "GOVUK" },
                 "uri": format!("https://api.example.org/v2/notifications/{NOTIFY_ID}"),
                 "template": { "id": TEMPLATE, "version": 3, "uri": "https://api.example.org/t" },
