@@ -26,6 +26,7 @@ pub mod authenticator;
 pub mod aws;
 pub mod bench;
 pub mod build;
+pub mod certificates;
 pub mod cli;
 pub mod counts;
 pub mod demo;
