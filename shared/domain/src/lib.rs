@@ -35,7 +35,6 @@ mod plain;
 pub mod policy;
 pub mod provisioning;
 pub mod qr;
-pub mod redaction;
 pub mod sealing;
 pub mod secret;
 pub mod template;
