@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::guard::{Launch, Output};
 use crate::host;
 use crate::layout::Layout;
+use crate::mta;
 use crate::progress::Progress;
 use crate::stage;
 use crate::stamp::{Inputs, Stamp};
@@ -33,6 +34,7 @@ pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()
     let _turn = take_turn(layout, progress).await?;
     requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)")
         .await?;
+    mta::install(layout, progress).await?;
     npm(layout, progress, "tests/conformance", "the tests' mail linter and SMS calculator (npm, about 10 s)")
         .await
 }

@@ -15,9 +15,10 @@ use crate::{plain, shared};
 
 mod mails;
 mod sms;
+mod smtp;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         shared(
             "conformance::cargo_lambda_invokes_every_sample_event",
             cargo_lambda_invokes_every_sample_event,
@@ -32,7 +33,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             "conformance::twilios_calculator_counts_the_same_parts",
             sms::twilios_calculator_counts_the_same_parts,
         ),
-    ]
+    ];
+    trials.extend(smtp::trials());
+    trials
 }
 
 /// The mail as the function gave it to SES, byte for byte.

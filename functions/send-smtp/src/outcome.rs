@@ -30,7 +30,9 @@ pub(crate) fn meaning(stage: Stage, fault: &Fault) -> (Outcome, String) {
         }
         Fault::Refused(reply) => {
             let enhanced = reply.enhanced();
-            let (verdict, why) = verdict(stage, reply.code, enhanced);
+            // Words count where there is no code for them: 5.7.1.
+            let meant = enhanced.or_else(|| reply.is_about_the_sender().then_some((7, 1)));
+            let (verdict, why) = verdict(stage, reply.code, meant);
             let class = reply.code / 100;
             let code = enhanced.map(|(subject, detail)| format!(" {class}.{subject}.{detail}"));
             let code = code.unwrap_or_default();

@@ -17,10 +17,13 @@ impl Reply {
         matches!(self.code, 200..=299)
     }
 
-    /// The enhanced code at the beginning of a line, if it is of the class of the reply code (RFC 2034 section 4).
+    /// The enhanced code at the beginning of a line, if it is of the class of the reply code (RFC 2034 section 4); else
+    /// one as qmail writes it, `(#5.7.1)`.
     pub(crate) fn enhanced(&self) -> Option<Enhanced> {
-        self.lines.iter().find_map(|line| {
-            let word = line.split_whitespace().next()?;
+        let first = self.lines.iter().filter_map(|line| line.split_whitespace().next());
+        let marked = self.lines.iter().flat_map(|line| line.split_whitespace());
+        let marked = marked.filter_map(|word| word.strip_prefix("(#")?.split(')').next());
+        first.chain(marked).find_map(|word| {
             let mut numbers = word.splitn(3, '.');
             let (class, subject, detail) =
                 (number(numbers.next()?)?, number(numbers.next()?)?, numbers.next()?);
@@ -28,7 +31,15 @@ impl Reply {
         })
     }
 
-    /// What it says after its enhanced code, in one line.
+    /// Whether it says in words, for want of an enhanced code, that it is about who sends and not about who receives:
+    /// `relay not permitted`, `Authentication required`, `Sender verify failed`.
+    pub(crate) fn is_about_the_sender(&self) -> bool {
+        let text = self.text().to_ascii_lowercase();
+        self.enhanced().is_none()
+            && ["relay", "rcpthosts", "authenticat", "sender"].iter().any(|word| text.contains(word))
+    }
+
+    /// What it says, in one line.
     pub(crate) fn text(&self) -> String {
         let words = self.lines.iter().flat_map(|line| line.split_whitespace());
         words.collect::<Vec<_>>().join(" ")
@@ -111,6 +122,7 @@ mod tests {
         assert_eq!(reply(550, &["5.1.1 no such user"]).enhanced(), Some((1, 1)));
         assert_eq!(reply(550, &["see below", "5.7.26 x"]).enhanced(), Some((7, 26)));
         assert_eq!(reply(451, &["4.7.500 busy"]).enhanced(), Some((7, 500)));
+        assert_eq!(reply(553, &["sorry, not in my list (#5.7.1)."]).enhanced(), Some((7, 1)));
         for none in ["4.1.1 x", "5.1 x", "5.1.1.1 x", "5.1.x", "no", "", "5.1.1000 x", "5.+1.1 x"] {
             assert_eq!(reply(550, &[none]).enhanced(), None, "{none}");
         }

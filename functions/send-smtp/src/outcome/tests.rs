@@ -92,6 +92,7 @@ const ANSWERS: &[(Stage, Outcome, &[&str])] = {
             Recipient,
             &[
                 "550 5.1.1 User unknown",
+                "550 5.1.1 User unknown in relay recipient table",
                 "550 x",
                 "551 5.1.6 x",
                 "551 x",
@@ -123,6 +124,10 @@ const ANSWERS: &[(Stage, Outcome, &[&str])] = {
                 "550 5.1.7 x",
                 "550 5.1.8 Sender address rejected: Domain not found",
                 "554 x",
+                "550 relay not permitted",
+                "550 Authentication is required for relaying",
+                "550 Sender verify failed",
+                "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
                 "550 5.3.2 x",
                 "503 5.5.1 x",
                 "501 x",
