@@ -1,7 +1,7 @@
 //! A real server of mail, Exim, on this machine: without rights, without the machine's own mail, and gone with us.
 //!
 //! Debian's package is unpacked and not installed: installing it would start a daemon. Exim wants a user of its own
-//! name, so another package stands in for the list of users ([`Programs::wrapper`]).
+//! name, so another package, a library, tells it of one.
 //!
 //! What it does with a recipient of `example.org` stands in the local part: `closing`, `later`, `unknown`, `full`,
 //! `grey` (later the first time, taken the second); anybody else's mail is taken, unless its text has the word
@@ -164,13 +164,30 @@ impl Mta {
         bail!("no mail with {text:?} is delivered")
     }
 
-    /// Ends it.
+    /// Ends it, and removes all that it kept.
     ///
     /// # Errors
     /// It does not end.
     pub async fn stop(self) -> Result<()> {
-        self.child.stop().await
+        self.child.stop().await?;
+        // Those of its processes that have a connection each end a moment later, and write that into the folder.
+        let watch = host::Watch::start();
+        while is_run_by_somebody(&self.folder.0) {
+            if watch.elapsed() > PATIENCE {
+                bail!("something still runs in {}", self.folder.0.display());
+            }
+            host::pause(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
+}
+
+/// Whether a process was started from a program in `folder`.
+fn is_run_by_somebody(folder: &Path) -> bool {
+    let program = folder.join("exim").into_os_string().into_encoded_bytes();
+    std::fs::read_dir("/proc").into_iter().flatten().flatten().any(|process| {
+        std::fs::read(process.path().join("cmdline")).is_ok_and(|line| line.starts_with(&program))
+    })
 }
 
 /// Everything that it needs, in one folder.

@@ -76,15 +76,17 @@ async fn unpack(layout: &Layout) -> Result<()> {
     // It comes with the right to become root, and needs none.
     std::fs::set_permissions(&exim, std::fs::Permissions::from_mode(0o755))
         .context("Exim is not in its package")?;
-    if !lacks_libraries(&exim) {
+    if !linked(&exim, None)?.contains("not found") {
         return Ok(());
     }
     let names = dependencies()?;
     let more = folder.join("more");
     std::fs::create_dir_all(&more)?;
     fetch(layout, &names, "dependencies", &more).await?;
-    std::fs::create_dir_all(libraries(layout))?;
-    collect(&more, &libraries(layout))
+    let all = folder.join("all");
+    std::fs::create_dir_all(&all)?;
+    collect(&more, &all)?;
+    keep_needed(&linked(&exim, Some(&all))?, &all, &libraries(layout))
 }
 
 /// Downloads packages and unpacks them into `root`. The lists of packages are the machine's own if it has any that
@@ -105,9 +107,28 @@ for package in *.deb; do dpkg-deb -x "$package" "$root" || exit 1; done
     launch.args(packages.iter().map(AsRef::as_ref)).run().await
 }
 
-fn lacks_libraries(exim: &Path) -> bool {
-    let told = std::process::Command::new("ldd").arg(exim).output();
-    told.is_ok_and(|told| String::from_utf8_lossy(&told.stdout).contains("not found"))
+/// What the loader says of the libraries of `exim`, with those in `folder`.
+fn linked(exim: &Path, folder: Option<&Path>) -> Result<String> {
+    let mut command = std::process::Command::new("ldd");
+    command.arg(exim);
+    if let Some(folder) = folder {
+        command.env("LD_LIBRARY_PATH", folder);
+    }
+    let told = command.output().context("ldd is missing")?;
+    Ok(String::from_utf8_lossy(&told.stdout).into_owned())
+}
+
+/// Copies the libraries in `all` that the loader has taken, as it `told`, to `kept`.
+fn keep_needed(told: &str, all: &Path, kept: &Path) -> Result<()> {
+    if let Some(line) = told.lines().find(|line| line.contains("not found")) {
+        bail!("Exim lacks a library: {}", line.trim());
+    }
+    std::fs::create_dir_all(kept)?;
+    let taken = told.split_whitespace().map(Path::new).filter(|path| path.starts_with(all));
+    for library in taken {
+        std::fs::copy(library, kept.join(library.file_name().unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
 /// The libraries on which Exim depends, and those on which these do, except the C library.

@@ -5,7 +5,10 @@ use otpost_domain::qr;
 use otpost_local::mta::{MOST, REFUSED_WORD};
 use otpost_service::texts::InlinePng;
 
-use super::*;
+use super::{
+    Duration, EmailAddress, LATER, Made, Outcome, PATIENCE, SecretText, exim, json, mail, message, sent,
+    sent_with,
+};
 
 /// By both ways to TLS and both mechanisms, and without authentication: what lies in the mailbox is what was written.
 pub(super) async fn takes_mails_as_they_are() {

@@ -3,7 +3,7 @@
 use otpost_local::guard::{Guarded, Launch, Output};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::*;
+use super::{Duration, LATER, Layout, Made, Outcome, PATIENCE, Report, Value, json, mail, sent};
 
 /// For servers that never answer.
 const SHORT: Duration = Duration::from_secs(1);
