@@ -105,7 +105,7 @@ export class OtpFunction extends Construct {
   private acknowledgeFindings(): void {
     Validations.of(this.role).acknowledge({
       id: "AwsSolutions-IAM5[Resource::*]",
-      reason: "X-Ray's PutTraceSegments and PutTelemetryRecords know no resource; nothing else of the role is open.",
+      reason: "X-Ray's PutTraceSegments and PutTelemetryRecords, and SES's GetSuppressedDestination, know no resource; nothing else of the role is open.",
     });
   }
 }

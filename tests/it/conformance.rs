@@ -16,10 +16,11 @@ use crate::{plain, shared};
 mod mails;
 mod notify;
 mod sms;
+mod smtp;
 mod twilio;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         shared(
             "conformance::cargo_lambda_invokes_every_sample_event",
             cargo_lambda_invokes_every_sample_event,
@@ -55,7 +56,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             "conformance::the_stand_in_answers_as_twilios_specification_says",
             twilio::the_stand_in_answers_as_twilios_specification_says,
         ),
-    ]
+    ];
+    trials.extend(smtp::trials());
+    trials
 }
 
 /// The mail as the function gave it to SES, byte for byte.

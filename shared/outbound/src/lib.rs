@@ -1,5 +1,6 @@
-//! What senders share: [`mime`] writes mails, [`http`] asks a provider over HTTPS. What only one provider knows lies in
-//! its sender's own package.
+//! What senders share: [`mime`] writes mails, [`http`] asks a provider over HTTPS, [`guard`] connects to hosts that
+//! operators name. What only one provider knows lies in its sender's own package.
 
+pub mod guard;
 pub mod http;
 pub mod mime;
