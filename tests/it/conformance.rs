@@ -121,7 +121,18 @@ async fn cargo_lambda_invokes_every_sample_event() {
     let deployed = world.aws().functions().await.expect("a list");
     let events = layout.root().join("events");
     let mut count = 0;
-    for function in ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"] {
+    for function in [
+        "admin",
+        "deliver",
+        "enroll",
+        "jobs",
+        "push-token",
+        "send-govuk-notify",
+        "send-ses",
+        "send-smtp",
+        "send-twilio",
+        "verify",
+    ] {
         let wanted = format!("functions{}function", function.replace('-', ""));
         let name = deployed.iter().find(|name| name.replace('-', "").to_lowercase().contains(&wanted));
         for file in std::fs::read_dir(events.join(function)).expect("a folder of events") {

@@ -18,3 +18,6 @@ pub use provider::{NoTls, SmtpProvider};
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod samples;
