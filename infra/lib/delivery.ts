@@ -4,7 +4,7 @@ import type { IKey } from "aws-cdk-lib/aws-kms";
 import { CfnSchedule } from "aws-cdk-lib/aws-scheduler";
 import * as ses from "aws-cdk-lib/aws-ses";
 import { Construct } from "constructs";
-import type { OtpFunction } from "./otp-function.ts";
+import type { OtpFunction, SenderBinary } from "./otp-function.ts";
 import type { Settings } from "./settings.ts";
 import { WorkerQueue } from "./worker-queue.ts";
 
@@ -23,7 +23,8 @@ const CONCURRENT_BATCHES = 4;
 /** The ways of messages and of jobs: queues, the SES configuration set, and the sweeps that find what a queue has lost. */
 export class Delivery extends Construct {
   readonly deliveries: WorkerQueue;
-  readonly sendSes: WorkerQueue;
+  /** The queue of each sender. */
+  readonly senders: Readonly<Record<SenderBinary, WorkerQueue>>;
   readonly jobs: WorkerQueue;
   readonly configurationSet: ses.ConfigurationSet;
 
@@ -31,7 +32,14 @@ export class Delivery extends Construct {
     super(scope, id);
     const common = { settings, encryptionKey, consumerTimeout: WORKER_TIMEOUT, maxConcurrency: CONCURRENT_BATCHES };
     this.deliveries = new WorkerQueue(this, "Deliveries", { ...common, maxAge: Duration.minutes(20) });
-    this.sendSes = new WorkerQueue(this, "SendSes", { ...common, maxAge: Duration.minutes(5) });
+    const sender = (name: string): WorkerQueue =>
+      new WorkerQueue(this, name, { ...common, maxAge: Duration.minutes(5) });
+    this.senders = {
+      "send-govuk-notify": sender("SendGovukNotify"),
+      "send-ses": sender("SendSes"),
+      "send-smtp": sender("SendSmtp"),
+      "send-twilio": sender("SendTwilio"),
+    };
     this.jobs = new WorkerQueue(this, "Jobs", { ...common, maxAge: Duration.minutes(20) });
     this.configurationSet = new ses.ConfigurationSet(this, "Ses", {
       tlsPolicy: ses.ConfigurationSetTlsPolicy.REQUIRE,
@@ -41,7 +49,7 @@ export class Delivery extends Construct {
 
   /** The queues, for what looks at all of them. */
   get queues(): readonly WorkerQueue[] {
-    return [this.deliveries, this.sendSes, this.jobs];
+    return [this.deliveries, ...Object.values(this.senders), this.jobs];
   }
 
   /** Wakes `target` every minute. Nothing is retried: the next minute does the same work. */

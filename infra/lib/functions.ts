@@ -1,9 +1,17 @@
-import { ArnFormat, Stack, Validations } from "aws-cdk-lib";
+import { ArnFormat, Duration, Stack, Validations } from "aws-cdk-lib";
 import type { ITableV2 } from "aws-cdk-lib/aws-dynamodb";
+import * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
+import { alarmOn } from "./alarm.ts";
 import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
 import type { DirectoryBus } from "./directory.ts";
-import { type Binary, OtpFunction, type OtpFunctionProps } from "./otp-function.ts";
+import {
+  type Binary,
+  type FunctionEnvironment,
+  OtpFunction,
+  type OtpFunctionProps,
+  type SenderBinary,
+} from "./otp-function.ts";
 import type { Settings } from "./settings.ts";
 import { CORE_INDEXES, FLOW_INDEXES, type State } from "./stateful.ts";
 import type { WorkerQueue } from "./worker-queue.ts";
@@ -28,6 +36,11 @@ type TableAction =
   | "UpdateItem";
 
 type DataKeyAction = "Decrypt" | "GenerateDataKey";
+
+type CredentialAction = "CreateSecret" | "DeleteSecret" | "GetSecretValue";
+
+/** What a sender logs when a provider refuses a gateway itself; a test compares it with the sender's code. */
+export const TROUBLE = "a gateway is in trouble";
 
 /** What keeping the answers to repeated requests takes: a slot is put, filled by an update, or given back. */
 const KEPT_ANSWERS: readonly TableAction[] = ["DeleteItem", "PutItem", "UpdateItem"];
@@ -61,7 +74,10 @@ export class Functions extends Construct {
       enroll: this.enroll(),
       jobs: this.jobs(),
       "push-token": this.pushToken(),
+      "send-govuk-notify": this.sendGovukNotify(),
       "send-ses": this.sendSes(),
+      "send-smtp": this.sendSmtp(),
+      "send-twilio": this.sendTwilio(),
       verify: this.verify(),
     };
   }
@@ -135,14 +151,14 @@ export class Functions extends Construct {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
-        sesQueueUrl: delivery.sendSes.queue.queueUrl,
+        ...this.senderQueueUrls,
       },
     });
-    this.allowTable(made, state.core, ["GetItem"]);
+    this.allowTable(made, state.core, ["GetItem", "Query"]);
     this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
-    this.allowSend(made, delivery.deliveries, delivery.sendSes);
+    this.allowSend(made, delivery.deliveries, ...Object.values(delivery.senders));
     delivery.deliveries.consumedBy(made);
     return made;
   }
@@ -178,29 +194,85 @@ export class Functions extends Construct {
   }
 
   private sendSes(): OtpFunction {
-    const { settings, state, delivery } = this.props;
-    const made = this.make("SendSes", {
-      binary: "send-ses",
-      description: "Sends mails through SES",
+    const { settings, delivery } = this.props;
+    const made = this.sender("SendSes", "send-ses", "Sends mails through SES", {
+      sesQueueUrl: delivery.senders["send-ses"].queue.queueUrl,
+      sesSender: settings.sesSender.header,
+      sesConfigurationSet: delivery.configurationSet.configurationSetName,
+    });
+    this.allowMail(made);
+    return made;
+  }
+
+  private sendSmtp(): OtpFunction {
+    const { settings, delivery } = this.props;
+    return this.sender("SendSmtp", "send-smtp", "Sends mails over SMTP", {
+      smtpQueueUrl: delivery.senders["send-smtp"].queue.queueUrl,
+      ehloName: settings.ehloName,
+      allowedNetworks: settings.allowedNetworks.join(",") || "none",
+    });
+  }
+
+  private sendTwilio(): OtpFunction {
+    const { settings, delivery, publicUrl } = this.props;
+    return this.sender("SendTwilio", "send-twilio", "Sends texts by Twilio", {
+      twilioQueueUrl: delivery.senders["send-twilio"].queue.queueUrl,
+      twilioUrl: settings.twilioUrl,
+      publicUrl,
+    });
+  }
+
+  private sendGovukNotify(): OtpFunction {
+    const { settings, delivery } = this.props;
+    return this.sender("SendGovukNotify", "send-govuk-notify", "Sends texts by GOV.UK Notify", {
+      govukNotifyQueueUrl: delivery.senders["send-govuk-notify"].queue.queueUrl,
+      govukNotifyUrl: settings.govukNotifyUrl,
+    });
+  }
+
+  /** A sender: it takes hops from its queue, reads what they need, and writes down what the provider said. */
+  private sender(id: string, binary: SenderBinary, description: string, environment: FunctionEnvironment): OtpFunction {
+    const { state, delivery } = this.props;
+    const queue = delivery.senders[binary];
+    const made = this.make(id, {
+      binary,
+      description,
       timeout: WORKER_TIMEOUT,
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
+        credentialsPrefix: this.credentialsPrefix,
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
-        sesQueueUrl: delivery.sendSes.queue.queueUrl,
-        sesSender: settings.sesSender.header,
-        sesConfigurationSet: delivery.configurationSet.configurationSetName,
+        ...environment,
       },
     });
-    this.allowTable(made, state.core, ["GetItem"]);
+    this.allowTable(made, state.core, ["GetItem", "Query"]);
     this.allowTable(made, state.flow, ["PutItem", "UpdateItem"]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
-    this.allowSend(made, delivery.deliveries, delivery.sendSes);
-    this.allowMail(made);
-    delivery.sendSes.consumedBy(made);
+    this.allowSend(made, delivery.deliveries, queue);
+    this.allowCredentials(made, ["GetSecretValue"]);
+    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
+    queue.consumedBy(made);
+    this.alarmOnTrouble(id, made);
     return made;
+  }
+
+  /** An alarm when a provider refuses a gateway itself: its credentials, its sender, its account. */
+  private alarmOnTrouble(id: string, made: OtpFunction): void {
+    const filter = new logs.MetricFilter(this, `${id}Trouble`, {
+      logGroup: made.logGroup,
+      filterPattern: logs.FilterPattern.stringValue("$.fields.message", "=", TROUBLE),
+      metricNamespace: "Otpost",
+      metricName: `${made.binary}-trouble`,
+      metricValue: "1",
+    });
+    alarmOn(this, `${id}TroubleAlarm`, this.props.settings, {
+      alarmDescription: `${made.binary}: a provider refuses a gateway itself. Its log names the gateway and why; test the gateway when it is mended. See docs/runbook.md.`,
+      metric: filter.metric({ period: Duration.minutes(5), statistic: "Sum" }),
+      threshold: 0,
+    });
   }
 
   private admin(): OtpFunction {
@@ -218,6 +290,7 @@ export class Functions extends Construct {
         platformKeySecret: state.platformKey.secretArn,
         storageKey: state.storageKey.keyArn,
         credentialsPrefix: this.credentialsPrefix,
+        ...this.senderQueueUrls,
       },
     });
     this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
@@ -226,7 +299,8 @@ export class Functions extends Construct {
     this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
-    this.allowSend(made, delivery.deliveries, delivery.jobs);
+    // Tests go to the senders themselves.
+    this.allowSend(made, delivery.deliveries, delivery.jobs, ...Object.values(delivery.senders));
     made.allow(["secretsmanager:GetSecretValue"], [state.platformKey.secretArn]);
     this.allowCredentials(made, ["CreateSecret", "DeleteSecret"]);
     this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt", "kms:GenerateDataKey"]);
@@ -238,8 +312,19 @@ export class Functions extends Construct {
     return `otpost/${this.props.settings.stage}/gateways/`;
   }
 
-  /** Gateways' credentials are made and deleted; nobody who does that has a need to read or list them. */
-  private allowCredentials(made: OtpFunction, actions: readonly ("CreateSecret" | "DeleteSecret")[]): void {
+  /** Where hops are put. */
+  private get senderQueueUrls(): FunctionEnvironment {
+    const { senders } = this.props.delivery;
+    return {
+      sesQueueUrl: senders["send-ses"].queue.queueUrl,
+      smtpQueueUrl: senders["send-smtp"].queue.queueUrl,
+      twilioQueueUrl: senders["send-twilio"].queue.queueUrl,
+      govukNotifyQueueUrl: senders["send-govuk-notify"].queue.queueUrl,
+    };
+  }
+
+  /** Gateways' credentials: who makes and deletes them cannot read them, who reads them can do nothing else. */
+  private allowCredentials(made: OtpFunction, actions: readonly CredentialAction[]): void {
     const secrets = Stack.of(this).formatArn({
       service: "secretsmanager",
       resource: "secret",
@@ -291,10 +376,11 @@ export class Functions extends Construct {
 
   /**
    * SES checks a raw mail as SendRawEmail, whichever version of its API took it. It asks for the identity that stands
-   * for the sender, which may be that of a whole domain: the condition leaves the one address.
+   * for the sender, which may be that of a whole domain: the condition leaves the one address. From `sesIdentities`
+   * gateways may send as they are set.
    */
   private allowMail(made: OtpFunction): void {
-    const { settings, delivery } = this.props;
+    const { settings } = this.props;
     const { address, identities } = settings.sesSender;
     const stack = Stack.of(this);
     const arn = (resource: string, resourceName: string): string =>
@@ -303,6 +389,18 @@ export class Functions extends Construct {
     made.allow(actions, identities.map((identity) => arn("identity", identity)), {
       StringEqualsIgnoreCase: { "ses:FromAddress": address },
     });
-    made.allow(actions, [arn("configuration-set", delivery.configurationSet.configurationSetName)]);
+    if (settings.sesIdentities.length > 0) {
+      made.allow(actions, settings.sesIdentities.map((identity) => arn("identity", identity)));
+    }
+    const named = [arn("configuration-set", "*"), arn("tenant", "*")];
+    made.allow(actions, named);
+    for (const each of named) {
+      Validations.of(made.role).acknowledge({
+        id: `AwsSolutions-IAM5[Resource::${each}]`,
+        reason: "The platform's operators name configuration sets and tenants of SES at run time. Neither lets anybody send as somebody.",
+      });
+    }
+    // Before an operator is told that a mail was taken, it is looked whether SES will drop it. It knows no resource.
+    made.allow(["ses:GetSuppressedDestination"], ["*"]);
   }
 }

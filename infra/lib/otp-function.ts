@@ -19,14 +19,24 @@ export const ENVIRONMENT = {
   deliveriesQueueUrl: "OTPOST_DELIVERIES_QUEUE_URL",
   jobsQueueUrl: "OTPOST_JOBS_QUEUE_URL",
   sesQueueUrl: "OTPOST_SES_QUEUE_URL",
+  smtpQueueUrl: "OTPOST_SMTP_QUEUE_URL",
+  twilioQueueUrl: "OTPOST_TWILIO_QUEUE_URL",
+  govukNotifyQueueUrl: "OTPOST_GOVUK_NOTIFY_QUEUE_URL",
   publicUrl: "OTPOST_PUBLIC_URL",
   platformKeySecret: "OTPOST_PLATFORM_KEY_SECRET",
   sesSender: "OTPOST_SES_SENDER",
   sesConfigurationSet: "OTPOST_SES_CONFIGURATION_SET",
+  twilioUrl: "OTPOST_TWILIO_URL",
+  govukNotifyUrl: "OTPOST_GOVUK_NOTIFY_URL",
+  ehloName: "OTPOST_EHLO_NAME",
+  allowedNetworks: "OTPOST_ALLOWED_NETWORKS",
 } as const;
 
 /** The functions, each named as its binary. */
-export type Binary = "admin" | "deliver" | "enroll" | "jobs" | "push-token" | "send-ses" | "verify";
+export type Binary = "admin" | "deliver" | "enroll" | "jobs" | "push-token" | SenderBinary | "verify";
+
+/** The senders: one for each kind of provider. */
+export type SenderBinary = "send-govuk-notify" | "send-ses" | "send-smtp" | "send-twilio";
 
 /** Values of the contract's variables. */
 export type FunctionEnvironment = Partial<Record<keyof typeof ENVIRONMENT, string>>;
@@ -46,6 +56,7 @@ export interface OtpFunctionProps {
 export class OtpFunction extends Construct {
   readonly function: lambda.Function;
   readonly role: iam.Role;
+  readonly logGroup: logs.LogGroup;
   readonly binary: Binary;
   readonly timeout: Duration;
   readonly reservedConcurrency?: number;
@@ -56,7 +67,7 @@ export class OtpFunction extends Construct {
     this.binary = binary;
     this.timeout = props.timeout ?? Duration.seconds(10);
     this.reservedConcurrency = settings.reservedConcurrency;
-    const logGroup = new logs.LogGroup(this, "Logs", {
+    this.logGroup = new logs.LogGroup(this, "Logs", {
       retention: logs.RetentionDays.ONE_MONTH,
       removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
@@ -64,7 +75,7 @@ export class OtpFunction extends Construct {
       assumedBy: new iam.ServicePrincipal("lambda.amazonaws.com"),
       description: `Otpost ${settings.stage}: ${binary}`,
     });
-    logGroup.grantWrite(this.role);
+    this.logGroup.grantWrite(this.role);
     this.function = new lambda.Function(this, "Function", {
       description: props.description,
       runtime: lambda.Runtime.PROVIDED_AL2023,
@@ -78,7 +89,7 @@ export class OtpFunction extends Construct {
       // The SDK says this name with every request, so that CloudTrail shows which function asked.
       environment: { AWS_SDK_UA_APP_ID: `otpost-${binary}`, ...variables(props.environment) },
       tracing: lambda.Tracing.ACTIVE,
-      logGroup,
+      logGroup: this.logGroup,
       loggingFormat: lambda.LoggingFormat.JSON,
       applicationLogLevelV2: lambda.ApplicationLogLevel.INFO,
       systemLogLevelV2: lambda.SystemLogLevel.INFO,
@@ -94,7 +105,7 @@ export class OtpFunction extends Construct {
   private acknowledgeFindings(): void {
     Validations.of(this.role).acknowledge({
       id: "AwsSolutions-IAM5[Resource::*]",
-      reason: "X-Ray's PutTraceSegments and PutTelemetryRecords know no resource; nothing else of the role is open.",
+      reason: "X-Ray's PutTraceSegments and PutTelemetryRecords, and SES's GetSuppressedDestination, know no resource; nothing else of the role is open.",
     });
   }
 }

@@ -42,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   route(GET, "/v1/gateways/{gateway}", "admin", RARE),
   route(DELETE, "/v1/gateways/{gateway}", "admin", RARE),
   route(POST, "/v1/gateways/{gateway}/validate", "admin", RARE),
+  route(POST, "/v1/gateways/{gateway}/test", "admin", RARE),
   route(GET, "/v1/templates", "admin", RARE),
   route(GET, "/v1/templates/{template}", "admin", RARE),
   route(PUT, "/v1/templates/{template}", "admin", RARE),

@@ -43,11 +43,11 @@ export class ServiceStack extends Stack {
     );
   }
 
-  private outputQueues({ deliveries, jobs, sendSes, queues }: Delivery, directory: DirectoryBus): void {
+  private outputQueues({ deliveries, jobs, senders, queues }: Delivery, directory: DirectoryBus): void {
     const all = [...queues, directory.queue];
     this.output("DeliveriesQueueUrl", "Messages that look for a route", deliveries.queue.queueUrl);
     this.output("JobsQueueUrl", "Jobs that have a step to do", jobs.queue.queueUrl);
-    this.output("SesQueueUrl", "Messages that SES will carry", sendSes.queue.queueUrl);
+    this.output("SesQueueUrl", "Messages that SES will carry", senders["send-ses"].queue.queueUrl);
     this.output("DlqUrls", "Dead-letter queues, a comma between them", all.map((each) => each.deadLetters.queueUrl).join(","));
   }
 

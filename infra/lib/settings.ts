@@ -20,6 +20,16 @@ export interface Settings {
   readonly publicUrl?: string;
   /** From of the built-in SES gateway. */
   readonly sesSender: Sender;
+  /** Identities of SES, addresses or domains, from which gateways of the kind `ses` may send besides. */
+  readonly sesIdentities: readonly string[];
+  /** Base URL of Twilio's API. */
+  readonly twilioUrl: string;
+  /** Base URL of GOV.UK Notify's API. */
+  readonly govukNotifyUrl: string;
+  /** The name by which the SMTP sender greets servers, where a gateway gives none. */
+  readonly ehloName: string;
+  /** Networks that are not public and that gateways' hosts may be in all the same. */
+  readonly allowedNetworks: readonly string[];
   /** Protects tables and keys from deletion and keeps them when the stack goes. */
   readonly retain: boolean;
   /** Reserved concurrency of each function. Absent: the account's pool. */
@@ -43,18 +53,30 @@ export function readSettings(scope: Construct, environment: NodeJS.ProcessEnv): 
     return value === undefined || value === "" ? undefined : String(value);
   };
   const stage = readStage(context("stage") ?? "dev");
+  const sesSender = readSender(context("sesSender"));
   return {
     env: readEnvironment(context, environment),
     stage,
     architecture: readArchitecture(context("architecture") ?? "arm64"),
     packages: path.resolve(context("packages") ?? path.join(__dirname, "..", "..", "target", "lambda")),
     publicUrl: readPublicUrl(context("publicUrl")),
-    sesSender: readSender(context("sesSender")),
+    sesSender,
+    sesIdentities: readList("sesIdentities", context("sesIdentities"), IDENTITY, "addresses and domains"),
+    twilioUrl: readApi("twilioUrl", context("twilioUrl") ?? "https://api.twilio.com"),
+    govukNotifyUrl: readApi("govukNotifyUrl", context("govukNotifyUrl") ?? "https://api.notifications.service.gov.uk"),
+    ehloName: readEhloName(context("ehloName") ?? sesSender.address.split("@")[1]),
+    allowedNetworks: readList("allowedNetworks", context("allowedNetworks"), NETWORK, "networks such as 10.1.0.0/16"),
     retain: readFlag("retain", context("retain") ?? String(stage !== "dev")),
     reservedConcurrency: readReservedConcurrency(context("reservedConcurrency")),
     alarmTopicArn: context("alarmTopicArn"),
   };
 }
+
+/** An address or a domain, in lower case. */
+const IDENTITY = /^(?:[a-z0-9.!#$%&'+/=^_`{|}~-]+@)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
+/** A block of addresses; the sender reads it more closely when it starts. */
+const NETWORK = /^[0-9a-f.:]+\/[0-9]{1,3}$/;
 
 type Lookup = (name: string) => string | undefined;
 
@@ -95,6 +117,35 @@ function readPublicUrl(value: string | undefined): string | undefined {
     throw new SettingsError(`publicUrl: "${value}" is no plain http or https URL`);
   }
   return value.replace(/\/+$/, "");
+}
+
+/** Words with commas between them. */
+function readList(name: string, value: string | undefined, pattern: RegExp, what: string): readonly string[] {
+  const words = (value ?? "").split(",").map((word) => word.trim().toLowerCase());
+  const list = words.filter((word) => word !== "");
+  const wrong = list.find((word) => !pattern.test(word));
+  if (wrong !== undefined) {
+    throw new SettingsError(`${name}: "${wrong}" is wrong; give ${what}, with commas between them`);
+  }
+  return list;
+}
+
+/** Where a provider's API answers. Plain http is for stand-ins on this machine. */
+function readApi(name: string, value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const bare = url !== undefined && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "";
+  const safe = url?.protocol === "https:" || (url?.protocol === "http:" && url.hostname === "127.0.0.1");
+  if (!bare || !safe) {
+    throw new SettingsError(`${name}: "${value}" is no https URL without a path`);
+  }
+  return value.replace(/\/+$/, "");
+}
+
+function readEhloName(value: string | undefined): string {
+  if (value === undefined || !/^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]$/.test(value)) {
+    throw new SettingsError(`ehloName: "${value}" is no name of the DNS, such as otp.example.org`);
+  }
+  return value;
 }
 
 function readSender(value: string | undefined): Sender {

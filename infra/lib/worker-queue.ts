@@ -1,10 +1,8 @@
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
-import * as cloudwatch from "aws-cdk-lib/aws-cloudwatch";
-import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import type { IKey } from "aws-cdk-lib/aws-kms";
-import { Topic } from "aws-cdk-lib/aws-sns";
 import * as sqs from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
+import { alarmOn } from "./alarm.ts";
 import type { OtpFunction } from "./otp-function.ts";
 import { SettingsError } from "./settings-error.ts";
 import type { Settings } from "./settings.ts";
@@ -100,16 +98,7 @@ export class WorkerQueue extends Construct {
     });
   }
 
-  private alarm(id: string, props: Pick<cloudwatch.AlarmProps, "alarmDescription" | "metric" | "threshold">): void {
-    const alarm = new cloudwatch.Alarm(this, id, {
-      ...props,
-      evaluationPeriods: 1,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
-    });
-    const { alarmTopicArn } = this.props.settings;
-    if (alarmTopicArn !== undefined) {
-      alarm.addAlarmAction(new SnsAction(Topic.fromTopicArn(this, `${id}Topic`, alarmTopicArn)));
-    }
+  private alarm(id: string, props: Parameters<typeof alarmOn>[3]): void {
+    alarmOn(this, id, this.props.settings, props);
   }
 }

@@ -24,6 +24,7 @@ const EXPECTED: Record<string, Binary> = {
   "GET /v1/gateways/{gateway}": "admin",
   "DELETE /v1/gateways/{gateway}": "admin",
   "POST /v1/gateways/{gateway}/validate": "admin",
+  "POST /v1/gateways/{gateway}/test": "admin",
   "GET /v1/templates": "admin",
   "GET /v1/templates/{template}": "admin",
   "PUT /v1/templates/{template}": "admin",

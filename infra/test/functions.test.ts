@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as path from "node:path";
 import { describe, test } from "node:test";
+import { TROUBLE } from "../lib/functions.ts";
 import type { Binary } from "../lib/otp-function.ts";
 import { BINARIES, deploy, functionOf, type Resource, resources, target } from "./support.ts";
 
+/** The checkout that holds the Rust code; another place when infra/ is run from a copy. */
+const REPOSITORY = path.resolve(__dirname, "..", process.env["OTPOST_REPO"] ?? "..");
 const CORE = "OTPOST_CORE_TABLE";
 const FLOW = "OTPOST_FLOW_TABLE";
 const DATA_KEY = "OTPOST_DATA_KEY";
 const JOBS = "OTPOST_JOBS_QUEUE_URL";
 const CREDENTIALS = "OTPOST_CREDENTIALS_PREFIX";
 const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
+const SENDER_QUEUES = ["SES", "SMTP", "TWILIO", "GOVUK_NOTIFY"].map((name) => `OTPOST_${name}_QUEUE_URL`);
+const SENDER = [CORE, FLOW, DATA_KEY, CREDENTIALS, DELIVERIES];
 
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
@@ -22,20 +29,16 @@ const VARIABLES: Record<Binary, string[]> = {
     "OTPOST_PLATFORM_KEY_SECRET",
     "OTPOST_STORAGE_KEY",
     CREDENTIALS,
+    ...SENDER_QUEUES,
   ],
-  deliver: [CORE, FLOW, DELIVERIES, "OTPOST_SES_QUEUE_URL"],
+  deliver: [CORE, FLOW, DELIVERIES, ...SENDER_QUEUES],
   enroll: [CORE, FLOW, DATA_KEY],
   jobs: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL", CREDENTIALS],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
-  "send-ses": [
-    CORE,
-    FLOW,
-    DATA_KEY,
-    DELIVERIES,
-    "OTPOST_SES_QUEUE_URL",
-    "OTPOST_SES_SENDER",
-    "OTPOST_SES_CONFIGURATION_SET",
-  ],
+  "send-govuk-notify": [...SENDER, "OTPOST_GOVUK_NOTIFY_QUEUE_URL", "OTPOST_GOVUK_NOTIFY_URL"],
+  "send-ses": [...SENDER, "OTPOST_SES_QUEUE_URL", "OTPOST_SES_SENDER", "OTPOST_SES_CONFIGURATION_SET"],
+  "send-smtp": [...SENDER, "OTPOST_SMTP_QUEUE_URL", "OTPOST_EHLO_NAME", "OTPOST_ALLOWED_NETWORKS"],
+  "send-twilio": [...SENDER, "OTPOST_TWILIO_QUEUE_URL", "OTPOST_TWILIO_URL", "OTPOST_PUBLIC_URL"],
   verify: [CORE, FLOW, DATA_KEY],
 };
 
@@ -46,7 +49,10 @@ const TIMEOUTS: Record<Binary, number> = {
   enroll: 10,
   jobs: 35,
   "push-token": 10,
+  "send-govuk-notify": 35,
   "send-ses": 35,
+  "send-smtp": 35,
+  "send-twilio": 35,
   verify: 10,
 };
 
@@ -65,6 +71,7 @@ const COMMON = [
   "kms:ReEncryptTo storage key via dynamodb",
 ];
 const OPEN_DATA_KEY = "kms:Decrypt data key for a tenant";
+const SENDERS: Binary[] = ["send-govuk-notify", "send-ses", "send-smtp", "send-twilio"];
 const KEPT_ANSWERS = ["DeleteItem", "PutItem", "UpdateItem"];
 const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey storage key via sqs"];
 
@@ -107,26 +114,25 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...SEND_KEYS,
   ],
   deliver: [
-    ...on("core", ["GetItem"]),
+    ...on("core", ["GetItem", "Query"]),
     ...on("flow", ["GetItem", "PutItem", "UpdateItem"]),
     ...on("flow/index/open-messages", ["Query"]),
     "sqs:SendMessage deliveries",
-    "sqs:SendMessage send-ses",
+    ...SENDERS.map((sender) => `sqs:SendMessage ${sender}`),
     ...consume("deliveries"),
     ...SEND_KEYS,
   ],
+  "send-govuk-notify": sending("send-govuk-notify"),
+  "send-smtp": sending("send-smtp"),
+  "send-twilio": sending("send-twilio"),
   "send-ses": [
-    ...on("core", ["GetItem"]),
-    ...on("flow", ["PutItem", "UpdateItem"]),
-    OPEN_DATA_KEY,
-    "sqs:SendMessage deliveries",
-    "sqs:SendMessage send-ses",
-    ...consume("send-ses"),
-    ...SEND_KEYS,
+    ...sending("send-ses"),
+    "ses:GetSuppressedDestination *",
     ...["ses:SendEmail", "ses:SendRawEmail"].flatMap((action) => [
       `${action} arn:aws:ses:eu-west-2:111122223333:identity/example.org from the sender`,
       `${action} arn:aws:ses:eu-west-2:111122223333:identity/otp@example.org from the sender`,
-      `${action} configuration set`,
+      `${action} arn:aws:ses:eu-west-2:111122223333:configuration-set/*`,
+      `${action} arn:aws:ses:eu-west-2:111122223333:tenant/*`,
     ]),
   ],
   admin: [
@@ -138,6 +144,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
     "kms:GenerateDataKey data key for a tenant",
     "sqs:SendMessage deliveries",
     "sqs:SendMessage jobs",
+    ...SENDERS.map((sender) => `sqs:SendMessage ${sender}`),
     ...SEND_KEYS,
     "secretsmanager:GetSecretValue platform key",
     "secretsmanager:CreateSecret arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
@@ -152,7 +159,7 @@ describe("functions", () => {
   const logGroups = new Map(resources(service, "AWS::Logs::LogGroup"));
   const policies = resources(service, "AWS::IAM::Policy");
 
-  test("there are seven functions", () => {
+  test("there are ten functions", () => {
     service.resourceCountIs("AWS::Lambda::Function", BINARIES.length);
   });
 
@@ -203,6 +210,37 @@ describe("functions", () => {
     assert.match(granted, /\{"StringEqualsIgnoreCase":\{"ses:FromAddress":"otp@a\.mail\.example\.org"\}\}/);
   });
 
+  test("gateways send from the identities that the deployment names, and from no others", () => {
+    const { service: other } = deploy({ sesIdentities: "acme.example, otp@globex.example" });
+    const statements = JSON.stringify(resources(other, "AWS::IAM::Policy").map(([, policy]) => policy.Properties));
+    for (const identity of ["acme.example", "otp@globex.example"]) {
+      assert.ok(statements.includes(`:identity/${identity}"`), identity);
+    }
+    assert.ok(!statements.includes(":identity/*"));
+  });
+
+  test("a provider that refuses a gateway raises its sender's alarm", () => {
+    const code = fs.readFileSync(path.join(REPOSITORY, "shared", "service", "src", "send.rs"), "utf8");
+    assert.ok(code.includes(`"${TROUBLE}"`), "the senders log these words");
+    const filters = resources(service, "AWS::Logs::MetricFilter");
+    assert.equal(filters.length, SENDERS.length);
+    for (const [, filter] of filters) {
+      assert.equal(filter.Properties["FilterPattern"], `{ $.fields.message = "${TROUBLE}" }`);
+      const [metric] = filter.Properties["MetricTransformations"];
+      const watching = resources(service, "AWS::CloudWatch::Alarm").filter(
+        ([, alarm]) => alarm.Properties["MetricName"] === metric.MetricName,
+      );
+      assert.equal(watching.length, 1, metric.MetricName);
+    }
+  });
+
+  test("only senders may read gateways' credentials", () => {
+    for (const binary of BINARIES) {
+      const may = PERMISSIONS[binary].some((line) => /GetSecretValue .*gateways/.test(line));
+      assert.equal(may, SENDERS.includes(binary), binary);
+    }
+  });
+
   test("only the function that erases tenants may look through a table, or write to it in batches", () => {
     for (const binary of BINARIES) {
       const may = PERMISSIONS[binary].some((line) => /^dynamodb:(Scan|BatchWriteItem) /.test(line));
@@ -249,6 +287,21 @@ function on(resource: string, actions: readonly string[]): string[] {
   return actions.map((action) => `dynamodb:${action} ${resource}`);
 }
 
+/** What every sender may do. */
+function sending(sender: Binary): string[] {
+  return [
+    ...on("core", ["GetItem", "Query"]),
+    ...on("flow", ["PutItem", "UpdateItem"]),
+    OPEN_DATA_KEY,
+    "sqs:SendMessage deliveries",
+    `sqs:SendMessage ${sender}`,
+    ...consume(sender),
+    ...SEND_KEYS,
+    "secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
+    "kms:Decrypt storage key via secretsmanager",
+  ];
+}
+
 function consume(queue: string): string[] {
   return ["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"].map(
     (action) => `sqs:${action} ${queue}`,
@@ -281,8 +334,10 @@ function nameOf(resource: unknown, ownLog: string): string {
     [/^\{"Fn::GetAtt":\["DeliveryDeliveriesQueue[^"]*","Arn"\]\}$/, "deliveries"],
     [/^\{"Fn::GetAtt":\["DirectoryQueue[^"]*","Arn"\]\}$/, "directory"],
     [/^\{"Fn::GetAtt":\["DeliveryJobsQueue[^"]*","Arn"\]\}$/, "jobs"],
+    [/^\{"Fn::GetAtt":\["DeliverySendGovukNotifyQueue[^"]*","Arn"\]\}$/, "send-govuk-notify"],
     [/^\{"Fn::GetAtt":\["DeliverySendSesQueue[^"]*","Arn"\]\}$/, "send-ses"],
-    [/^\{"Fn::Join":\["",\["arn:aws:ses:[^"]*:configuration-set\/",\{"Ref":"DeliverySes[^"]*"\}\]\]\}$/, "configuration set"],
+    [/^\{"Fn::GetAtt":\["DeliverySendSmtpQueue[^"]*","Arn"\]\}$/, "send-smtp"],
+    [/^\{"Fn::GetAtt":\["DeliverySendTwilioQueue[^"]*","Arn"\]\}$/, "send-twilio"],
     [new RegExp(`^\\{"Fn::GetAtt":\\["${ownLog}","Arn"\\]\\}$`), "own log"],
   ];
   for (const [pattern, name] of known) {

@@ -6,7 +6,10 @@ import { deploy, functionOf, type Resource, resources, target } from "./support.
 const CONSUMERS: Record<string, Binary> = {
   DeliveryDeliveries: "deliver",
   DeliveryJobs: "jobs",
+  DeliverySendGovukNotify: "send-govuk-notify",
   DeliverySendSes: "send-ses",
+  DeliverySendSmtp: "send-smtp",
+  DeliverySendTwilio: "send-twilio",
   DirectoryQueue: "push-token",
 };
 
@@ -22,9 +25,9 @@ describe("queues", () => {
   const alarms = resources(service, "AWS::CloudWatch::Alarm");
   const mappings = resources(service, "AWS::Lambda::EventSourceMapping");
 
-  test("there is a queue for deliveries, one for directories, one for jobs and one for SES, each with its own dead-letter queue", () => {
-    assert.equal(working.length, 4);
-    assert.equal(dead.size, 4);
+  test("there is a queue for deliveries, one for directories, one for jobs and one for each sender, each with its own dead-letter queue", () => {
+    assert.equal(working.length, 7);
+    assert.equal(dead.size, 7);
     for (const [id, queue] of working) {
       assert.ok(queue.Properties["RedrivePolicy"], id);
       assert.equal(queue.Properties["RedrivePolicy"].maxReceiveCount, 5);

@@ -33,6 +33,29 @@ describe("settings", () => {
     assert.throws(() => read({}, {}), /Account and region are unknown/);
   });
 
+  test("providers are asked at their own addresses, unless the context names others", () => {
+    const settings = read({});
+    assert.equal(settings.twilioUrl, "https://api.twilio.com");
+    assert.equal(settings.govukNotifyUrl, "https://api.notifications.service.gov.uk");
+    assert.equal(read({ twilioUrl: "http://127.0.0.1:9/" }).twilioUrl, "http://127.0.0.1:9");
+    for (const twilioUrl of ["http://api.twilio.com", "https://u@x.example", "https://x.example/path", "x"]) {
+      assert.throws(() => read({ twilioUrl }), /twilioUrl/);
+    }
+  });
+
+  test("lists and names are read closely", () => {
+    const settings = read({ sesIdentities: " Acme.example ,otp@globex.example", allowedNetworks: "10.1.0.0/16, fd00::/8" });
+    assert.deepEqual(settings.sesIdentities, ["acme.example", "otp@globex.example"]);
+    assert.deepEqual(settings.allowedNetworks, ["10.1.0.0/16", "fd00::/8"]);
+    assert.equal(settings.ehloName, "example.org");
+    assert.deepEqual(read({}).sesIdentities, []);
+    for (const sesIdentities of ["*", "acme", "a b.example"]) {
+      assert.throws(() => read({ sesIdentities }), /sesIdentities/);
+    }
+    assert.throws(() => read({ allowedNetworks: "10.1.0.0" }), /allowedNetworks/);
+    assert.throws(() => read({ ehloName: "not a name" }), /ehloName/);
+  });
+
   test("a public URL loses its last slash and nothing else", () => {
     assert.equal(read({ publicUrl: "https://otp.example.org/base/" }).publicUrl, "https://otp.example.org/base");
     assert.equal(read({ publicUrl: "http://127.0.0.1:8080" }).publicUrl, "http://127.0.0.1:8080");

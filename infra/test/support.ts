@@ -8,7 +8,18 @@ import { addStacks } from "../lib/app.ts";
 import type { Binary } from "../lib/otp-function.ts";
 import { readSettings } from "../lib/settings.ts";
 
-export const BINARIES: readonly Binary[] = ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"];
+export const BINARIES: readonly Binary[] = [
+  "admin",
+  "deliver",
+  "enroll",
+  "jobs",
+  "push-token",
+  "send-govuk-notify",
+  "send-ses",
+  "send-smtp",
+  "send-twilio",
+  "verify",
+];
 
 export const ACCOUNT = "111122223333";
 export const REGION = "eu-west-2";

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::guard::{Launch, Output};
 use crate::host;
 use crate::layout::Layout;
+use crate::mta;
 use crate::progress::Progress;
 use crate::stage;
 use crate::stamp::{Inputs, Stamp};
@@ -31,8 +32,9 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
 /// As [`install`].
 pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()> {
     let _turn = take_turn(layout, progress).await?;
-    requirements(layout, progress, "requirements-test.txt", "the tests' QR decoder (PyPI, about 10 s)")
+    requirements(layout, progress, "requirements-test.txt", "the tests' counterparts (PyPI, about 10 s)")
         .await?;
+    mta::install(layout, progress).await?;
     npm(layout, progress, "tests/conformance", "the tests' linters and calculators (npm, about 20 s)").await
 }
 

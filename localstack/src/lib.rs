@@ -41,6 +41,7 @@ pub mod layout;
 pub mod logs;
 pub mod mails;
 pub mod mask;
+pub mod mta;
 pub mod packages;
 pub mod page;
 pub mod phone;

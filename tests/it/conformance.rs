@@ -16,10 +16,11 @@ use crate::{plain, shared};
 mod mails;
 mod notify;
 mod sms;
+mod smtp;
 mod twilio;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = vec![
         shared(
             "conformance::cargo_lambda_invokes_every_sample_event",
             cargo_lambda_invokes_every_sample_event,
@@ -55,7 +56,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             "conformance::the_stand_in_answers_as_twilios_specification_says",
             twilio::the_stand_in_answers_as_twilios_specification_says,
         ),
-    ]
+    ];
+    trials.extend(smtp::trials());
+    trials
 }
 
 /// The mail as the function gave it to SES, byte for byte.
@@ -118,7 +121,18 @@ async fn cargo_lambda_invokes_every_sample_event() {
     let deployed = world.aws().functions().await.expect("a list");
     let events = layout.root().join("events");
     let mut count = 0;
-    for function in ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"] {
+    for function in [
+        "admin",
+        "deliver",
+        "enroll",
+        "jobs",
+        "push-token",
+        "send-govuk-notify",
+        "send-ses",
+        "send-smtp",
+        "send-twilio",
+        "verify",
+    ] {
         let wanted = format!("functions{}function", function.replace('-', ""));
         let name = deployed.iter().find(|name| name.replace('-', "").to_lowercase().contains(&wanted));
         for file in std::fs::read_dir(events.join(function)).expect("a folder of events") {

@@ -53,16 +53,20 @@ fn arrows_go_down_only() {
     assert_eq!(used["otpost-service"], set(&["otpost-domain"]));
     assert_eq!(used["otpost-aws"], set(&["otpost-domain", "otpost-service"]));
     assert_eq!(used["otpost-edge"], set(&["otpost-domain", "otpost-service"]));
-    let layers = set(&["otpost-domain", "otpost-service", "otpost-aws", "otpost-edge"]);
+    assert_eq!(used["otpost-outbound"], set(&["otpost-domain", "otpost-service"]));
+    let layers = set(&["otpost-domain", "otpost-service", "otpost-aws", "otpost-edge", "otpost-outbound"]);
     let functions: Vec<_> = metadata()
         .workspace_packages()
         .iter()
         .filter(|package| package.manifest_path.as_str().contains("/functions/"))
         .map(|package| package.name.to_string())
         .collect();
-    assert_eq!(functions.len(), 7);
+    assert_eq!(functions.len(), 10);
     for function in &functions {
         assert!(used[function].is_subset(&layers), "{function} uses {:?}", used[function]);
+    }
+    for function in functions.iter().filter(|function| !function.starts_with("otpost-send-")) {
+        assert!(!used[function].contains("otpost-outbound"), "{function} talks to no provider");
     }
     for (package, used) in &used {
         let sees_functions = functions.iter().any(|function| used.contains(function));

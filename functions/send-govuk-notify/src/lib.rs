@@ -15,3 +15,6 @@ pub use provider::{BASE, NotifyProvider};
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod samples;

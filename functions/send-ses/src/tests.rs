@@ -1,4 +1,9 @@
+use otpost_domain::gateway::Kind;
+use otpost_domain::message::Sender;
 use otpost_domain::outcome::Outcome;
+use otpost_service::memory::ScriptedProvider;
+use otpost_service::sample::{events, hand_to, sample_world};
+use serde_json::{Value, json};
 
 use crate::outcome::{TABLE, classified};
 
@@ -45,5 +50,20 @@ fn codes_that_are_not_known_follow_their_status() {
             !classified("Unheard", "j@example.org", status).1.contains('@'),
             "no words of the provider's"
         );
+    }
+}
+
+#[tokio::test]
+async fn every_sample_event_is_answered_as_expected() {
+    for (file, text) in events("send-ses", &["batch.json"]) {
+        let ports = sample_world().await;
+        hand_to(&ports, Sender::Ses).await;
+        let provider = ScriptedProvider::of(Kind::Ses);
+        let sent: Value = serde_json::from_str(&text).unwrap();
+        for _ in 0..2 {
+            let answer = otpost_edge::sender::handle(&ports, &provider, sent.clone()).await.unwrap();
+            assert_eq!(answer, json!({ "batchItemFailures": [] }), "{file}");
+        }
+        assert_eq!(provider.take().len(), 1, "a second delivery asks nothing");
     }
 }

@@ -8,3 +8,6 @@ mod provider;
 mod scripted;
 
 pub use provider::{BASE, TwilioProvider};
+
+#[cfg(test)]
+mod samples;

@@ -6,8 +6,9 @@
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
 //! and matched, [`verification`] what a code comes to, [`policy`] what holds for whom, [`message`] how a message finds its
 //! way, [`gateway`] what the providers are that carry it, [`numbering`] which country a telephone number belongs to,
-//! [`directory`] what a company's directory tells of its people. [`job`] is long work in steps. [`sealing`] and [`secret`]
-//! keep what must stay secret; [`template`], [`qr`] and [`otpauth`] make what a person reads and scans.
+//! [`outcome`] what became of a request to a provider, [`redaction`] what may be kept of its words, [`directory`] what a
+//! company's directory tells of its people. [`job`] is long work in steps. [`sealing`] and [`secret`] keep what must stay
+//! secret; [`template`], [`qr`] and [`otpauth`] make what a person reads and scans.
 //!
 //! What holds everywhere:
 //! - A type that holds a secret wipes it, has no `Display`, and its `Debug` shows nothing of it.

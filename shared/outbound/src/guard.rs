@@ -15,7 +15,7 @@ const MOST: usize = 4;
 /// What of IPv4 is no place of a public server: IANA's registry of special addresses (RFC 6890), multicast, and the
 /// address by which one cloud tells its machines about themselves. Those of the other clouds lie in these ranges.
 const CLOSED_4: &[(Ipv4Addr, u8)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -170,13 +170,13 @@ fn network(text: &str) -> Result<(IpAddr, u8), BadNetwork> {
 /// 3056 section 2) or NAT64 (RFC 6052 section 2.1). Any other address stands for itself.
 fn inner(address: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = address else { return address };
-    let [a, b, c, d, e, f, g, h] = six.segments();
     let four = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => four(g, h),
+    match six.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => four(high, low),
         // `::` and `::1` are addresses of their own.
-        (0, 0, 0, 0, 0, 0) if g != 0 || h > 1 => four(g, h),
-        (0x2002, high, low, ..) => four(high, low),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => four(high, low),
         _ => address,
     }
 }

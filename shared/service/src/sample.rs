@@ -23,7 +23,7 @@ use otpost_domain::ids::{
     BearerCode, BearerHash, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::job::{Job, JobKind};
-use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedContent};
+use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedContent, Sender};
 use otpost_domain::otp::OtpParameters;
 use otpost_domain::policy::{Policy, PolicyDocument};
 use otpost_domain::secret::SecretText;
@@ -265,6 +265,19 @@ async fn activated(ports: &MemoryPorts, caller: &Caller, (token, enrolment): (To
     let activation =
         Activation { token: &token, enrolment: &enrolment, step: 1, drift: 0, journal: &journal };
     done(ports.store().activate(&activation).await);
+}
+
+/// Joe's message as if it had been chosen to go by `sender`, so that a sender's sample event finds its hop.
+///
+/// # Panics
+/// When the sample world has no such message.
+pub async fn hand_to(ports: &MemoryPorts, sender: Sender) {
+    hand(ports).await;
+    let reference = crate::ports::MessageRef { tenant: tenant(), id: message() };
+    let mut handed = ports.store().message(&reference).await.expect("a store").expect("a message");
+    handed.hops.last_mut().expect("a hop").via.sender = sender;
+    handed.version += 1;
+    done(ports.store().save_message(&handed).await);
 }
 
 /// Hands joe's message to its sender, as `deliver` does.

@@ -112,7 +112,7 @@ async fn what_the_provider_echoes_is_redacted_before_it_is_kept() {
     let reference = handed(&ports).await;
     let provider = ScriptedProvider::ses();
     let mut said = Said::line("S: 550 5.1.1 <jane@example.org>: no such user");
-    said.add("S: see https://otp.example.org/e/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA?x=1");
+    said.add("S: see https://links.example.net/e/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA?x=1");
     provider.now_says(Report::of(Outcome::RecipientBad, "550 5.1.1: no such mailbox", said));
     assert_eq!(send(&ports, &provider, &reference, 1).await.unwrap(), Sent::Refused);
     let message = message(&ports, &reference).await;
