@@ -11,7 +11,18 @@ use crate::stamp::{Inputs, Stamp};
 use crate::tools;
 
 /// The functions' binaries, as CDK asks for them. Their packages have `otpost-` in front.
-pub const FUNCTIONS: &[&str] = &["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"];
+pub const FUNCTIONS: &[&str] = &[
+    "admin",
+    "deliver",
+    "enroll",
+    "jobs",
+    "push-token",
+    "send-govuk-notify",
+    "send-ses",
+    "send-smtp",
+    "send-twilio",
+    "verify",
+];
 
 /// The function that does nothing, which the others' starts are compared with. It is not deployed.
 pub const HELLO: &str = "hello";

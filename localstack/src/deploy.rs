@@ -53,12 +53,22 @@ pub struct Deployment<'a> {
     pub emulator: &'a str,
     /// Base of the links in mails.
     pub public_url: &'a str,
+    /// The stand-in for Twilio.
+    pub twilio: &'a str,
+    /// The stand-in for GOV.UK Notify.
+    pub govuk_notify: &'a str,
     /// Whether the release builds are deployed.
     pub release: bool,
 }
 
 /// From of the mails of local runs.
 const SENDER: &str = "Otpost <otp@example.org>";
+/// As whom gateways of the kind `ses` may send.
+const IDENTITIES: &str = "example.org,acme.example";
+/// How senders greet servers of mail.
+const EHLO_NAME: &str = "otpost.local.example";
+/// To what networks beside public ones senders may connect: this machine, where the SMTP gateway is.
+const NETWORKS: &str = "127.0.0.0/8";
 
 impl Deployment<'_> {
     /// Bootstraps, synthesises and deploys; gives the stacks' outputs.
@@ -111,6 +121,11 @@ impl Deployment<'_> {
             ("publicUrl", self.public_url.to_owned()),
             ("packages", self.layout.packages(self.release).display().to_string()),
             ("sesSender", SENDER.to_owned()),
+            ("sesIdentities", IDENTITIES.to_owned()),
+            ("twilioUrl", self.twilio.to_owned()),
+            ("govukNotifyUrl", self.govuk_notify.to_owned()),
+            ("allowedNetworks", NETWORKS.to_owned()),
+            ("ehloName", EHLO_NAME.to_owned()),
         ]
     }
 

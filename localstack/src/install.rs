@@ -26,6 +26,16 @@ pub async fn install(layout: &Layout, progress: Progress) -> Result<()> {
     npm(layout, progress, "localstack/viewer", "the mail viewer (npm, about 5 s)").await
 }
 
+/// Installs the Python environment alone, with the packages of `requirements.txt`.
+///
+/// # Errors
+/// As [`install`].
+#[cfg(test)]
+pub(crate) async fn install_python(layout: &Layout, progress: Progress) -> Result<()> {
+    let _turn = take_turn(layout, progress).await?;
+    python(layout, progress).await
+}
+
 /// Installs what only the conformance suite needs.
 ///
 /// # Errors
@@ -86,7 +96,7 @@ async fn python(layout: &Layout, progress: Progress) -> Result<()> {
         layout,
         progress,
         "requirements.txt",
-        "the emulator and the Lambda builder (PyPI, about 20 s)",
+        "the emulator, the SMTP gateway and the Lambda builder (PyPI, about 20 s)",
     )
     .await
 }

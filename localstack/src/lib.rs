@@ -17,8 +17,9 @@
 //!
 //! What a world is made of, in the order of its start: [`layout`] and [`tools`] look at the machine,
 //! [`install`] fetches what is missing, [`build`] makes the functions' zips, [`emulator`] and [`viewer`] are
-//! child processes under a [`guard`], [`tap`] counts what functions ask of the emulator, [`proxy`] gives the
-//! API one base URL, [`deploy`] runs the same CDK app as production.
+//! child processes under a [`guard`], and so is the server of mail of [`smtp`]; [`providers`] of texts and a
+//! [`third_party`] bring texts to a [`phone`], which [`phone_view`] shows. [`tap`] counts what functions ask of the
+//! emulator, [`proxy`] gives the API one base URL, [`deploy`] runs the same CDK app as production.
 //!
 //! Nothing listens outside 127.0.0.1, and nothing outlives the process that started it.
 
@@ -45,17 +46,20 @@ pub mod mta;
 pub mod packages;
 pub mod page;
 pub mod phone;
+pub mod phone_view;
 pub mod ports;
 pub mod progress;
 pub mod providers;
 pub mod proxy;
 pub mod qr;
+pub mod smtp;
 pub mod stage;
 pub mod stamp;
 pub mod state;
 pub mod suite;
 pub mod tap;
 pub mod templates;
+pub mod third_party;
 pub mod tools;
 pub mod up;
 pub mod viewer;

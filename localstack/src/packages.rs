@@ -28,13 +28,13 @@ pub async fn run() -> Result<()> {
     install::install(&layout, Progress::Shown).await?;
     build(&layout, true, Progress::Shown).await?;
     let mut faults = Vec::new();
-    println!("\n{:<12} {:>10}  needs", "package", "zipped");
+    println!("\n{:<17} {:>10}  needs", "package", "zipped");
     for function in FUNCTIONS {
         let zip = layout.packages(true).join(function).join("bootstrap.zip");
         let size = std::fs::metadata(&zip).with_context(|| format!("no {}", zip.display()))?.len();
         let binary = layout.binary(function, true);
         let needs = newest_c_library(&binary)?;
-        println!("{function:<12} {:>7.2} MB  glibc {}.{}", megabytes(size), needs.0, needs.1);
+        println!("{function:<17} {:>7.2} MB  glibc {}.{}", megabytes(size), needs.0, needs.1);
         let largest = if AWAITED.contains(function) { LARGEST_AWAITED } else { LARGEST };
         if size > largest {
             faults.push(format!("{function} is larger than {:.0} MB", megabytes(largest)));

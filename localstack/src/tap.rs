@@ -1,7 +1,8 @@
 //! The wire tap between the functions and the emulator: it counts requests and changes nothing.
 //!
 //! Functions know only the tap's address. `SendEmail` goes on to the mail viewer, because the emulator's own
-//! SES drops the inline QR code; everything else goes on to the emulator.
+//! SES drops the inline QR code; everything else goes on to the emulator. The [third party](crate::third_party) sees the
+//! mails that the viewer took.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,11 +15,12 @@ use data_encoding::BASE64;
 
 use crate::counts::{Counts, function, operation};
 use crate::proxy::{Serving, client, forward, serve};
+use crate::third_party::ThirdParty;
 
 /// SES's `SendEmail`.
-const SEND_EMAIL: &str = "/v2/email/outbound-emails";
+pub(crate) const SEND_EMAIL: &str = "/v2/email/outbound-emails";
 /// SES takes 40 MB.
-const LARGEST_MAIL: usize = 40 << 20;
+pub(crate) const LARGEST_MAIL: usize = 40 << 20;
 
 /// A running tap.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Tap {
     ///
     /// # Errors
     /// The listener cannot be used.
-    pub fn start(listener: TcpListener) -> Result<Self> {
+    pub fn start(listener: TcpListener, third_party: ThirdParty) -> Result<Self> {
         let url = crate::ports::url(listener.local_addr()?.port());
         let (counts, upstream) = (Counts::default(), Arc::new(OnceLock::<Upstream>::new()));
         let (counted, shared, client) = (counts.clone(), Arc::clone(&upstream), client());
@@ -59,15 +61,19 @@ impl Tap {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             let url = shared.get().map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
             let client = client.clone();
-            let kept = kept.clone();
+            let (kept, third_party) = (kept.clone(), third_party.clone());
             async move {
-                let request =
-                    if request.uri().path() == SEND_EMAIL { kept.keep(request).await } else { request };
-                match url {
-                    // The signature covers the host, and queue URLs are made from it.
-                    Some(url) => forward(&client, request, &url, true).await,
-                    None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                let Some(url) = url else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+                // The signature covers the host, and queue URLs are made from it.
+                if request.uri().path() != SEND_EMAIL {
+                    return forward(&client, request, &url, true).await;
                 }
+                let (request, mail) = kept.keep(request).await;
+                let response = forward(&client, request, &url, true).await;
+                if let Some(mail) = mail.filter(|_| response.status().is_success()) {
+                    third_party.read(&mail);
+                }
+                response
             }
         })?;
         Ok(Self { url, counts, mails, upstream, _serving: serving })
@@ -96,17 +102,17 @@ impl Tap {
 struct RawMails(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl RawMails {
-    /// Keeps the mail of a `SendEmail` request, and gives the request back.
-    async fn keep(&self, request: Request) -> Request {
+    /// Keeps the mail of a `SendEmail` request, and gives the request back, and the mail if there is one.
+    async fn keep(&self, request: Request) -> (Request, Option<Vec<u8>>) {
         let (parts, body) = request.into_parts();
         let bytes = axum::body::to_bytes(body, LARGEST_MAIL).await.unwrap_or_default();
         let call: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
         let raw =
             call.and_then(|call| BASE64.decode(call.pointer("/Content/Raw/Data")?.as_str()?.as_bytes()).ok());
-        if let Some(raw) = raw {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(raw);
+        if let Some(raw) = &raw {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(raw.clone());
         }
-        Request::from_parts(parts, bytes.into())
+        (Request::from_parts(parts, bytes.into()), raw)
     }
 }
 
@@ -120,6 +126,7 @@ fn count(counts: &Counts, request: &Request) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phone::Phone;
 
     fn named(name: &'static str) -> (String, Serving) {
         let listener = crate::ports::listen(None).unwrap();
@@ -135,7 +142,8 @@ mod tests {
     async fn the_tap_counts_at_the_same_time_and_routes_mail_to_the_viewer() {
         let (emulator, _emulator) = named("emulator");
         let (viewer, _viewer) = named("viewer");
-        let tap = Tap::start(crate::ports::listen(None).unwrap()).unwrap();
+        let phone = Phone::default();
+        let tap = Tap::start(crate::ports::listen(None).unwrap(), ThirdParty::new(phone.clone())).unwrap();
         tap.open(&emulator, &viewer);
         let mut calls = tokio::task::JoinSet::new();
         for _ in 0..40 {
@@ -155,5 +163,22 @@ mod tests {
         assert_eq!(counts.get("DynamoDB_20120810.Query"), Some(&40));
         assert_eq!(counts.get("POST /v2/email/outbound-emails"), Some(&1));
         assert!(tap.counts().read().is_empty());
+        assert_eq!(phone.texts(), []);
+    }
+
+    #[tokio::test]
+    async fn the_third_party_sees_the_mails_that_the_viewer_took() {
+        let mime = b"From: a@example.org\r\nTo: 447700900123@sms.example.net\r\n\r\nhello\r\n";
+        let call = format!(r#"{{"Content":{{"Raw":{{"Data":"{}"}}}}}}"#, BASE64.encode(mime));
+        let (viewer, _viewer) = named("viewer");
+        let nobody = crate::ports::url(crate::ports::pick(None).unwrap());
+        for (viewer, texts) in [(&viewer, 1), (&nobody, 0)] {
+            let phone = Phone::default();
+            let tap =
+                Tap::start(crate::ports::listen(None).unwrap(), ThirdParty::new(phone.clone())).unwrap();
+            tap.open(&nobody, viewer);
+            client().post(format!("{}{SEND_EMAIL}", tap.url)).body(call.clone()).send().await.unwrap();
+            assert_eq!((phone.texts().len(), tap.raw_mails()), (texts, vec![mime.to_vec()]));
+        }
     }
 }

@@ -14,12 +14,15 @@ use crate::layout::Layout;
 use crate::logs;
 use crate::mask;
 use crate::progress::{self, Progress};
+use crate::smtp;
 use crate::state::{State, StateFile};
 use crate::world::{Endpoints, Options, World};
 
 /// The ports that `up` takes when they are free, so that links stay the same.
 const API_PORT: u16 = 8400;
 const VIEWER_PORT: u16 = 8405;
+const PHONE_PORT: u16 = 8406;
+const SMTP_PORT: u16 = 8407;
 
 /// Starts the system, runs the demonstration and stays until it is told to end.
 ///
@@ -151,6 +154,8 @@ fn options(release: bool, folder: Option<std::path::PathBuf>) -> Options {
         folder,
         api_port: Some(API_PORT),
         viewer_port: Some(VIEWER_PORT),
+        phone_port: Some(PHONE_PORT),
+        smtp_port: Some(SMTP_PORT),
         release,
         progress: Progress::Shown,
     }
@@ -186,7 +191,7 @@ async fn print_logs(endpoints: &Endpoints, functions: &[&str], last: usize) {
     match logs::read(&Aws::at(&endpoints.emulator), functions).await {
         Ok(lines) => {
             for line in lines.iter().skip(lines.len().saturating_sub(last)) {
-                println!("  {:<11}{}", line.function, line.text);
+                println!("  {:<18}{}", line.function, line.text);
             }
         }
         Err(error) => println!("  {error:#}"),
@@ -196,6 +201,8 @@ async fn print_logs(endpoints: &Endpoints, functions: &[&str], last: usize) {
 fn print_urls(endpoints: &Endpoints, keys: Option<&Keys>) {
     println!("  API and links    {}", endpoints.api);
     println!("  mail viewer      {}", endpoints.viewer);
+    println!("  phone view       {}", endpoints.phone);
+    println!("  SMTP gateway     {}, STARTTLS, user {}", endpoints.smtp, smtp::USER);
     println!("  AWS endpoint     {}", endpoints.emulator);
     let Some(keys) = keys else { return };
     println!("  operator's key   {}", keys.operator);

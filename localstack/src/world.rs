@@ -14,9 +14,15 @@ use crate::emulator::{self, Server};
 use crate::layout::Layout;
 use crate::logs::{self, Line, plain};
 use crate::mails::{self, Mail};
+use crate::phone::{Phone, Text};
+use crate::phone_view::PhoneView;
 use crate::progress::Progress;
+use crate::providers::govuk_notify::GovukNotify;
+use crate::providers::twilio::Twilio;
 use crate::proxy::Front;
+use crate::smtp::{Password, Smtp};
 use crate::tap::Tap;
+use crate::third_party::ThirdParty;
 use crate::{build, install, ports, tools, viewer};
 
 /// How a world starts.
@@ -28,6 +34,10 @@ pub struct Options {
     pub api_port: Option<u16>,
     /// The wished port of the mail viewer; taken or absent: any free one.
     pub viewer_port: Option<u16>,
+    /// The wished port of the phone view; taken or absent: any free one.
+    pub phone_port: Option<u16>,
+    /// The wished port of the SMTP gateway; taken or absent: any free one.
+    pub smtp_port: Option<u16>,
     /// Deploys release builds of the functions.
     pub release: bool,
     /// Whether progress is shown.
@@ -38,12 +48,21 @@ impl Options {
     /// Free ports, a folder of its own, development builds.
     #[must_use]
     pub fn for_tests() -> Self {
-        Self { folder: None, api_port: None, viewer_port: None, release: false, progress: Progress::Shown }
+        Self {
+            folder: None,
+            api_port: None,
+            viewer_port: None,
+            phone_port: None,
+            smtp_port: None,
+            release: false,
+            progress: Progress::Shown,
+        }
     }
 }
 
-/// Where a world answers. Kept in the state file, so that other runs of the tool can use the world.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+/// Where a world answers. Kept in the state file, so that other runs of the tool can use the world. What the state of an
+/// older build has not is empty.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Endpoints {
     /// Base URL of the API and of enrolment links, without a slash at its end.
     pub api: String,
@@ -53,6 +72,24 @@ pub struct Endpoints {
     pub emulator: String,
     /// The wire tap: where functions send their AWS calls.
     pub tap: String,
+    /// The page that shows which texts arrived.
+    #[serde(default)]
+    pub phone: String,
+    /// The stand-in for Twilio.
+    #[serde(default)]
+    pub twilio: String,
+    /// The stand-in for GOV.UK Notify.
+    #[serde(default)]
+    pub govuk_notify: String,
+    /// Host and port of the SMTP gateway, where TLS begins by STARTTLS. Its user is [`crate::smtp::USER`].
+    #[serde(default)]
+    pub smtp: String,
+    /// The file with the certificate, in PEM, of the authority that signed the SMTP gateway's.
+    #[serde(default)]
+    pub smtp_authority: PathBuf,
+    /// The password of the SMTP gateway's user.
+    #[serde(default)]
+    pub smtp_password: Password,
     /// The stacks' outputs.
     pub outputs: Outputs,
 }
@@ -80,6 +117,11 @@ pub struct World {
     front: Front,
     emulator: Server,
     viewer: Server,
+    smtp: Smtp,
+    phone: Phone,
+    twilio: Twilio,
+    _govuk_notify: GovukNotify,
+    _phone_view: PhoneView,
 }
 
 impl World {
@@ -94,21 +136,30 @@ impl World {
         build::build(&layout, options.release, options.progress).await?;
         let folder = make_folder(&layout, options.folder.clone())?;
         let front = Front::start(ports::listen(options.api_port)?)?;
-        let tap = Tap::start(ports::listen(None)?)?;
-        let servers = async {
-            tokio::try_join!(
-                emulator::start(&layout, &folder, &tap.url),
-                viewer::start(&layout, &folder, options.viewer_port)
-            )
+        let phone = Phone::default();
+        let third_party = ThirdParty::new(phone.clone());
+        let tap = Tap::start(ports::listen(None)?, third_party.clone())?;
+        let phone_view = PhoneView::start(ports::listen(options.phone_port)?, phone.clone())?;
+        let twilio = Twilio::start(ports::listen(None)?, phone.clone(), Vec::new())?;
+        let govuk_notify = GovukNotify::start(ports::listen(None)?, phone.clone())?;
+        let mails = async {
+            let viewer = viewer::start(&layout, &folder, options.viewer_port).await?;
+            let smtp = Smtp::start(&layout, &folder, options.smtp_port, &viewer.url, third_party).await?;
+            Ok((viewer, smtp))
         };
-        let (emulator, viewer) =
-            options.progress.step("starting the emulator and the mail viewer", servers).await?;
+        let servers = async { tokio::try_join!(emulator::start(&layout, &folder, &tap.url), mails) };
+        let (emulator, (viewer, smtp)) = options
+            .progress
+            .step("starting the emulator, the mail viewer and the SMTP gateway", servers)
+            .await?;
         tap.open(&emulator.url, &viewer.url);
         let deployment = Deployment {
             layout: &layout,
             folder: &folder,
             emulator: &emulator.url,
             public_url: &front.url,
+            twilio: &twilio.url,
+            govuk_notify: &govuk_notify.url,
             release: options.release,
         };
         let outputs = deployment.run(options.progress).await?;
@@ -118,10 +169,28 @@ impl World {
             viewer: viewer.url.clone(),
             emulator: emulator.url.clone(),
             tap: tap.url.clone(),
+            phone: phone_view.url.clone(),
+            twilio: twilio.url.clone(),
+            govuk_notify: govuk_notify.url.clone(),
+            smtp: smtp.address.clone(),
+            smtp_authority: smtp.authority.clone(),
+            smtp_password: smtp.password.clone(),
             outputs,
         };
-        let aws = Aws::at(&emulator.url);
-        Ok(Self { folder, endpoints, aws, tap, front, emulator, viewer })
+        Ok(Self {
+            folder,
+            aws: Aws::at(&emulator.url),
+            endpoints,
+            tap,
+            front,
+            emulator,
+            viewer,
+            smtp,
+            phone,
+            twilio,
+            _govuk_notify: govuk_notify,
+            _phone_view: phone_view,
+        })
     }
 
     /// Base URL of the API and of enrolment links, without a slash at its end.
@@ -178,6 +247,18 @@ impl World {
         mails::fetch(&self.endpoints.viewer).await
     }
 
+    /// Every text that arrived so far, whoever brought it, oldest first.
+    #[must_use]
+    pub fn texts(&self) -> Vec<Text> {
+        self.phone.texts()
+    }
+
+    /// The stand-in for Twilio, which tells more of what it took than the texts do.
+    #[must_use]
+    pub fn twilio(&self) -> &Twilio {
+        &self.twilio
+    }
+
     /// The MIME of every mail as the functions gave it to SES, oldest first.
     #[must_use]
     pub fn raw_mails(&self) -> Vec<Vec<u8>> {
@@ -222,7 +303,7 @@ impl World {
 
     /// Why a server of this world ended by itself, if one did.
     pub fn broken(&mut self) -> Option<String> {
-        self.emulator.ended().or_else(|| self.viewer.ended())
+        self.emulator.ended().or_else(|| self.viewer.ended()).or_else(|| self.smtp.ended())
     }
 
     /// What the function whose binary is `function` logged, oldest first.
@@ -238,8 +319,8 @@ impl World {
     /// # Errors
     /// A server does not end, or the folder cannot be removed.
     pub async fn shutdown(self) -> Result<()> {
-        let Self { folder, emulator, viewer, .. } = self;
-        tokio::try_join!(emulator.stop(), viewer.stop())?;
+        let Self { folder, emulator, viewer, smtp, .. } = self;
+        tokio::try_join!(emulator.stop(), viewer.stop(), smtp.stop())?;
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
     }
 }

@@ -165,8 +165,14 @@ fn scripted(flaw: Flaw) -> (Endpoints, proxy::Serving) {
         }
     });
     let outputs = Outputs::parse(r#"{"State":{"PlatformKeySecret":"platform"}}"#).unwrap();
-    let endpoints =
-        Endpoints { api: base.clone(), viewer: base.clone(), emulator: base.clone(), tap: base, outputs };
+    let endpoints = Endpoints {
+        api: base.clone(),
+        viewer: base.clone(),
+        emulator: base.clone(),
+        tap: base,
+        outputs,
+        ..Endpoints::default()
+    };
     (endpoints, serving.unwrap())
 }
 
