@@ -75,6 +75,8 @@ enum Demonstration {
     Main,
     /// Thirty people arrive by their directory's events, one leaves, one comes back.
     Directory,
+    /// A message by a gateway of each kind, shown where it arrives; then what the test button tells of trouble.
+    Senders,
 }
 
 /// Runs what the command line asks for.
@@ -94,9 +96,10 @@ pub fn run() -> ExitCode {
 async fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Up { once: true, release } => up::once(release).await,
-        Command::Up { once: false, release } => up::up(release).await,
+        Command::Up { once: false, release } => Box::pin(up::up(release)).await,
         Command::Demo { which: Demonstration::Main } => up::demo_again().await,
         Command::Demo { which: Demonstration::Directory } => up::demo_directory().await,
+        Command::Demo { which: Demonstration::Senders } => up::demo_senders().await,
         Command::Down => up::down().await,
         Command::Status => up::status(),
         Command::Logs { function } => up::logs(function.as_deref()).await,
@@ -104,7 +107,7 @@ async fn carry_out(command: Command) -> anyhow::Result<()> {
         Command::Templates { folder, colour, logo } => {
             templates::run(folder, colour.as_deref(), logo.as_deref()).await
         }
-        Command::Bench { quick } => bench::run(quick).await,
+        Command::Bench { quick } => Box::pin(bench::run(quick)).await,
         Command::Test { arguments } => suite::run(&arguments).await,
     }
 }

@@ -100,6 +100,15 @@ pub async fn demo_directory() -> Result<()> {
     demo::run_directory(&endpoints).await
 }
 
+/// Shows on the running system how messages leave by gateways of each kind, and what is told when they cannot.
+///
+/// # Errors
+/// No system runs, or a step fails.
+pub async fn demo_senders() -> Result<()> {
+    let (endpoints, _) = running_system(&StateFile::of(&Layout::find()?))?;
+    demo::run_senders(&endpoints).await
+}
+
 /// Prints what functions of the running system logged: all of them, or one.
 ///
 /// # Errors
@@ -211,7 +220,7 @@ fn print_urls(endpoints: &Endpoints, keys: Option<&Keys>) {
     println!("  platform key     {}", mask::key(&keys.platform));
     println!("  all of them      target/local/state.json, under keys");
     println!(
-        "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n",
+        "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n  cargo local demo senders\n",
         endpoints.api, keys.operator
     );
 }

@@ -1,9 +1,10 @@
 //! What Otpost does, before the user's eyes, each step with what was seen: the main job from a new user to a verified
-//! code, and a directory whose people get and lose their tokens by themselves.
+//! code, a directory whose people get and lose their tokens by themselves, and messages by gateways of each kind.
 
 mod api;
 mod browser;
 mod directory;
+mod senders;
 mod steps;
 mod transcript;
 
@@ -13,6 +14,7 @@ mod tests;
 pub use api::{Answer, Api};
 pub use browser::Browser;
 pub use directory::run as run_directory;
+pub use senders::run as run_senders;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
