@@ -78,7 +78,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(steps: Vec<Step>) -> Self {
+    pub(super) fn start(steps: Vec<Step>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         // Little, so that a server that does not read stops the other side soon.
         socket.set_recv_buffer_size(64 << 10).unwrap();
