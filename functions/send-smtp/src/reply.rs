@@ -98,6 +98,8 @@ impl Offers {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn reply(code: u16, lines: &[&str]) -> Reply {
@@ -140,6 +142,27 @@ mod tests {
         for unlimited in ["SIZE", "SIZE 0"] {
             let offers = read(&["x", unlimited]);
             assert_eq!((offers.size, offers.most), (true, None));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_says_is_read_or_refused(code in 200_u16..600, lines in prop::collection::vec("\\PC{0,40}", 0..4)) {
+            for text in &lines {
+                if let Some((code, _, told)) = line(text) {
+                    prop_assert!(text.starts_with(&code.to_string()) && text.ends_with(told));
+                }
+            }
+            let reply = Reply { code, lines };
+            let _ = (reply.enhanced(), reply.is_about_the_sender(), Offers::of(&reply));
+            let id = crate::queue_id::of(&reply);
+            prop_assert!(id.is_none_or(|id| id.len() <= 128 && !id.contains(['@', ' ', '<'])));
+        }
+
+        #[test]
+        fn every_code_is_read_as_it_stands(code in 200_u16..600, last in any::<bool>(), told in "[a-z ]{0,9}") {
+            let text = format!("{code}{}{told}", if last { ' ' } else { '-' });
+            prop_assert_eq!(line(&text), Some((code, last, told.as_str())));
         }
     }
 }

@@ -16,6 +16,10 @@ impl Clock for SystemClock {
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the Clock port; only tests of gateways wait, for an operator"
+    )]
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }

@@ -86,7 +86,7 @@ async fn next(ports: &impl Ports, message: Message, now: Timestamp) -> PortResul
         }
         Standing::Overtaken(_) => None,
     };
-    let routes = routes(ports, &message, user.as_ref()).await?;
+    let routes = routes(ports, &message, user.as_deref()).await?;
     Ok(message.next_step(&routes, now))
 }
 
@@ -109,7 +109,7 @@ async fn routes(ports: &impl Ports, message: &Message, user: Option<&User>) -> P
 /// How things stand with what a message tells of.
 enum Standing {
     /// It is wanted, by its user if it has one.
-    Wanted(Option<User>),
+    Wanted(Option<Box<User>>),
     /// What it tells of was undone, or done again, since it was written.
     Overtaken(&'static str),
 }
@@ -122,7 +122,7 @@ async fn standing(ports: &impl Ports, message: &Message) -> PortResult<Standing>
     let user = match ports.store().user(&message.tenant, user).await? {
         None => return Ok(Standing::Overtaken("its user was deleted")),
         Some(user) if !user.active => return Ok(Standing::Overtaken("its user was switched off")),
-        Some(user) => user,
+        Some(user) => Box::new(user),
     };
     let Some(serial) = &message.serial else { return Ok(Standing::Wanted(Some(user))) };
     let token = ports.store().token(&message.tenant, serial).await?;

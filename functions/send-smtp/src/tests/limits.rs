@@ -13,7 +13,7 @@ async fn an_answer_without_end_is_given_up() {
         vec![lines("220-more\r\n")],
         vec![say("220 hello"), offered(&[])[0].clone(), lines("250-MORE\r\n")],
     ] {
-        let server = Server::start(script).await;
+        let server = Server::start(script);
         let report = sent(server.port, json!({}), PATIENCE).await;
         assert_eq!(report.outcome, LATER);
         assert!(report.why.contains("did not end"), "{}", report.why);
@@ -21,7 +21,7 @@ async fn an_answer_without_end_is_given_up() {
         assert!(kept < 64 << 10, "{kept} bytes are kept");
     }
     let script = all([hello(&[]), taking(), vec![Repeat(vec![b'2'; 64 << 10])]]);
-    let server = Server::start(script).await;
+    let server = Server::start(script);
     let report = sent(server.port, json!({}), PATIENCE).await;
     assert_eq!(report.outcome, Outcome::Unknown, "it may have been taken");
 }
@@ -29,7 +29,7 @@ async fn an_answer_without_end_is_given_up() {
 #[tokio::test]
 async fn long_lines_are_read_and_shortened_where_they_are_kept() {
     let long = format!("250 {}", "x".repeat(4_000));
-    let server = Server::start(all([hello(&[]), taking(), vec![say(&long)]])).await;
+    let server = Server::start(all([hello(&[]), taking(), vec![say(&long)]]));
     let report = sent(server.port, json!({}), PATIENCE).await;
     assert_eq!(report.outcome.as_str(), "accepted");
     assert_eq!(report.said.raw().last().unwrap().len(), 1_003);
@@ -49,7 +49,7 @@ async fn what_is_no_answer_is_none() {
         "354 go on",
         "\u{fffd}\u{0}\u{1}",
     ] {
-        let server = Server::start(vec![say(greeting), super::server::Hang]).await;
+        let server = Server::start(vec![say(greeting), super::server::Hang]);
         let report = sent(server.port, json!({}), PATIENCE).await;
         assert_eq!(report.outcome, LATER, "{greeting:?}");
         assert!(report.why.contains("what is no answer at the greeting"), "{}", report.why);
@@ -60,7 +60,7 @@ async fn what_is_no_answer_is_none() {
         (all([until_data, vec![say("250 ok"), super::server::Hang]]), LATER),
         (all([hello(&[]), taking(), vec![say("354 more")]]), Outcome::Unknown),
     ] {
-        let server = Server::start(script).await;
+        let server = Server::start(script);
         assert_eq!(sent(server.port, json!({}), PATIENCE).await.outcome, outcome);
     }
 }

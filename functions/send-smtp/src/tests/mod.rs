@@ -24,7 +24,7 @@ use crate::SmtpProvider;
 /// Long enough for any answer of a server that answers.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For those that do not.
-const SHORT: Duration = Duration::from_millis(400);
+const SHORT: Duration = Duration::from_secs(2);
 const LATER: Outcome = Outcome::Retry { after: None };
 
 fn provider() -> SmtpProvider {

@@ -56,8 +56,7 @@ async fn both_ways_to_tls_and_both_mechanisms_work() {
                 _ => all([vec![Tls(made.1.good.clone())], hello(&["AUTH LOGIN PLAIN"])]),
             };
             let proof = if mechanism == "plain" { plain.clone() } else { login.clone() };
-            let server =
-                Server::start(all([begin, proof, taking(), vec![say("250 ok"), Hear("QUIT")]])).await;
+            let server = Server::start(all([begin, proof, taking(), vec![say("250 ok"), Hear("QUIT")]]));
             let other = json!({
                 "tls": tls, "authentication": mechanism, "ca_certificate": made.1.authority, "host": "localhost",
             });
@@ -72,7 +71,7 @@ async fn both_ways_to_tls_and_both_mechanisms_work() {
 
 #[tokio::test]
 async fn a_server_without_starttls_is_told_nothing() {
-    let server = Server::start(all([hello(&["AUTH PLAIN"]), vec![Hear("QUIT")]])).await;
+    let server = Server::start(all([hello(&["AUTH PLAIN"]), vec![Hear("QUIT")]]));
     let report = sent(server.port, json!({ "tls": "starttls", "authentication": "plain" }), PATIENCE).await;
     assert_eq!(report.outcome, Outcome::ConfigurationBad);
     assert!(report.why.contains("does not offer STARTTLS"));
@@ -87,10 +86,11 @@ async fn what_somebody_says_before_tls_is_no_answer_after_it() {
         hello(&["STARTTLS"]),
         vec![Hear("STARTTLS"), say("220 go on\r\n250 AUTH PLAIN"), Tls(made.1.good.clone()), Hang],
     ]);
-    let server = Server::start(script).await;
+    let server = Server::start(script);
     let other = json!({ "tls": "starttls", "authentication": "plain", "ca_certificate": made.1.authority });
     let report = sent(server.port, other.clone(), PATIENCE).await;
     assert_eq!(report.outcome, LATER, "{}", report.why);
+    assert!(report.why.contains("no answer at STARTTLS"), "{}", report.why);
     assert_eq!(server.heard().await.len(), 2);
 
     // Offers of before are forgotten: the server has no AUTH now.
@@ -100,7 +100,7 @@ async fn what_somebody_says_before_tls_is_no_answer_after_it() {
         offered(&[]),
         vec![Hear("QUIT")],
     ]);
-    let server = Server::start(script).await;
+    let server = Server::start(script);
     let report = sent(server.port, other, PATIENCE).await;
     assert_eq!(report.outcome, Outcome::ConfigurationBad);
     assert!(report.why.contains("does not offer AUTH PLAIN"), "{}", report.why);
@@ -111,7 +111,7 @@ async fn what_somebody_says_before_tls_is_no_answer_after_it() {
 async fn only_the_gateways_mechanism_is_used() {
     let made = Made::new("mechanism");
     for (mechanism, offer) in [("plain", "AUTH LOGIN"), ("login", "AUTH PLAIN CRAM-MD5")] {
-        let server = Server::start(all([starttls(&made.1.good, &[offer]), vec![Hear("QUIT")]])).await;
+        let server = Server::start(all([starttls(&made.1.good, &[offer]), vec![Hear("QUIT")]]));
         let other =
             json!({ "tls": "starttls", "authentication": mechanism, "ca_certificate": made.1.authority });
         let report = sent(server.port, other, PATIENCE).await;
@@ -133,8 +133,7 @@ async fn a_wrong_password_is_the_configurations() {
         let server = Server::start(all([
             starttls(&made.1.good, &["AUTH PLAIN"]),
             vec![Hear("AUTH PLAIN"), say(answer), Hang],
-        ]))
-        .await;
+        ]));
         let other =
             json!({ "tls": "starttls", "authentication": "plain", "ca_certificate": made.1.authority });
         let report = sent(server.port, other, PATIENCE).await;
@@ -157,7 +156,7 @@ async fn faults_of_certificates_are_told_apart() {
         for tls in ["starttls", "implicit"] {
             let script =
                 if tls == "starttls" { starttls(identity, &[]) } else { vec![Tls(identity.clone())] };
-            let server = Server::start(script).await;
+            let server = Server::start(script);
             let mut other = json!({ "tls": tls });
             if let Some(own) = &own {
                 other["ca_certificate"] = json!(own);
@@ -168,7 +167,7 @@ async fn faults_of_certificates_are_told_apart() {
         }
     }
     let script = all([starttls(self_signed, &[]), taking(), vec![say("250 ok")]]);
-    let server = Server::start(script).await;
+    let server = Server::start(script);
     let report =
         sent(server.port, json!({ "tls": "starttls", "ca_certificate": pem(self_signed) }), PATIENCE).await;
     assert_eq!(report.outcome.as_str(), "accepted", "{}", report.why);
@@ -176,18 +175,18 @@ async fn faults_of_certificates_are_told_apart() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_come_about_is_told_apart() {
-    let cut = Server::start(vec![]).await;
+    let cut = Server::start(vec![]);
     let report = sent(cut.port, json!({ "tls": "implicit" }), PATIENCE).await;
     assert_eq!(report.outcome, LATER, "{}", report.why);
-    let silent = Server::start(vec![Hang]).await;
+    let silent = Server::start(vec![Hang]);
     let report = sent(silent.port, json!({ "tls": "implicit" }), SHORT).await;
     assert_eq!(report.outcome, LATER, "{}", report.why);
     assert!(report.why.contains("in time at the TLS handshake"), "{}", report.why);
-    let clear = Server::start(vec![say("220 mail.example.org ESMTP"), Hang]).await;
+    let clear = Server::start(vec![say("220 mail.example.org ESMTP"), Hang]);
     let report = sent(clear.port, json!({ "tls": "implicit" }), PATIENCE).await;
     assert_eq!(report.outcome, Outcome::ConfigurationBad);
     assert!(report.why.contains("may have to be starttls"), "{}", report.why);
-    let server = Server::start(vec![Hang]).await;
+    let server = Server::start(vec![Hang]);
     let empty = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let report = sent(server.port, json!({ "tls": "implicit", "ca_certificate": empty }), PATIENCE).await;
     assert_eq!(report.outcome, Outcome::ConfigurationBad);

@@ -7,7 +7,7 @@ use otpost_local::certificates::Identity;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -78,8 +78,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(steps: Vec<Step>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    pub(super) fn start(steps: Vec<Step>) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        // Little, so that a server that does not read stops the other side soon.
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();

@@ -77,10 +77,8 @@ impl ScriptedProvider {
     pub fn mail(&self) -> OutgoingEmail {
         let mut asked = self.take();
         assert_eq!(asked.len(), 1, "requests");
-        match asked.remove(0).letter {
-            Letter::Email(mail) => mail,
-            Letter::Text(_) => panic!("a text, not a mail"),
-        }
+        let Letter::Email(mail) = asked.remove(0).letter else { unreachable!("a text, not a mail") };
+        mail
     }
 }
 

@@ -93,13 +93,12 @@ async fn text(
         let why = "the gateway may not send texts to the number's country";
         return Ok(Err(refused(Outcome::RecipientBad, why)));
     }
-    let text = match &content.own_text {
-        Some(own) => SecretText::new(own.as_str()),
-        None => {
-            let texts = Texts::of(ports, &message.tenant, message.purpose, content).await?;
-            let no_form = || PortError::new(Fault::Corrupt, "the template has no SMS form");
-            texts.sms().ok_or_else(no_form)?.fill(&content.values()).text
-        }
+    let text = if let Some(own) = &content.own_text {
+        SecretText::new(own.as_str())
+    } else {
+        let texts = Texts::of(ports, &message.tenant, message.purpose, content).await?;
+        let no_form = || PortError::new(Fault::Corrupt, "the template has no SMS form");
+        texts.sms().ok_or_else(no_form)?.fill(&content.values()).text
     };
     let code = (!content.code.is_empty()).then(|| SecretText::new(content.code.as_str()));
     Ok(match account.texts_by_mail() {

@@ -162,7 +162,7 @@ pub(super) async fn is_greeted_on_the_wrong_port() {
     assert!(report.why.contains("may have to be starttls"), "{}", report.why);
     // It waits for TLS to begin, and we for its greeting.
     let settings = json!({ "tls": "starttls", "port": mta.implicit, "ca_certificate": authority });
-    let report = sent(1, settings, mail("jane@example.org", "x"), Duration::from_secs(1)).await;
+    let report = sent(1, settings, mail("jane@example.org", "x"), Duration::from_secs(3)).await;
     assert_eq!(report.outcome, LATER);
     assert!(report.why.contains("in time at the greeting"), "{}", report.why);
     mta.stop().await.expect("it ends");
