@@ -326,9 +326,9 @@ impl World {
 }
 
 /// CloudFormation's name of a function: stack, logical id and a suffix. The logical id has the binary's name,
-/// letters and digits only.
+/// letters and digits only, and is cut where it is long.
 fn function_named<'a>(names: &'a [String], function: &str) -> Result<&'a str> {
-    let wanted = format!("functions{}function", plain(function));
+    let wanted = format!("functions{}f", plain(function));
     let mut matching = names.iter().filter(|name| plain(name).contains(&wanted));
     match (matching.next(), matching.next()) {
         (Some(name), None) => Ok(name),

@@ -133,7 +133,7 @@ async fn cargo_lambda_invokes_every_sample_event() {
         "send-twilio",
         "verify",
     ] {
-        let wanted = format!("functions{}function", function.replace('-', ""));
+        let wanted = format!("functions{}f", function.replace('-', ""));
         let name = deployed.iter().find(|name| name.replace('-', "").to_lowercase().contains(&wanted));
         for file in std::fs::read_dir(events.join(function)).expect("a folder of events") {
             let path = file.expect("a file").path();

@@ -97,6 +97,7 @@ impl Given {
 }
 
 /// All forms that a request can have.
+#[cfg(feature = "conformance")]
 pub(crate) fn forms() -> Vec<Given> {
     let mut forms = Vec::new();
     for from in [Some("+15005550006"), Some("12345"), Some("Acme & Co"), None] {
