@@ -25,7 +25,7 @@ mod intake;
 mod tests;
 
 /// The user that may send.
-pub const USER: &str = "otpost";
+pub const USER: &str = "mailer";
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a start is tried when another program takes its port.
