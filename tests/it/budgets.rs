@@ -142,9 +142,10 @@ async fn nothing_secret_is_logged() {
     let keys = tenant.keys.values().map(|key| key.split('_').nth(2).expect("a secret"));
     let address = tenant.address("jane");
     let secrets: Vec<&str> = keys.chain([link, address.as_str()]).collect();
-    for function in ["admin", "deliver", "enroll", "jobs", "push-token", "send-ses", "verify"] {
+    for function in otpost_local::build::FUNCTIONS {
         let lines = tenant.world.function_log(function).await.expect("a log");
-        assert!(!lines.is_empty(), "{function} logs");
+        let worked = !["jobs", "send-govuk-notify", "send-smtp", "send-twilio"].contains(function);
+        assert!(!worked || !lines.is_empty(), "{function} logs");
         for line in lines {
             for secret in &secrets {
                 assert!(!line.text.contains(secret), "{function} logs {secret}: {}", line.text);

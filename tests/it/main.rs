@@ -25,6 +25,7 @@ mod lifecycle;
 mod main_job;
 mod policies;
 mod problems;
+mod senders;
 mod structure;
 mod templates;
 mod tenants;
@@ -86,6 +87,7 @@ fn main() {
     trials.extend(lifecycle::trials());
     trials.extend(tenants::trials());
     trials.extend(twilio::trials());
+    trials.extend(senders::trials());
     trials.extend(problems::trials());
     trials.extend(events::trials());
     trials.extend(fuzz::trials());
