@@ -92,7 +92,7 @@ async def serve(variables):
         return SMTP(
             desk,
             hostname="mail.example.net",
-            ident="Otpost's local gateway",
+            ident="local gateway",
             data_size_limit=LARGEST,
             tls_context=tls,
             require_starttls=True,

@@ -189,6 +189,25 @@ mod tests {
     }
 
     #[test]
+    fn senders_are_told_of_what_stands_in_for_their_providers() {
+        let layout = Layout::find().unwrap();
+        let deployment = Deployment {
+            layout: &layout,
+            folder: Path::new("."),
+            emulator: "http://127.0.0.1:1",
+            public_url: "http://127.0.0.1:2",
+            twilio: "http://127.0.0.1:3",
+            govuk_notify: "http://127.0.0.1:4",
+            release: false,
+        };
+        let context: BTreeMap<_, _> = deployment.context().into_iter().collect();
+        assert_eq!(context["publicUrl"], "http://127.0.0.1:2");
+        assert_eq!(context["twilioUrl"], "http://127.0.0.1:3");
+        assert_eq!(context["govukNotifyUrl"], "http://127.0.0.1:4");
+        assert_eq!(context["allowedNetworks"], "127.0.0.0/8");
+    }
+
+    #[test]
     fn architectures_have_aws_names() {
         assert_eq!(architecture("aarch64"), "arm64");
         assert_eq!(architecture("x86_64"), "x86_64");

@@ -35,6 +35,7 @@ pub mod deploy;
 pub mod device;
 pub mod directory;
 pub mod emulator;
+pub mod endpoints;
 pub mod guard;
 pub mod host;
 pub mod install;

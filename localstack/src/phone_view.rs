@@ -178,7 +178,7 @@ fn bubble(html: &mut String, text: &Shown) {
     let clock = at.split_once('T').map_or(at.as_str(), |(_, clock)| clock.trim_end_matches('Z'));
     let _ = writeln!(
         html,
-        "<li><p>{}</p><small>from {} by <b class=\"{}\">{}</b> at <time datetime=\"{at}\">{clock} UTC</time></small></li>",
+        "<li><p>{}</p><small>from {} · <b class=\"{}\">{}</b> · <time datetime=\"{at}\">{clock} UTC</time></small></li>",
         escaped(&text.body),
         escaped(&text.from),
         escaped(&text.by),

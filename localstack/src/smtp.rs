@@ -1,7 +1,7 @@
 //! A server of mail that stands in for a company's own: it takes mail over SMTP with STARTTLS and a password, and what
 //! it takes is in the mail viewer.
 //!
-//! `localstack/smtp/gateway.py` speaks SMTP, and posts each mail to an [intake] of ours.
+//! `localstack/smtp/gateway.py` speaks SMTP, and posts each mail to an intake of ours.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ mod intake;
 mod tests;
 
 /// The user that may send.
-pub const USER: &str = "otpost";
+pub const USER: &str = "mailer";
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a start is tried when another program takes its port.

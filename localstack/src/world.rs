@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::{Aws, Invoked};
-use crate::deploy::{Deployment, Outputs};
+use crate::deploy::Deployment;
 use crate::emulator::{self, Server};
+pub use crate::endpoints::Endpoints;
 use crate::layout::Layout;
 use crate::logs::{self, Line, plain};
 use crate::mails::{self, Mail};
@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::providers::govuk_notify::GovukNotify;
 use crate::providers::twilio::Twilio;
 use crate::proxy::Front;
-use crate::smtp::{Password, Smtp};
+use crate::smtp::Smtp;
 use crate::tap::Tap;
 use crate::third_party::ThirdParty;
 use crate::{build, install, ports, tools, viewer};
@@ -57,51 +57,6 @@ impl Options {
             release: false,
             progress: Progress::Shown,
         }
-    }
-}
-
-/// Where a world answers. Kept in the state file, so that other runs of the tool can use the world. What the state of an
-/// older build has not is empty.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Endpoints {
-    /// Base URL of the API and of enrolment links, without a slash at its end.
-    pub api: String,
-    /// The mail viewer.
-    pub viewer: String,
-    /// The emulator's AWS APIs.
-    pub emulator: String,
-    /// The wire tap: where functions send their AWS calls.
-    pub tap: String,
-    /// The page that shows which texts arrived.
-    #[serde(default)]
-    pub phone: String,
-    /// The stand-in for Twilio.
-    #[serde(default)]
-    pub twilio: String,
-    /// The stand-in for GOV.UK Notify.
-    #[serde(default)]
-    pub govuk_notify: String,
-    /// Host and port of the SMTP gateway, where TLS begins by STARTTLS. Its user is [`crate::smtp::USER`].
-    #[serde(default)]
-    pub smtp: String,
-    /// The file with the certificate, in PEM, of the authority that signed the SMTP gateway's.
-    #[serde(default)]
-    pub smtp_authority: PathBuf,
-    /// The password of the SMTP gateway's user.
-    #[serde(default)]
-    pub smtp_password: Password,
-    /// The stacks' outputs.
-    pub outputs: Outputs,
-}
-
-impl Endpoints {
-    /// The platform key, read from Secrets Manager.
-    ///
-    /// # Errors
-    /// The secret is not there.
-    pub async fn platform_key(&self) -> Result<String> {
-        let secret = Aws::at(&self.emulator).secret(self.outputs.get("PlatformKeySecret")?).await?;
-        Ok(format!("otp_platform_{secret}"))
     }
 }
 

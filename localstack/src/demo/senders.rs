@@ -44,13 +44,14 @@ async fn run_with(endpoints: &Endpoints, patience: Duration) -> Result<()> {
     let (admin, platform) = (scene.admin.as_str(), scene.platform.as_str());
     transcript.step("ses", scene.mail_by(platform, "ses", documents.ses())).await?;
     transcript.step("mail", scene.mail_by(admin, "mail", documents.mail())).await?;
-    let text = scene.text_by(admin, "twilio", "twilio", documents::twilio());
+    let [first, second, third, fourth] = documents::NUMBERS;
+    let text = scene.text_by(admin, "twilio", (first, "twilio"), documents::twilio());
     transcript.step("twilio", text).await?;
-    let text = scene.text_by(admin, "govuk-notify", "govuk_notify", documents::govuk_notify());
+    let text = scene.text_by(admin, "govuk-notify", (second, "govuk_notify"), documents::govuk_notify());
     transcript.step("govuk-notify", text).await?;
-    let text = scene.text_by(admin, "texts-by-mail", "email_to_sms", documents::texts_by_mail());
+    let text = scene.text_by(admin, "texts-by-mail", (third, "email_to_sms"), documents::texts_by_mail());
     transcript.step("texts-by-mail", text).await?;
-    let text = scene.text_by(platform, "texts-by-ses", "email_to_sms", documents.texts_by_ses());
+    let text = scene.text_by(platform, "texts-by-ses", (fourth, "email_to_sms"), documents.texts_by_ses());
     transcript.step("texts-by-ses", text).await?;
     let wrong = scene.wrong_password(documents.mail_with_password(WRONG_PASSWORD));
     transcript.step("a wrong password", wrong).await?;
@@ -125,6 +126,7 @@ impl<'a> Scene<'a> {
         self.until(&format!("nothing became of {message}"), read).await
     }
 
+    /// A mail, until it is in the viewer.
     async fn mail_by(&self, key: &str, id: &str, document: Value) -> Result<((), String)> {
         let to = format!("{id}-{}@example.org", self.mark);
         let told = self.save_and_test(key, id, document, json!({ "email": to })).await?.accepted()?;
@@ -136,8 +138,14 @@ impl<'a> Scene<'a> {
         Ok(((), format!("{told}\nin the viewer: “{}” from {}", mail.subject, mail.from).replace('\n', NEXT)))
     }
 
-    async fn text_by(&self, key: &str, id: &str, by: &str, document: Value) -> Result<((), String)> {
-        let to = documents::NUMBER;
+    /// A text to a number, until the stand-in has brought it there.
+    async fn text_by(
+        &self,
+        key: &str,
+        id: &str,
+        (to, by): (&str, &str),
+        document: Value,
+    ) -> Result<((), String)> {
         let before = phone_view::fetch(&self.endpoints.phone, 0).await?.len();
         let told = self.save_and_test(key, id, document, json!({ "phone": to })).await?.accepted()?;
         let find = async || -> Result<Option<phone_view::Shown>> {

@@ -38,7 +38,7 @@ async fn texts_of_a_number_stand_together_and_what_came_last_is_first() {
     assert!(at("<h2>+447700900101 <span>2 texts</span>") < at("&lt;script&gt;"));
     assert!(at("&lt;script&gt;") < at("Your code is 314159"));
     assert!(at("Your code is 314159") < at("<h2>+447700900102 <span>1 text</span>"));
-    assert!(at("from GOVUK by <b class=\"govuk_notify\">GOV.UK Notify</b>") > at("für Zürich\nist"));
+    assert!(at("from GOVUK · <b class=\"govuk_notify\">GOV.UK Notify</b>") > at("für Zürich\nist"));
     assert!(html.contains("<time datetime=\"2027-01-15T08:02:00Z\">08:02:00 UTC</time>"));
     assert!(html.contains("data-count=\"3\"") && html.contains("3 texts so far."));
 }

@@ -8,8 +8,8 @@ use crate::smtp::USER;
 use crate::third_party::DOMAIN;
 use crate::world::Endpoints;
 
-/// To whom texts go: a number that is nobody's, set aside for stories.
-pub(super) const NUMBER: &str = "+447700900101";
+/// To whom texts of each gateway go: numbers that are nobody's, set aside for stories.
+pub(super) const NUMBERS: [&str; 4] = ["+447700900101", "+447700900102", "+447700900103", "+447700900104"];
 /// A template of GOV.UK Notify that is the message alone.
 const TEMPLATE: &str = "5135a8c1-3a5e-4d0f-9f2c-0a6c1b7e9d11";
 
