@@ -33,7 +33,7 @@ export class Delivery extends Construct {
     const common = { settings, encryptionKey, consumerTimeout: WORKER_TIMEOUT, maxConcurrency: CONCURRENT_BATCHES };
     this.deliveries = new WorkerQueue(this, "Deliveries", { ...common, maxAge: Duration.minutes(20) });
     const sender = (name: string): WorkerQueue =>
-      new WorkerQueue(this, name, { ...common, maxAge: Duration.minutes(5) });
+      new WorkerQueue(this, name, { ...common, maxAge: Duration.minutes(15) });
     this.senders = {
       "send-govuk-notify": sender("SendGovukNotify"),
       "send-ses": sender("SendSes"),

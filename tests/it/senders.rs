@@ -17,13 +17,19 @@ const TEMPLATE: &str = "5135a8c1-3a5e-4d0f-9f2c-0a6c1b7e9d11";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        shared("senders::each_kind_of_gateway_is_saved_and_tested_in_one_call", each_kind_is_saved_and_tested),
+        shared(
+            "senders::each_kind_of_gateway_is_saved_and_tested_in_one_call",
+            each_kind_is_saved_and_tested,
+        ),
         shared("senders::a_test_tells_what_the_provider_says_without_secrets", a_test_tells_the_truth),
         shared("senders::a_changed_gateway_is_tested_as_it_is_now", a_changed_gateway_is_tested_as_it_is_now),
         shared("senders::what_cannot_be_tested_is_told", what_cannot_be_tested_is_told),
         shared("senders::a_link_goes_by_text_where_policy_says_so", a_link_goes_by_text),
         shared("senders::a_refused_route_is_left_for_the_next", a_refused_route_is_left_for_the_next),
-        shared("senders::a_template_is_tested_by_the_gateway_that_is_named", a_template_is_tested_by_its_gateway),
+        shared(
+            "senders::a_template_is_tested_by_the_gateway_that_is_named",
+            a_template_is_tested_by_its_gateway,
+        ),
         shared("senders::tests_are_kept_apart_by_tenant", tests_are_kept_apart),
         alone("senders::each_senders_hop_is_two_requests", each_senders_hop_is_two_requests),
     ]
@@ -117,7 +123,8 @@ async fn tested(tenant: &Tenant, id: &str, test: &Value) -> Value {
 async fn each_kind_is_saved_and_tested() {
     let tenant = Tenant::new().await;
     let to = tenant.address("ops");
-    let sent = saved(&tenant, "mail", &smtp(&tenant), json!({ "email": to, "text": "By our own server" })).await;
+    let sent =
+        saved(&tenant, "mail", &smtp(&tenant), json!({ "email": to, "text": "By our own server" })).await;
     assert_eq!(sent["outcome"], "accepted", "{sent}");
     assert!(sent["milliseconds"].as_u64().is_some_and(|took| took < 10_000), "{sent}");
     let said = sent["said"].to_string();
@@ -196,19 +203,28 @@ async fn a_changed_gateway_is_tested_as_it_is_now() {
     let mut moved = with(twilio(), "/settings/from", json!("+15005550001"));
     moved["credentials"] = Value::Null;
     moved["test"] = to.clone();
-    let headers = [("authorization", format!("Bearer {}", tenant.key("admin"))), ("if-match", "*".to_owned())];
+    let headers =
+        [("authorization", format!("Bearer {}", tenant.key("admin"))), ("if-match", "*".to_owned())];
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
     let path = "/v1/gateways/twilio";
     let changed = tenant.api.send_with(Method::PUT, path, &headers, Some(&moved)).await.expect("an answer");
     expect(&changed, 200);
     assert_eq!(changed.body["test"]["outcome"], "configuration_bad", "{}", changed.body);
-    assert!(changed.body["test"]["reason"].as_str().is_some_and(|why| why.contains("21212")), "{}", changed.body);
+    assert!(
+        changed.body["test"]["reason"].as_str().is_some_and(|why| why.contains("21212")),
+        "{}",
+        changed.body
+    );
 }
 
 async fn what_cannot_be_tested_is_told() {
     let tenant = Tenant::new().await;
     let path = "/v1/gateways/twilio/test";
-    expect_problem(&admin(&tenant, Method::POST, path, &json!({ "phone": number(&tenant, 3) })).await, 404, "not-found");
+    expect_problem(
+        &admin(&tenant, Method::POST, path, &json!({ "phone": number(&tenant, 3) })).await,
+        404,
+        "not-found",
+    );
     let bare = with(twilio(), "/credentials", Value::Null);
     let told = saved(&tenant, "twilio", &bare, json!({ "phone": number(&tenant, 3) })).await;
     assert_eq!(told["outcome"], "not_sent", "{told}");
@@ -272,7 +288,10 @@ async fn a_link_goes_by_text() {
     let message = closed(&tenant, &pushed(&tenant, &serial).await).await;
     assert_eq!((&message["status"], &message["channel"]), (&json!("sent"), &json!("sms")), "{message}");
     let hop = &message["hops"][0];
-    assert_eq!((&hop["gateway"], &hop["sender"], &hop["state"]), (&json!("twilio"), &json!("twilio"), &json!("accepted")));
+    assert_eq!(
+        (&hop["gateway"], &hop["sender"], &hop["state"]),
+        (&json!("twilio"), &json!("twilio"), &json!("accepted"))
+    );
     let texts = texts_to(&tenant, &phone).await;
     let base = tenant.world.api_base();
     let link = texts[0].body.split_whitespace().find(|word| word.starts_with(base)).expect("a link");
@@ -301,7 +320,12 @@ async fn a_refused_route_is_left_for_the_next() {
     let serial = jane_texts(&tenant, &phone, routes).await;
     let message = closed(&tenant, &pushed(&tenant, &serial).await).await;
     assert_eq!(message["status"], "sent", "{message}");
-    let ways: Vec<_> = message["hops"].as_array().expect("hops").iter().map(|hop| (&hop["gateway"], &hop["state"])).collect();
+    let ways: Vec<_> = message["hops"]
+        .as_array()
+        .expect("hops")
+        .iter()
+        .map(|hop| (&hop["gateway"], &hop["state"]))
+        .collect();
     assert_eq!(
         ways,
         [(&json!("first"), &json!("configuration_bad")), (&json!("second"), &json!("accepted"))],

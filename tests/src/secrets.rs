@@ -82,7 +82,9 @@ mod tests {
     fn secrets_are_known_by_their_looks() {
         let code = otpost_domain::ids::BearerCode::new(b"An example of 32 bytes in a code");
         assert!(looks_secret(code.expose()) && looks_secret("jane@tenant-1.example.org"));
-        assert!(looks_secret("+447700900123") && looks_secret("447700900123") && looks_secret("ops@example.net"));
+        assert!(
+            looks_secret("+447700900123") && looks_secret("447700900123") && looks_secret("ops@example.net")
+        );
         assert!(looks_secret("K7TM-4QXA") && looks_secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"));
         for harmless in
             ["j***@t***.org", "msg_06dr3qk1fs2v8n7p4g5h6j7k8m", "OTP0123456789AB", "2026-1122", "answered"]

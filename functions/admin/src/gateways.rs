@@ -92,7 +92,7 @@ pub(crate) fn describe(document: &mut Document) {
     got.fails(&[ProblemType::NotFound]);
     let deleted = document.named(&ROUTES, "deleteGateway").conditional();
     deleted.answers_nothing(204, "The gateway is gone.").fails(&[ProblemType::NotFound, ProblemType::Busy]);
-    let tested = document.named(&ROUTES, "testGateway").takes::<TestWanted>();
+    let tested = document.named(&ROUTES, "testGateway").takes::<TestWanted>().idempotent();
     tested.answers::<TestView>(200, "What became of it.").fails(&[
         ProblemType::InvalidRequest,
         ProblemType::NotFound,

@@ -19,7 +19,7 @@ use crate::ROUTES;
 struct MessageView {
     /// Its id.
     message: String,
-    /// The user whom it is for; none for a test of a template.
+    /// The user whom it is for; none for a test.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     /// The token that it tells of.

@@ -81,12 +81,18 @@ impl Reach {
         texts.carrier_among(self.owned_with(texts))
     }
 
+    /// The version of a gateway and of what carries its mails, together: it grows when one of them is changed.
+    #[must_use]
+    pub fn version_of(&self, gateway: &Gateway) -> u64 {
+        gateway.version.saturating_add(self.carrier_of(gateway).map_or(0, |carrier| carrier.version))
+    }
+
     /// By what a message goes that takes `gateway`; none where nothing carries its mails.
     #[must_use]
     pub fn via(&self, gateway: &Gateway) -> Option<Via> {
         let talks = if gateway.carrier().is_some() { self.carrier_of(gateway)? } else { gateway };
         let name =
-            GatewayName { owner: gateway.owner.clone(), id: gateway.id.clone(), version: gateway.version };
+            GatewayName { owner: gateway.owner.clone(), id: gateway.id.clone(), version: self.version_of(gateway) };
         Some(Via { gateway: Some(name), sender: Sender::of(talks.kind())? })
     }
 

@@ -41,7 +41,8 @@ pub struct GatewayName {
     pub owner: Owner,
     /// Its id.
     pub id: GatewayId,
-    /// Its version when it was chosen. A sender that knows an older one reads it again.
+    /// Its version when it was chosen, and that of what carries its mails, together. A sender that knows an older one
+    /// reads it again.
     pub version: u64,
 }
 

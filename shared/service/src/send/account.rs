@@ -109,7 +109,7 @@ pub(super) async fn account(
 /// The gateways within the tenant's reach, in which the named one is at least of the version that the hop has seen.
 async fn as_new_as(ports: &impl Ports, message: &Message, name: &GatewayName) -> PortResult<Reach> {
     let reach = ports.configuration().gateways(&message.tenant).await?;
-    let known = reach.of_owner(&name.owner, &name.id).map_or(0, |gateway| gateway.version);
+    let known = reach.of_owner(&name.owner, &name.id).map_or(0, |gateway| reach.version_of(gateway));
     if known >= name.version {
         return Ok(reach);
     }
