@@ -91,8 +91,11 @@ impl Reach {
     #[must_use]
     pub fn via(&self, gateway: &Gateway) -> Option<Via> {
         let talks = if gateway.carrier().is_some() { self.carrier_of(gateway)? } else { gateway };
-        let name =
-            GatewayName { owner: gateway.owner.clone(), id: gateway.id.clone(), version: self.version_of(gateway) };
+        let name = GatewayName {
+            owner: gateway.owner.clone(),
+            id: gateway.id.clone(),
+            version: self.version_of(gateway),
+        };
         Some(Via { gateway: Some(name), sender: Sender::of(talks.kind())? })
     }
 
