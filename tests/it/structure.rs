@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             every_test_that_the_threat_model_names_exists,
         ),
         plain("structure::there_is_one_tls_stack", there_is_one_tls_stack),
+        plain("structure::senders_carry_no_client_that_they_do_not_use", senders_carry_no_other_client),
         plain("structure::the_api_is_described_as_it_is", the_api_is_described_as_it_is),
         plain("structure::every_setting_is_documented", every_setting_is_documented),
         plain("structure::every_route_is_deployed_to_its_function", every_route_is_deployed_to_its_function),
@@ -98,6 +99,30 @@ fn the_domain_is_light() {
         ["tokio", "serde", "rand", "getrandom", "http", "hyper", "chrono", "aws_config", "async_trait"]
     {
         assert!(!names.contains(banned), "the domain depends on {banned}");
+    }
+}
+
+/// State, queues, keys and credentials: what every sender asks of AWS. Amazon SES is for its own sender alone, and what
+/// speaks SMTP or HTTPS to providers for those that do.
+fn senders_carry_no_other_client() {
+    let common = ["aws_sdk_dynamodb", "aws_sdk_kms", "aws_sdk_secretsmanager", "aws_sdk_sqs"];
+    for (sender, more) in [
+        ("send-ses", vec!["aws_sdk_sesv2"]),
+        ("send-smtp", vec![]),
+        ("send-twilio", vec![]),
+        ("send-govuk-notify", vec![]),
+    ] {
+        let tree = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--package", &format!("otpost-{sender}"), "--edges", "normal", "--prefix", "none"])
+            .args(["--format", "{lib}"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo tree");
+        let names = String::from_utf8(tree.stdout).expect("text");
+        let clients: BTreeSet<_> =
+            names.split_whitespace().filter(|name| name.starts_with("aws_sdk_")).collect();
+        let expected: BTreeSet<_> = common.into_iter().chain(more).collect();
+        assert_eq!(clients, expected, "{sender}");
     }
 }
 

@@ -1,3 +1,5 @@
+mod wire;
+
 use otpost_domain::gateway::Kind;
 use otpost_domain::message::Sender;
 use otpost_domain::outcome::Outcome;
