@@ -9,9 +9,9 @@ import type { Settings } from "./settings.ts";
 import { WorkerQueue } from "./worker-queue.ts";
 
 /**
- * Timeout of the functions that consume a queue. The longest hop claims the message, reads the tenant's keys and
- * opens one (4 s each at most), calls the provider (10 s), writes the outcome and hands the message on (4 s each):
- * 30 s in all. The messages of a batch are worked off side by side.
+ * Timeout of the functions that consume a queue. A sender gives a hop back that it could not prepare within 15 s of its
+ * claim; then it asks the provider (10 s), writes the outcome and hands the message on (4 s each at most): 33 s in all.
+ * The messages of a batch are worked off side by side.
  */
 export const WORKER_TIMEOUT = Duration.seconds(35);
 

@@ -147,6 +147,7 @@ export class Functions extends Construct {
       binary: "deliver",
       description: "Chooses the route of each message; sweeps what is stuck",
       timeout: WORKER_TIMEOUT,
+      loops: true,
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
@@ -238,6 +239,7 @@ export class Functions extends Construct {
       binary,
       description,
       timeout: WORKER_TIMEOUT,
+      loops: true,
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
@@ -264,7 +266,7 @@ export class Functions extends Construct {
     const filter = new logs.MetricFilter(this, `${id}Trouble`, {
       logGroup: made.logGroup,
       filterPattern: logs.FilterPattern.stringValue("$.fields.message", "=", TROUBLE),
-      metricNamespace: "Otpost",
+      metricNamespace: `Otpost/${this.props.settings.stage}`,
       metricName: `${made.binary}-trouble`,
       metricValue: "1",
     });

@@ -48,6 +48,8 @@ export interface OtpFunctionProps {
   readonly environment: FunctionEnvironment;
   /** @default 10 seconds */
   readonly timeout?: Duration;
+  /** Whether what it puts on a queue may come back to it, hop by hop: Lambda would end such a chain after 16. @default false */
+  readonly loops?: boolean;
   /** In MiB. @default 256 */
   readonly memory?: number;
 }
@@ -85,6 +87,7 @@ export class OtpFunction extends Construct {
       role: this.role,
       memorySize: props.memory ?? 256,
       timeout: this.timeout,
+      recursiveLoop: props.loops === true ? lambda.RecursiveLoop.ALLOW : undefined,
       reservedConcurrentExecutions: settings.reservedConcurrency,
       // The SDK says this name with every request, so that CloudTrail shows which function asked.
       environment: { AWS_SDK_UA_APP_ID: `otpost-${binary}`, ...variables(props.environment) },

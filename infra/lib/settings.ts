@@ -72,11 +72,11 @@ export function readSettings(scope: Construct, environment: NodeJS.ProcessEnv): 
   };
 }
 
-/** An address or a domain, in lower case. */
-const IDENTITY = /^(?:[a-z0-9.!#$%&'+/=^_`{|}~-]+@)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+/** An address or a domain as SES knows it: permissions heed upper and lower case. The domain is in lower case. */
+const IDENTITY = /^(?:[A-Za-z0-9.!#$%&'+/=^_`{|}~-]+@)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 /** A block of addresses; the sender reads it more closely when it starts. */
-const NETWORK = /^[0-9a-f.:]+\/[0-9]{1,3}$/;
+const NETWORK = /^[0-9A-Fa-f.:]+\/[0-9]{1,3}$/;
 
 type Lookup = (name: string) => string | undefined;
 
@@ -121,7 +121,7 @@ function readPublicUrl(value: string | undefined): string | undefined {
 
 /** Words with commas between them. */
 function readList(name: string, value: string | undefined, pattern: RegExp, what: string): readonly string[] {
-  const words = (value ?? "").split(",").map((word) => word.trim().toLowerCase());
+  const words = (value ?? "").split(",").map((word) => word.trim());
   const list = words.filter((word) => word !== "");
   const wrong = list.find((word) => !pattern.test(word));
   if (wrong !== undefined) {
@@ -133,7 +133,7 @@ function readList(name: string, value: string | undefined, pattern: RegExp, what
 /** Where a provider's API answers. Plain http is for stand-ins on this machine. */
 function readApi(name: string, value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  const bare = url !== undefined && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "";
+  const bare = url !== undefined && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "" && url.password === "";
   const safe = url?.protocol === "https:" || (url?.protocol === "http:" && url.hostname === "127.0.0.1");
   if (!bare || !safe) {
     throw new SettingsError(`${name}: "${value}" is no https URL without a path`);
@@ -142,7 +142,7 @@ function readApi(name: string, value: string): string {
 }
 
 function readEhloName(value: string | undefined): string {
-  if (value === undefined || !/^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]$/.test(value)) {
+  if (value === undefined || !/^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?$/.test(value)) {
     throw new SettingsError(`ehloName: "${value}" is no name of the DNS, such as otp.example.org`);
   }
   return value;

@@ -38,22 +38,24 @@ describe("settings", () => {
     assert.equal(settings.twilioUrl, "https://api.twilio.com");
     assert.equal(settings.govukNotifyUrl, "https://api.notifications.service.gov.uk");
     assert.equal(read({ twilioUrl: "http://127.0.0.1:9/" }).twilioUrl, "http://127.0.0.1:9");
-    for (const twilioUrl of ["http://api.twilio.com", "https://u@x.example", "https://x.example/path", "x"]) {
+    for (const twilioUrl of ["http://api.twilio.com", "https://u@x.example", "https://:p@x.example", "https://x.example/path", "x"]) {
       assert.throws(() => read({ twilioUrl }), /twilioUrl/);
     }
   });
 
   test("lists and names are read closely", () => {
-    const settings = read({ sesIdentities: " Acme.example ,otp@globex.example", allowedNetworks: "10.1.0.0/16, fd00::/8" });
-    assert.deepEqual(settings.sesIdentities, ["acme.example", "otp@globex.example"]);
+    const settings = read({ sesIdentities: " acme.example ,Otp@globex.example", allowedNetworks: "10.1.0.0/16, fd00::/8" });
+    assert.deepEqual(settings.sesIdentities, ["acme.example", "Otp@globex.example"]);
     assert.deepEqual(settings.allowedNetworks, ["10.1.0.0/16", "fd00::/8"]);
     assert.equal(settings.ehloName, "example.org");
     assert.deepEqual(read({}).sesIdentities, []);
-    for (const sesIdentities of ["*", "acme", "a b.example"]) {
+    for (const sesIdentities of ["*", "acme", "a b.example", "Acme.example"]) {
       assert.throws(() => read({ sesIdentities }), /sesIdentities/);
     }
     assert.throws(() => read({ allowedNetworks: "10.1.0.0" }), /allowedNetworks/);
-    assert.throws(() => read({ ehloName: "not a name" }), /ehloName/);
+    for (const ehloName of ["not a name", "10.0.0.1", "a.-b"]) {
+      assert.throws(() => read({ ehloName }), /ehloName/);
+    }
   });
 
   test("a public URL loses its last slash and nothing else", () => {

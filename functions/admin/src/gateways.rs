@@ -12,8 +12,9 @@ use otpost_edge::http::{Answer, Call, field, json, json_versioned, no_content};
 use otpost_edge::openapi::Document;
 use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
+use otpost_service::caller::Keeper;
 use otpost_service::document::value_of;
-use otpost_service::gateways;
+use otpost_service::gateways::{self, GatewayTest};
 use otpost_service::ports::Ports;
 use serde_json::Value;
 
@@ -28,10 +29,7 @@ pub(crate) async fn put(ports: &impl Ports, call: &Call) -> Answer {
     let id: GatewayId = field("gateway", call.parameter("gateway"))?;
     let keeper = call.keeper()?;
     let until = gateways::patience(ports);
-    let mut written: Value = call.json()?;
-    let wanted = written.as_object_mut().and_then(|members| members.remove("test"));
-    let wanted = wanted.filter(|wanted| !wanted.is_null()).map(|wanted| asked(wanted)?.read()).transpose()?;
-    let document = GatewayDocument::read(&value_of(&written), &keeper.owner)?;
+    let (document, wanted) = written(call, &keeper)?;
     let kept = gateways::keep_gateway(ports, &keeper, &id, document, call.seen()?).await?;
     let status = if kept.made { 201 } else { 200 };
     let mut view = KeptGateway::from(&kept);
@@ -39,6 +37,14 @@ pub(crate) async fn put(ports: &impl Ports, call: &Call) -> Answer {
         view.test = Some(test::test_saved(ports, &keeper, &id, &wanted, until).await);
     }
     json_versioned(status, kept.shown.gateway.version, &view)
+}
+
+/// What an operator writes: a gateway, and the test that is to follow its change.
+fn written(call: &Call, keeper: &Keeper) -> Result<(GatewayDocument, Option<GatewayTest>), Problem> {
+    let mut written: Value = call.json()?;
+    let wanted = written.as_object_mut().and_then(|members| members.remove("test"));
+    let wanted = wanted.filter(|wanted| !wanted.is_null()).map(|wanted| asked(wanted)?.read()).transpose()?;
+    Ok((GatewayDocument::read(&value_of(&written), &keeper.owner)?, wanted))
 }
 
 /// The test that is to follow a change.
@@ -77,7 +83,7 @@ pub(crate) async fn delete(ports: &impl Ports, call: &Call) -> Answer {
 pub(crate) async fn validate(ports: &impl Ports, call: &Call) -> Answer {
     let id: GatewayId = field("gateway", call.parameter("gateway"))?;
     let keeper = call.keeper()?;
-    let document = GatewayDocument::read(&call.document()?, &keeper.owner)?;
+    let (document, _) = written(call, &keeper)?;
     json(200, &ReviewView::from(&gateways::review(ports, &keeper, &id, document).await?))
 }
 

@@ -71,7 +71,8 @@ struct HopView {
     /// Why it ended without being accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What the provider said, line by line, without secrets, codes and addresses.
+    /// What the provider said, line by line, without secrets, codes and addresses. Not of a gateway that the platform
+    /// lends, and not in lists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     said: Vec<String>,
     /// When it ended (RFC 3339).
@@ -108,6 +109,14 @@ impl From<&Message> for MessageView {
     }
 }
 
+impl MessageView {
+    /// Without what providers said: a page of that would be too long.
+    fn in_list(mut self) -> Self {
+        self.hops.iter_mut().for_each(|hop| hop.said.clear());
+        self
+    }
+}
+
 impl From<&Hop> for HopView {
     fn from(hop: &Hop) -> Self {
         let (state, provider_id, reason, ended) = match &hop.state {
@@ -128,7 +137,8 @@ impl From<&Hop> for HopView {
             owner: named.map(|named| if lent(named) { "platform" } else { "tenant" }),
             sender: hop.via.sender.as_str(),
             state,
-            said: hop.said.clone(),
+            // What is lent speaks of its owner: of hosts and accounts that are no tenant's business.
+            said: if named.is_some_and(lent) { Vec::new() } else { hop.said.clone() },
             handed_at: hop.handed_at.rfc3339(),
             provider_id,
             reason,
@@ -146,7 +156,7 @@ pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
         return Err(Problem::field("cursor", "must be the next of the page before, unchanged"));
     }
     let page = ports.store().messages_of(&call.caller()?.tenant, &user, &request).await?;
-    let messages = page.items.iter().map(MessageView::from).collect();
+    let messages = page.items.iter().map(|message| MessageView::from(message).in_list()).collect();
     json(200, &Messages { messages, next: list.cursor(page.next.as_ref()) })
 }
 

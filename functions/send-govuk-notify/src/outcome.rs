@@ -1,22 +1,31 @@
 //! What GOV.UK Notify's answers mean, in one table.
 //!
-//! Status and type of an error decide. Its message is looked at twice only: a `ValidationError` begins with the name of
-//! the member that it is about, and of the reasons for a 403 the clock is the one that we can do something about.
+//! Status and type of an error decide. Its message is looked at three times only: a `ValidationError` begins with the
+//! name of the member that it is about; of the reasons for a 403 the clock is the one that we can do something about;
+//! and a `BadRequestError` about the length of a text, or about an empty one, is the message's own.
 //!
-//! Length is checked before anything is sent, and so is the template. What remains of `BadRequestError` is between the
-//! gateway's settings and the service: the template, the sender, a team's key, trial mode, texts abroad.
+//! Length is checked before anything is sent, and so is the template; but Notify counts in its own way, and a template
+//! may have changed since. What remains of `BadRequestError` is between the gateway's settings and the service: the
+//! template, the sender, a team's key, trial mode, texts abroad.
+//!
+//! Trouble over there (5xx) at the request for a text may come after the text was taken. So the sender looks for it, and
+//! tries again only where Notify itself says that it failed, and then has no such text; the rest stays open, because a
+//! second text must not go out by our doubt. Notify itself speaks in its own form: JSON with `status_code` and `errors`.
+//! What comes in another form, and any 502 or 504, may be a proxy's word while Notify is still at work.
 
 use std::time::Duration;
 
 use otpost_domain::outcome::Outcome;
 
-use crate::wire::Fault;
+use crate::wire::{self, Fault};
 
 /// What is to be done about an answer. Of several errors in one answer the one decides whose class is the last here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// The number takes no texts.
     Recipient,
+    /// It takes no such text.
+    Content,
     /// Notify may take it later.
     Retry,
     /// What the service may send today is used up.
@@ -33,6 +42,7 @@ impl Class {
     pub const fn outcome(self, after: Option<Duration>) -> Outcome {
         match self {
             Self::Recipient => Outcome::RecipientBad,
+            Self::Content => Outcome::ContentBad,
             Self::Retry => Outcome::Retry { after },
             Self::Quota => Outcome::QuotaGone,
             Self::Clock | Self::Configuration => Outcome::ConfigurationBad,
@@ -78,7 +88,7 @@ const fn other(status: (u16, u16), class: Class, means: &'static str) -> Row {
 
 /// All that is known of Notify's answers other than 2xx. The first row that fits counts; the last fits everything.
 pub const TABLE: &[Row] = {
-    use Class::{Clock, Configuration, Quota, Recipient, Retry};
+    use Class::{Clock, Configuration, Content, Quota, Recipient, Retry};
     use Message::{Any, Begins, Names};
     &[
         error(400, "ValidationError", Begins("phone_number"), Recipient, "the number is not one of a mobile"),
@@ -91,6 +101,17 @@ pub const TABLE: &[Row] = {
         error(400, "ValidationError", Any, Configuration, "the request is not of the form that it wants"),
         // Not in its documentation.
         error(400, "InvalidPhoneError", Any, Recipient, "the number is one of a landline, or takes no texts"),
+        // It goes on with names of the template's places, which may be any words.
+        error(
+            400,
+            "BadRequestError",
+            Names("missing"),
+            Configuration,
+            "the template has a place that nobody fills",
+        ),
+        error(400, "BadRequestError", Names("character"), Content, "the text is too long"),
+        error(400, "BadRequestError", Names("empty"), Content, "nothing is left of the text"),
+        error(400, "BadRequestError", Names("blank"), Content, "the text is blank"),
         error(
             400,
             "BadRequestError",
@@ -111,7 +132,7 @@ pub const TABLE: &[Row] = {
         other((404, 405), Configuration, "there is no such route: is the base URL that of Notify?"),
         other((408, 408), Retry, "it waited too long for the request"),
         other((429, 429), Retry, "too many requests"),
-        // 504 is told in a form of its own. All 5xx may come after the text was taken: see the sender.
+        // At the request for a text only as far as `given_up` says.
         other((500, 599), Retry, "it has trouble of its own"),
         other((300, 399), Configuration, "it sends us elsewhere, where we do not follow"),
         other((0, u16::MAX), Configuration, "an answer that nobody expects"),
@@ -128,12 +149,17 @@ pub struct Verdict {
 }
 
 /// What an answer other than 2xx means. Of several errors the worst for us decides, in the order of [`Class`]:
-/// configuration (the clock among it) before quota, before a later try, before the recipient; of equals the first. So
-/// no number is held to be bad beside a fault that may be ours.
+/// configuration (the clock among it) before quota, before a later try, before the text, before the recipient; of equals
+/// the first. So no number is held to be bad beside a fault that may be ours.
 pub(crate) fn verdict(status: u16, faults: &[Fault]) -> Verdict {
     let judged = faults.iter().map(|fault| judge(status, Some(fault)));
     let worst = judged.reduce(|worst, next| if next.class > worst.class { next } else { worst });
     worst.unwrap_or_else(|| judge(status, None))
+}
+
+/// Whether trouble (5xx) is Notify's own word that it failed. Otherwise it may still be at work, or done.
+pub(crate) fn given_up(status: u16, body: &[u8]) -> bool {
+    !matches!(status, 502 | 504) && wire::is_own(status, body)
 }
 
 fn judge(status: u16, fault: Option<&Fault>) -> Verdict {

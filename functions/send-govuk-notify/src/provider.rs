@@ -9,9 +9,9 @@ use otpost_service::ports::Clock;
 use otpost_service::provider::{Letter, Order, OutgoingText, Provider};
 
 use crate::conversation::{Conversation, Question};
-use crate::outcome::verdict;
+use crate::outcome::{given_up, verdict};
 use crate::template::{MOST, Shape, Templates};
-use crate::wire;
+use crate::wire::{self, Unclear};
 
 /// Where GOV.UK Notify answers.
 pub const BASE: &str = "https://api.notifications.service.gov.uk";
@@ -48,7 +48,8 @@ impl<C: Clock> NotifyProvider<C> {
     pub async fn reconcile(&self, order: &Order<'_>) -> Option<Report> {
         let call = Call::of(order).ok()?;
         let mut talk = Conversation::begin(&self.http, &self.clock, call.key, order.deadline);
-        look(&mut talk, &call.reference).await.map(|id| Report::accepted(id, Said::line("HTTP 200")))
+        let found = look(&mut talk, &call.reference).await.ok().flatten();
+        found.map(|id| Report::accepted(id, Said::line("HTTP 200")))
     }
 
     /// Whether the text goes into the template. `anew` is for who has just changed it.
@@ -90,19 +91,27 @@ impl<C: Clock> NotifyProvider<C> {
             }
             Ok(answer) => {
                 let report = refusal(&answer);
-                if answer.status == 400 && report.outcome == Outcome::ConfigurationBad {
+                // A text that was short enough for the template as it was, and is not now, tells that it has changed.
+                let by_template = matches!(report.outcome, Outcome::ConfigurationBad | Outcome::ContentBad);
+                if answer.status == 400 && by_template {
                     self.templates.forget(call.key.service_id(), call.settings.template_id.as_str());
                 }
                 // What failed over there may have failed after the text was taken.
                 if answer.status < 500 {
                     return report;
                 }
+                let report = if given_up(answer.status, &answer.body) {
+                    report
+                } else {
+                    open(report, "it may have taken the text")
+                };
                 (report.said.clone(), report)
             }
         };
         match look(talk, &call.reference).await {
-            Some(id) => Report::accepted(id, said),
-            None => doubtful,
+            Ok(Some(id)) => Report::accepted(id, said),
+            Ok(None) => doubtful,
+            Err(Unclear) => open(doubtful, "the text could not be looked for"),
         }
     }
 }
@@ -181,8 +190,8 @@ async fn fetch<C: Clock>(talk: &mut Conversation<'_, C>, id: &str) -> Result<Sha
     if answer.status != 200 {
         let mut report = refusal(&answer);
         report.why = format!("the template cannot be looked at: {}", report.why);
-        // No recipient takes part in it.
-        if report.outcome == Outcome::RecipientBad {
+        // Neither recipient nor text takes part in it.
+        if matches!(report.outcome, Outcome::RecipientBad | Outcome::ContentBad) {
             report.outcome = Outcome::ConfigurationBad;
         }
         return Err(report);
@@ -197,12 +206,15 @@ async fn fetch<C: Clock>(talk: &mut Conversation<'_, C>, id: &str) -> Result<Sha
     })
 }
 
-/// The id of the text under this reference, if Notify has it.
-async fn look<C: Clock>(talk: &mut Conversation<'_, C>, reference: &str) -> Option<String> {
+/// The id of the text under this reference; none if Notify has no such text at this moment.
+///
+/// # Errors
+/// When nobody knows, because the look failed.
+async fn look<C: Clock>(talk: &mut Conversation<'_, C>, reference: &str) -> Result<Option<String>, Unclear> {
     // Ids and slashes need no escape in a query (RFC 3986 section 3.4).
     let path = format!("/v2/notifications?template_type=sms&reference={reference}");
-    let answer = talk.ask(&Question::get(path)).await.ok()?;
-    if answer.status == 200 { wire::known(&answer.body, reference) } else { None }
+    let answer = talk.ask(&Question::get(path)).await.map_err(|_| Unclear)?;
+    if answer.status == 200 { wire::known(&answer.body, reference) } else { Err(Unclear) }
 }
 
 /// Of an answer other than 2xx.
@@ -216,6 +228,11 @@ fn refusal(answer: &Answer) -> Report {
 fn with(mut report: Report, said: Said) -> Report {
     report.said = said;
     report
+}
+
+/// The same, with nobody knowing what became of the text; `why` says for what reason.
+fn open(report: Report, why: &str) -> Report {
+    Report { outcome: Outcome::Unknown, why: format!("{}; {why}", report.why), ..report }
 }
 
 fn own(outcome: Outcome, why: &str) -> Report {

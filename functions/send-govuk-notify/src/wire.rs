@@ -54,9 +54,9 @@ struct Taken {
     id: String,
 }
 
-/// The id of a text that was taken; none if the answer has none.
+/// The id of a text that was taken; none if the answer has none that is a UUID.
 pub(crate) fn taken(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Taken>(body).ok().map(|taken| taken.id).filter(|id| is_id(id))
+    serde_json::from_slice::<Taken>(body).ok().and_then(|taken| id(&taken.id))
 }
 
 #[derive(Deserialize)]
@@ -70,16 +70,26 @@ struct Known {
     reference: Option<String>,
 }
 
-/// The id of the text with this reference in a list of notifications; none if it is not there.
-pub(crate) fn known(body: &[u8], reference: &str) -> Option<String> {
-    let list: List = serde_json::from_slice(body).ok()?;
-    let mut own = list.notifications.into_iter().filter(|row| row.reference.as_deref() == Some(reference));
-    own.find(|row| is_id(&row.id)).map(|row| row.id)
+/// An answer does not tell whether Notify has a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unclear;
+
+/// The id of the text with this reference in the list of notifications under it; none if the list is empty.
+///
+/// # Errors
+/// When it is no such list, or has other texts, or one whose id is no UUID.
+pub(crate) fn known(body: &[u8], reference: &str) -> Result<Option<String>, Unclear> {
+    let list: List = serde_json::from_slice(body).map_err(|_| Unclear)?;
+    if list.notifications.is_empty() {
+        return Ok(None);
+    }
+    let mut own = list.notifications.iter().filter(|row| row.reference.as_deref() == Some(reference));
+    own.find_map(|row| id(&row.id)).map(Some).ok_or(Unclear)
 }
 
-/// Ids are kept and logged: a UUID, or at least nothing else than letters, digits and hyphens.
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+/// Ids are kept and logged, so nothing but a UUID is one.
+fn id(text: &str) -> Option<String> {
+    Uuid::try_from(text).ok().map(|id| id.as_str().to_owned())
 }
 
 /// An error of an answer. What it says may echo a number or a text, so it has no `Debug`.
@@ -120,6 +130,20 @@ pub(crate) fn faults(body: &[u8]) -> Vec<Fault> {
         Some(errors) => errors.iter().filter_map(Fault::of).take(MOST_FAULTS).collect(),
         None => Fault::of(&body).into_iter().collect(),
     }
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    status_code: u16,
+    errors: Vec<Value>,
+}
+
+/// Whether an error of this status is told in the form of Notify's API, and so not by a proxy before it.
+pub(crate) fn is_own(status: u16, body: &[u8]) -> bool {
+    serde_json::from_slice::<Refused>(body).is_ok_and(|refused| {
+        let mut faults = refused.errors.iter().filter_map(Fault::of);
+        refused.status_code == status && faults.any(|fault| fault.code().is_some())
+    })
 }
 
 /// What an answer said: its status, and a line for each error.

@@ -37,7 +37,7 @@ type Row = (&'static str, &'static str, Class, &'static str);
 
 /// Codes of Amazon SES in the order in which they are looked for: where a code has several rows, the ones with words
 /// come first.
-pub(crate) const TABLE: [Row; 25] = [
+pub(crate) const TABLE: [Row; 37] = [
     ("TooManyRequestsException", "daily", Class::Quota, "the account's daily quota is used up"),
     ("TooManyRequestsException", "", Class::Retry, "the account's rate is exceeded"),
     ("ThrottlingException", "daily", Class::Quota, "the account's daily quota is used up"),
@@ -75,9 +75,36 @@ pub(crate) const TABLE: [Row; 25] = [
     ),
     ("InvalidClientTokenId", "", Class::Configuration, "the function's credentials are not valid"),
     ("UnrecognizedClientException", "", Class::Configuration, "the function's credentials are not valid"),
-    ("BadRequestException", "domain", Class::Recipient, "the recipient's address is not allowed"),
+    ("BadRequestException", "not verified", Class::Configuration, "an identity is not verified"),
+    (
+        "BadRequestException",
+        "associat",
+        Class::Configuration,
+        "the tenant may not use the identity or the configuration set",
+    ),
+    ("BadRequestException", "configuration set", Class::Configuration, "the configuration set is not right"),
+    ("BadRequestException", "missing domain", Class::Recipient, "the recipient's address is not allowed"),
+    ("BadRequestException", "missing final", Class::Recipient, "the recipient's address is not allowed"),
+    ("BadRequestException", "domain contains", Class::Recipient, "the recipient's address is not allowed"),
+    ("BadRequestException", "domain starts", Class::Recipient, "the recipient's address is not allowed"),
     ("BadRequestException", "", Class::Content, "the mail is not allowed"),
-    ("InvalidParameterValue", "domain", Class::Recipient, "the recipient's address is not allowed"),
+    ("InvalidParameterValue", "not verified", Class::Configuration, "an identity is not verified"),
+    (
+        "InvalidParameterValue",
+        "associat",
+        Class::Configuration,
+        "the tenant may not use the identity or the configuration set",
+    ),
+    (
+        "InvalidParameterValue",
+        "configuration set",
+        Class::Configuration,
+        "the configuration set is not right",
+    ),
+    ("InvalidParameterValue", "missing domain", Class::Recipient, "the recipient's address is not allowed"),
+    ("InvalidParameterValue", "missing final", Class::Recipient, "the recipient's address is not allowed"),
+    ("InvalidParameterValue", "domain contains", Class::Recipient, "the recipient's address is not allowed"),
+    ("InvalidParameterValue", "domain starts", Class::Recipient, "the recipient's address is not allowed"),
     ("InvalidParameterValue", "", Class::Content, "the mail is not allowed"),
 ];
 

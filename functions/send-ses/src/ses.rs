@@ -1,5 +1,6 @@
 //! Amazon SES: one raw mail a request.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -22,6 +23,8 @@ use crate::outcome::classified;
 
 /// The tag by which SES's events tell which hop they are about: tenant, message and hop, with dots between.
 const TAG: &str = "otpost-message";
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(2);
 /// What is kept of an order's deadline for a second question.
 const RESERVE: Duration = Duration::from_secs(1);
 
@@ -45,10 +48,17 @@ impl SesProvider {
     /// # Errors
     /// When one of the two is wrong.
     pub fn new(config: &SdkConfig, sender: &str, configuration_set: &str) -> Result<Self, BadSender> {
-        // One request for each hop: what is tried again is a new hop. The deadline is the order's.
+        // One request for each hop: what is tried again is a new hop. The deadline is the order's, so those that other
+        // clients of the function have must not end a request that SES may have taken.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .disable_read_timeout()
+            .disable_operation_attempt_timeout()
+            .disable_operation_timeout()
+            .build();
         let config = aws_sdk_sesv2::config::Builder::from(config)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).build())
+            .timeout_config(timeouts)
             .build();
         Ok(Self { client: Client::from_conf(config), own: own(sender, configuration_set).ok_or(BadSender)? })
     }
@@ -135,9 +145,28 @@ fn report(error: &SdkError<SendEmailError, HttpResponse>) -> Report {
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             Report::of(Outcome::ConfigurationBad, "the request cannot be sent", none)
         }
-        SdkError::DispatchFailure(failure) if !failure.is_timeout() && !failure.is_io() => {
+        SdkError::DispatchFailure(_) if never_left(error) => {
             Report::of(Outcome::Retry { after: None }, "Amazon SES cannot be reached", none)
         }
         _ => Report::of(Outcome::Unknown, "Amazon SES did not answer", none),
     }
+}
+
+/// Whether no connection came about, so that nothing can have left. What breaks off later may have arrived.
+fn never_left(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let refused = error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable));
+        // The connector's own error before there is a connection; neither it nor that of names can be named here.
+        if refused
+            || error.to_string().starts_with("tcp connect error")
+            || error.to_string().contains("dns error")
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -1,8 +1,9 @@
 //! What each end of a conversation means: one table for all servers.
 //!
-//! Two things hold of all of it. A recipient is bad only by an answer to RCPT that speaks of the recipient: everything
-//! that an operator could mend would otherwise pass for somebody's wrong address. And once the final dot has left, a
-//! lost answer is no failure.
+//! Three things hold of all of it. A recipient is bad only by an answer to RCPT that speaks of the recipient: everything
+//! that an operator could mend would otherwise pass for somebody's wrong address. The configuration is bad only by an
+//! answer that would be the same for every recipient: what RCPT refuses without saying whose fault it is, is the mail's,
+//! so that another way is tried and nobody is blamed. And once the final dot has left, a lost answer is no failure.
 
 use otpost_domain::outcome::Outcome;
 use otpost_outbound::guard::NoConnection;
@@ -12,6 +13,7 @@ use crate::reply::Enhanced;
 use crate::session::Fault;
 use crate::tls::TlsFault;
 use crate::wire::Broken;
+use crate::words::{About, about};
 
 /// What a fault at `stage` means, and why in words of ours.
 pub(crate) fn meaning(stage: Stage, fault: &Fault) -> (Outcome, String) {
@@ -30,9 +32,7 @@ pub(crate) fn meaning(stage: Stage, fault: &Fault) -> (Outcome, String) {
         }
         Fault::Refused(reply) => {
             let enhanced = reply.enhanced();
-            // Words count where there is no code for them: 5.7.1.
-            let meant = enhanced.or_else(|| reply.is_about_the_sender().then_some((7, 1)));
-            let (verdict, why) = verdict(stage, reply.code, meant);
+            let (verdict, why) = verdict(stage, reply.code, enhanced, about(reply));
             let class = reply.code / 100;
             let code = enhanced.map(|(subject, detail)| format!(" {class}.{subject}.{detail}"));
             let code = code.unwrap_or_default();
@@ -80,12 +80,20 @@ impl Verdict {
 /// The table. The first row that fits counts; the last row of each stage is for what nobody has heard of.
 ///
 /// Codes: RFC 5321 section 4.2.3, RFC 4954 section 6, RFC 1870 section 6, RFC 7504. Enhanced codes, by subject and
-/// detail: RFC 3463 section 3, RFC 5248, RFC 7372, RFC 7505.
-fn verdict(stage: Stage, code: u16, enhanced: Option<Enhanced>) -> (Verdict, &'static str) {
+/// detail: RFC 3463 section 3, RFC 5248, RFC 7372, RFC 7505; and those of Exchange, with a detail of 60 or more. Words
+/// count where the codes before them leave it open.
+fn verdict(
+    stage: Stage,
+    code: u16,
+    enhanced: Option<Enhanced>,
+    words: Option<About>,
+) -> (Verdict, &'static str) {
     use Stage::{Auth, Content, Data, Ehlo, End, Greeting, Mail, Rcpt, Starttls};
     use Verdict::{Configuration, Later, Quota, Recipient};
     let detail = enhanced.unwrap_or((0, 0));
     match (stage, code, detail) {
+        // Amazon SES says it with 454.
+        _ if words == Some(About::Quota) => (Quota, "the account may send no more for a while"),
         (Auth, 432, _) | (Auth, _, (7, 12)) => {
             (Configuration, "the password must first be set anew at the server")
         }
@@ -115,19 +123,40 @@ fn verdict(stage: Stage, code: u16, enhanced: Option<Enhanced>) -> (Verdict, &'s
         (Mail, _, (7, _)) => (Configuration, "the server does not let this sender send"),
         (Mail, ..) => (Configuration, "the sender's address is refused"),
 
-        (Rcpt, _, (1, 7 | 8)) => (Configuration, "it is the sender's address that is refused"),
-        (Rcpt, _, (1 | 2, _)) => (Recipient, "the mailbox does not exist or is closed"),
-        (Rcpt, _, (3, _)) => (Configuration, "the server's system takes no such mail"),
-        (Rcpt, _, (5, _)) => (Configuration, "the server does not take the command"),
+        (Rcpt | End, _, (1, 7 | 8)) => (Configuration, "it is the sender's address that is refused"),
+        (Rcpt | End, _, (7, 60) | (2, 252)) => {
+            (Configuration, "the user may not send with the sender's address")
+        }
+        (Rcpt | End, _, (7, 20..=29)) => {
+            (Configuration, "the server wants SPF, DKIM or DMARC of the sender's domain")
+        }
+        (Rcpt | End, _, (7, 501..=503 | 511 | 606..=649)) => {
+            (Configuration, "the server has banned who sends")
+        }
+
+        (Rcpt, _, (1 | 2, 1..)) => (Recipient, "the mailbox does not exist or is closed"),
         (Rcpt, _, (6, _)) => (Verdict::Content, "the server does not take mails of this form"),
-        (Rcpt, _, (7, _)) => (Configuration, "the server does not relay to there, or its policy forbids it"),
+        // A closed group or the like. Its words may be about authentication all the same.
+        (Rcpt, _, (7, 2..)) => (Verdict::Content, "the server's policy refuses this recipient"),
+        (Rcpt, ..) if words == Some(About::Sender) => {
+            (Configuration, "the server does not relay for this sender, or wants it to be another")
+        }
+        (Rcpt, _, (7, _)) if words == Some(About::Recipient) => {
+            (Verdict::Content, "the server's policy refuses this recipient")
+        }
+        // Without a word of why it is mostly relaying.
+        (Rcpt, _, (7, 1)) => (Configuration, "the server does not relay to there, or its policy forbids it"),
+        (Rcpt, _, (7, _)) => (Verdict::Content, "the server's policy refuses this mail"),
+        (Rcpt, _, (1 | 2, _)) => (Recipient, "the mailbox does not exist or is closed"),
+        (Rcpt, ..) if words == Some(About::Recipient) => (Recipient, "the recipient's address is refused"),
+        (Rcpt, _, (3 | 5, _)) => (Verdict::Content, "the server does not take this recipient's address so"),
         (Rcpt, 550 | 551 | 553 | 556, _) => (Recipient, "the mailbox does not exist or takes no mail"),
-        (Rcpt, ..) => (Configuration, "the server does not take the recipient and does not say why"),
+        (Rcpt, ..) => (Verdict::Content, "the server does not take the recipient and does not say why"),
 
         (Data, ..) => (Configuration, "the server does not let the mail begin"),
 
-        (End, _, (7, 20..=29)) => {
-            (Configuration, "the server wants SPF, DKIM or DMARC of the sender's domain")
+        (End, ..) if matches!(words, Some(About::Sender | About::Account)) => {
+            (Configuration, "the server does not let this sender or account send")
         }
         (End, 550 | 554, _) | (End, _, (7, _)) => (Verdict::Content, "the server's policy refuses this mail"),
         (End, ..) => (Verdict::Content, "the server refuses this mail"),

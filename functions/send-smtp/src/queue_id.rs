@@ -20,14 +20,22 @@ pub(crate) fn of(reply: &Reply) -> Option<String> {
         ["Ok" | "OK", id] => Some(*id),
         _ => None,
     };
-    behind("queued", "as") // Postfix
-        .or_else(|| after("id=")) // Exim
-        .or_else(|| after("[InternalId=")) // Exchange
-        .or_else(|| before(" Message accepted for delivery")) // Sendmail
-        .or_else(|| before(" - gsmtp")) // Google
-        .or_else(alone)
-        .filter(|id| is_id(id))
-        .map(str::to_owned)
+    let exchange = after("[InternalId=").filter(|id| is_id(id));
+    let other = || {
+        behind("queued", "as") // Postfix
+            .or_else(|| after("id=")) // Exim
+            .or_else(|| before(" Message accepted for delivery")) // Sendmail
+            .or_else(|| before(" - gsmtp")) // Google
+            .or_else(alone)
+            .filter(|id| is_id(id) && !may_be_told(id))
+    };
+    exchange.or_else(other).map(str::to_owned)
+}
+
+/// Whether it may be a telephone number or a code, which nobody is to read in a record: digits and signs, and no more
+/// digits than a number has (E.164).
+fn may_be_told(text: &str) -> bool {
+    !text.bytes().any(|b| b.is_ascii_alphabetic()) && text.bytes().filter(u8::is_ascii_digit).count() <= 15
 }
 
 /// It is shown and logged, so it must be no text of the server's.
@@ -55,6 +63,8 @@ mod tests {
                 "2.6.0 <m@example.org> [InternalId=21474836481, Hostname=a.example.com] Queued mail for delivery",
                 "21474836481",
             ),
+            ("2.6.0 <m@example.org> [InternalId=123456] Queued mail for delivery", "123456"),
+            ("2.0.0 Ok: queued as 1234567890123456", "1234567890123456"),
             ("2.0.0 4AM8abcd012345 Message accepted for delivery", "4AM8abcd012345"),
             ("2.0.0 OK  1732000000 5b1f17b1804b1-432.123 - gsmtp", "5b1f17b1804b1-432.123"),
             ("Ok 0102018f0000-aaaa-bbbb-cccc-000000", "0102018f0000-aaaa-bbbb-cccc-000000"),
@@ -74,6 +84,12 @@ mod tests {
             "id=",
             "id=<script1>",
             "Message accepted for delivery",
+            "2.0.0 Ok: queued as 447700900123",
+            "2.0.0 Ok: queued as +447700900123",
+            "2.0.0 Ok: queued as +44-7700-900123",
+            "OK id=123456",
+            "2.0.0 123456 Message accepted for delivery",
+            "Ok 123456",
             "",
         ] {
             assert_eq!(found(text), None, "{text}");

@@ -31,14 +31,6 @@ impl Reply {
         })
     }
 
-    /// Whether it says in words, for want of an enhanced code, that it is about who sends and not about who receives:
-    /// `relay not permitted`, `Authentication required`, `Sender verify failed`.
-    pub(crate) fn is_about_the_sender(&self) -> bool {
-        let text = self.text().to_ascii_lowercase();
-        self.enhanced().is_none()
-            && ["relay", "rcpthosts", "authenticat", "sender"].iter().any(|word| text.contains(word))
-    }
-
     /// What it says, in one line.
     pub(crate) fn text(&self) -> String {
         let words = self.lines.iter().flat_map(|line| line.split_whitespace());
@@ -154,7 +146,7 @@ mod tests {
                 }
             }
             let reply = Reply { code, lines };
-            let _ = (reply.enhanced(), reply.is_about_the_sender(), Offers::of(&reply));
+            let _ = (reply.enhanced(), crate::words::about(&reply), Offers::of(&reply));
             let id = crate::queue_id::of(&reply);
             prop_assert!(id.is_none_or(|id| id.len() <= 128 && !id.contains(['@', ' ', '<'])));
         }

@@ -2,6 +2,10 @@
 //!
 //! Twilio splits its codes over time and advises against depending on them. So the rule alone is enough to send by; the
 //! table makes it finer, and explains codes to operators, those of receipts included.
+//!
+//! Trouble (5xx) may come after a text was queued, and a text cannot be looked for. So only Twilio's own word that it
+//! failed is a reason to send it again: a 500 or 503 whose body has a code of Twilio's. Any other 5xx may be the word of
+//! a proxy that has waited for long enough, 502 and 504 always, and leaves open what became of the text.
 
 use std::time::Duration;
 
@@ -15,8 +19,9 @@ mod tests;
 
 /// The longest that a request to be left alone is heeded.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
-/// What is a code of Twilio's; any other number in its place is not repeated, because it could be anything.
-const CODES: std::ops::RangeInclusive<u32> = 10_000..=999_999;
+/// What is a code of Twilio's; any other number in its place is not repeated, because it could be anything, such as the
+/// six digits of a text.
+const CODES: std::ops::RangeInclusive<u32> = 10_000..=99_999;
 
 /// What kind of failure a code tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +59,15 @@ impl Class {
         }
     }
 
-    /// Whether an answer of this status can mean it. Nobody's number is bad because a login is, or because Twilio is in
-    /// trouble; and a redirection is none of Twilio's answers.
+    /// Whether an answer of this status can mean it. Nobody's number, and no text, is bad because a login is, or because
+    /// the account may not use the API or is not there, or because Twilio is in trouble; a redirection is none of
+    /// Twilio's answers; and no code says for certain that a 5xx other than 500 and 503 is Twilio's.
     const fn may_come_with(self, status: u16) -> bool {
         match status {
             401 => matches!(self, Self::Configuration),
-            300..=399 => false,
-            500..=599 => matches!(self, Self::Quota | Self::Soon | Self::Later),
+            403 | 404 => matches!(self, Self::Configuration | Self::Quota | Self::Soon),
+            300..=399 | 501 | 502 | 504..=599 => false,
+            500 | 503 => matches!(self, Self::Quota | Self::Soon | Self::Later),
             _ => true,
         }
     }
@@ -119,8 +126,8 @@ pub const TABLE: &[Entry] = &[
     entry(30022, Class::Later, "the rate that the carriers allow for this sender is exceeded"),
     entry(30034, Class::Configuration, "the sender is not registered with the carriers of the United States"),
     entry(30036, Class::Later, "it was still in the queue when its time was over"),
-    entry(30450, Class::Fraud, "the destination is blocked for some minutes, as part of a fraud"),
-    entry(30453, Class::Fraud, "the destination is blocked for some hours, as part of a fraud"),
+    entry(30450, Class::Fraud, "blocked as fraud, with the whole destination, for some minutes"),
+    entry(30453, Class::Fraud, "blocked as fraud, with the whole destination, for some hours"),
     entry(30454, Class::Quota, "a trial account's limit of messages is reached"),
     entry(63038, Class::Quota, "the account's limit of messages a day is reached"),
 ];
@@ -153,28 +160,30 @@ pub(crate) fn report(answer: &Answer) -> Report {
     failure.code.iter().for_each(|code| said.add(format!("Twilio {code}")));
     failure.words.into_iter().for_each(|words| said.add(words));
     let after = answer.retry_after.map(|after| after.min(LONGEST_WAIT));
-    let known = failure.code.and_then(explain).filter(|entry| entry.class.may_come_with(answer.status));
-    if let Some(entry) = known {
+    let known = failure.code.and_then(explain);
+    if let Some(entry) = known.filter(|entry| entry.class.may_come_with(answer.status)) {
         return Report::of(
             entry.class.outcome(after),
             format!("Twilio {}: {}", entry.code, entry.told),
             said,
         );
     }
-    let (outcome, told) = by_status(answer.status, after);
+    let (outcome, told) = by_status(answer.status, failure.code.is_some(), after);
     let who = failure.code.map_or_else(|| "Twilio".to_owned(), |code| format!("Twilio {code}"));
-    Report::of(outcome, format!("{who}: {told} ({http})"), said)
+    let besides = known.map_or_else(String::new, |entry| format!("; the code alone means: {}", entry.told));
+    Report::of(outcome, format!("{who}: {told} ({http}){besides}"), said)
 }
 
-/// The rule for answers whose code says nothing.
+/// The rule for answers whose code says nothing; `coded` is whether there is one of Twilio's at all.
 ///
 /// A 400 of an unknown code is for good, and blames the message alone: not the recipient, whose number may be well, and
 /// not the gateway, which would then be lost to everybody. Other refusals, redirections among them, mean that something
 /// else than Twilio's API answers, or that the account may not use it.
-const fn by_status(status: u16, after: Option<Duration>) -> (Outcome, &'static str) {
+const fn by_status(status: u16, coded: bool, after: Option<Duration>) -> (Outcome, &'static str) {
     match status {
         408 | 425 | 429 => (Outcome::Retry { after }, "asked to try later"),
-        500..=599 => (Outcome::Retry { after }, "in trouble"),
+        500 | 503 if coded => (Outcome::Retry { after }, "in trouble"),
+        500..=599 => (Outcome::Unknown, "in trouble, and may have taken the text"),
         400 | 409 | 413 | 414 | 422 => (Outcome::ContentBad, "refused the message"),
         401 | 403 => (Outcome::ConfigurationBad, "refused the credentials"),
         404 => (Outcome::ConfigurationBad, "does not know the account"),

@@ -1,6 +1,7 @@
 //! The configuration by which a function works: read at most once a minute per tenant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::TenantId;
@@ -19,6 +20,9 @@ const MAX_TENANTS: usize = 256;
 
 /// How many versions of templates stay in memory: a few tenants' in a few languages.
 const MAX_TEMPLATES: usize = 64;
+
+/// How long a version of a template stays in memory: it never changes.
+const VERSION_LIFE: Duration = Duration::from_hours(24);
 
 /// What was read lately.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ impl<C: Clock> CachedConfiguration<C> {
             policies: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
             gateways: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
             templates: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
-            versions: Lately::new(MAX_TEMPLATES, CONFIGURATION_LIFE),
+            versions: Lately::new(MAX_TEMPLATES, VERSION_LIFE),
             looks: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
         }
     }

@@ -52,6 +52,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Lately<K, V> {
     pub(crate) fn hold(&self, whose: &K, value: V, now: Timestamp) -> V {
         let until = now.plus(self.life);
         let mut held = self.lock();
+        // What is over is not kept: it may be a password.
+        held.retain(|_, held| now < held.until);
         if held.len() >= self.most && !held.contains_key(whose) {
             let oldest = held.iter().min_by_key(|(_, held)| held.until).map(|(whose, _)| whose.clone());
             oldest.and_then(|whose| held.remove(&whose));

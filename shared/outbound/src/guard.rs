@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-/// How many addresses of a host are tried.
+/// How many addresses of a host are tried: half of them of each family, if it has both.
 const MOST: usize = 4;
 
 /// What of IPv4 is no place of a public server: IANA's registry of special addresses (RFC 6890), multicast, and the
@@ -142,13 +142,21 @@ pub async fn connect(
     Err(fault)
 }
 
-/// Those addresses to which a connection may be made, in their order.
+/// Those addresses to which a connection may be made, in their order: not all of one family while there is another,
+/// because there may be no way to any of it.
 fn checked(found: &[SocketAddr], allowed: &Networks) -> Result<Vec<SocketAddr>, NoConnection> {
     if found.is_empty() {
         return Err(NoConnection::Unresolved);
     }
-    let good: Vec<_> =
-        found.iter().copied().filter(|address| allowed.allow(address.ip())).take(MOST).collect();
+    let mut good: Vec<_> = found.iter().copied().filter(|address| allowed.allow(address.ip())).collect();
+    let both = good.iter().any(SocketAddr::is_ipv4) && good.iter().any(SocketAddr::is_ipv6);
+    let most = if both { MOST / 2 } else { MOST };
+    let (mut four, mut six) = (0_usize, 0_usize);
+    good.retain(|address| {
+        let seen = if address.is_ipv4() { &mut four } else { &mut six };
+        *seen = seen.saturating_add(1);
+        *seen <= most
+    });
     if good.is_empty() { Err(NoConnection::NotAllowed) } else { Ok(good) }
 }
 

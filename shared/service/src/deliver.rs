@@ -14,6 +14,7 @@ use crate::ports::{
     Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError,
     PortResult, Ports, TenantStore as _, TokenStore as _, UserStore as _, Write,
 };
+use crate::send::saved;
 
 /// How many messages of a shard the sweep reads at once.
 pub const SWEEP_PAGE: usize = 100;
@@ -63,14 +64,14 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
             Step::Close(message) => (message, Delivered::Closed),
             // Recorded first: should the queue fail, the message is found again when its route's time is over.
             Step::Hand(message, hop, sender) => {
-                if ports.store().save_message(&message).await? == Write::Done {
+                if saved(ports, &message).await? == Write::Done {
                     ports.queue().hand(sender, reference, hop, Duration::ZERO).await?;
                     return Ok(Delivered::Handed);
                 }
                 continue;
             }
         };
-        if ports.store().save_message(&next).await? == Write::Done {
+        if saved(ports, &next).await? == Write::Done {
             told(&next);
             return Ok(done);
         }

@@ -297,7 +297,7 @@ under_plan!(MessageStore, store {
     fn add_message(message: &Message, journal: &Journal) -> Write;
     fn message(message: &MessageRef) -> Option<Message>;
     fn messages_of(tenant: &TenantId, user: &UserId, page: &PageRequest) -> Page<Message>;
-    fn claim(message: &MessageRef, number: u16, now: Timestamp) -> Option<Message>;
+    fn claim(message: &MessageRef, number: u16, claimant: &str, now: Timestamp) -> Option<Message>;
     fn save_message(message: &Message) -> Write;
     fn due(shard: u8, now: Timestamp, limit: usize, after: Option<&Due>) -> Vec<Due>;
     fn put_aside(message: &MessageRef) -> ();

@@ -28,8 +28,7 @@ pub trait Provider: Send + Sync {
 /// One request to a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
-    /// The message that it carries. Its id is what the provider's reference, tag and Message-ID derive from: the same for
-    /// each try.
+    /// The message that it carries. The Message-ID of a mail derives from its id and is the same for each hop.
     pub message: &'a MessageRef,
     /// The hop that this request is.
     pub hop: u16,

@@ -21,11 +21,15 @@ use crate::receipts;
 use account::account;
 use letter::{Written, letter};
 
-/// How long one request to a provider may take in all. With the claim before it and the outcome behind it that stays
-/// inside the function's timeout, and inside the lease.
+/// How long one request to a provider may take in all. With [`PREPARATION`] before it and the outcome behind it that
+/// stays inside the function's timeout, and inside the lease.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// How long where an operator waits for what becomes of it.
 pub const TEST_DEADLINE: Duration = Duration::from_secs(6);
+
+/// How long it may take from the claim until the provider is asked. A hop that takes longer is given back, because the
+/// function, or the lease, could end before the provider's answer is on record.
+pub const PREPARATION: Duration = Duration::from_secs(15);
 
 /// What became of a hop that came off a sender's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,8 @@ pub async fn send(
     hop: u16,
 ) -> Result<Sent, PortError> {
     let now = ports.clock().now();
-    let Some(message) = ports.store().claim(reference, hop, now).await? else {
+    let claimant = claimant(ports);
+    let Some(message) = ports.store().claim(reference, hop, &claimant, now).await? else {
         return Ok(Sent::Nothing);
     };
     if now >= message.expires_at {
@@ -64,19 +69,20 @@ pub async fn send(
     }
     let (report, said) = match asked(ports, provider, &message, hop).await {
         Ok(told) => told,
-        // A deployment that is wrong for a while must not cost messages: only what can never be opened is refused.
-        Err(error) if !matches!(error.kind, Fault::Corrupt | Fault::Gone) => {
+        // A deployment that is wrong for a while must not cost messages.
+        Err(error) => {
             let untried = message.unclaimed(hop, ports.clock().now());
             // Stale, or failing too: the lease ends by itself.
             let _ = ports.store().save_message(&untried).await;
             return Err(error);
         }
-        Err(error) => {
-            tracing::error!(message.id = %reference.id, error = error.chain(), "cannot be rendered");
-            (refused(Outcome::ContentBad, "its sealed content cannot be opened or rendered"), Vec::new())
-        }
     };
     conclude(ports, message, hop, &report, said).await
+}
+
+/// A name for this claim, so that its repetition is known for the same.
+fn claimant(ports: &impl Ports) -> String {
+    data_encoding::HEXLOWER.encode(&ports.entropy().array::<8>())
 }
 
 /// What a sender finds out before it asks.
@@ -91,17 +97,39 @@ async fn asked(
     message: &Message,
     hop: u16,
 ) -> Result<(Report, Vec<String>), PortError> {
-    let account = match account(ports, provider, message).await? {
-        Ok(account) => account,
-        Err(report) => return Ok((report, Vec::new())),
+    let claimed_at = ports.clock().now();
+    let account = match account(ports, provider, message).await {
+        Ok(Ok(account)) => account,
+        Ok(Err(report)) => return Ok((report, Vec::new())),
+        Err(error) if error.kind == Fault::Corrupt => {
+            tracing::error!(message.id = %message.id, error = error.chain(), "a gateway cannot be read");
+            let why = "the gateway or its credentials cannot be read";
+            return Ok((refused(Outcome::ConfigurationBad, why), Vec::new()));
+        }
+        Err(error) => return Err(error),
     };
-    let Written { letter, redaction } = match letter(ports, message, &account).await? {
-        Ok(written) => written,
-        Err(report) => return Ok((report, Vec::new())),
+    let Written { letter, redaction } = match letter(ports, message, &account).await {
+        Ok(Ok(written)) => written,
+        Ok(Err(report)) => return Ok((report, Vec::new())),
+        // What can never be opened or rendered is refused.
+        Err(error) if matches!(error.kind, Fault::Corrupt | Fault::Gone) => {
+            tracing::error!(message.id = %message.id, error = error.chain(), "cannot be rendered");
+            let why = "its sealed content cannot be opened or rendered";
+            return Ok((refused(Outcome::ContentBad, why), Vec::new()));
+        }
+        Err(error) => return Err(error),
     };
     let receipts = receipts::url(ports, message, hop).await?;
+    let redaction = receipts.iter().fold(redaction, |redaction, url| {
+        let key = url.rsplit('/').next().unwrap_or_default();
+        redaction.hide(url, "[link]").hide(key, "[key]")
+    });
     let reference = MessageRef::from(message);
-    let left = message.expires_at.millis().saturating_sub(ports.clock().now().millis());
+    let now = ports.clock().now();
+    if now >= claimed_at.plus(PREPARATION) {
+        return Err(PortError::new(Fault::Unavailable, "preparing a hop took too long to ask its provider"));
+    }
+    let left = message.expires_at.millis().saturating_sub(now.millis());
     let report = provider
         .send(&Order {
             message: &reference,
@@ -157,7 +185,7 @@ fn told(message: &Message, report: &Report) -> Option<Sender> {
     let outcome = report.outcome.as_str();
     let why = report.why.as_str();
     let id = &message.id;
-    if Ending::of(&report.outcome).is_some_and(Ending::is_of_gateway) {
+    if Ending::of(&report.outcome).is_some_and(Ending::is_of_gateway) && !message.test {
         let owner = via.gateway.as_ref().map_or("deployment", |named| named.owner.as_str());
         tracing::error!(message.id = %id, gateway, owner, outcome, why, "a gateway is in trouble");
     } else {
@@ -167,10 +195,22 @@ fn told(message: &Message, report: &Report) -> Option<Sender> {
 }
 
 async fn written(ports: &impl Ports, message: &Message, sent: Sent) -> Result<(Sent, Write), PortError> {
-    let write = ports.store().save_message(message).await?;
+    let write = saved(ports, message).await?;
     // Stale: the sweep was faster after our lease; what it wrote stands.
     let sent = if write == Write::Done { sent } else { Sent::Nothing };
     Ok((sent, write))
+}
+
+/// Saves a message. Should the store say that another version is there, it may be this very one: the answer to an earlier
+/// request of ours can have been lost on the way, and whoever asks again is told no.
+pub(crate) async fn saved(ports: &impl Ports, message: &Message) -> Result<Write, PortError> {
+    let write = ports.store().save_message(message).await?;
+    if write == Write::Stale
+        && ports.store().message(&MessageRef::from(message)).await?.as_ref() == Some(message)
+    {
+        return Ok(Write::Done);
+    }
+    Ok(write)
 }
 
 #[cfg(test)]

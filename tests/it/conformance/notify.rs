@@ -235,7 +235,7 @@ pub(super) async fn our_sender_understands_what_the_stand_in_refuses() {
     for (task, outcome, why) in [
         (Task { to: "+442079460000", ..usual() }, Outcome::RecipientBad, "400 InvalidPhoneError"),
         (Task { to: "+448000000000", ..usual() }, Outcome::RecipientBad, "400 ValidationError phone_number"),
-        (Task { text: "\u{200b}", ..usual() }, configuration.clone(), "400 BadRequestError"),
+        (Task { text: "\u{200b}", ..usual() }, Outcome::ContentBad, "400 BadRequestError"),
         (
             Task { sender: Some(stand_in::SENDER_MISSING), ..usual() },
             configuration.clone(),

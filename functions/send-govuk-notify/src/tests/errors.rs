@@ -45,6 +45,15 @@ const TOLD: &[(u16, &str, &str, Outcome)] = &[
         Outcome::ConfigurationBad,
     ),
     (400, "BadRequestError", "Invalid JSON supplied in POST data", Outcome::ConfigurationBad),
+    (400, "BadRequestError", "Missing personalisation: empty character, blank", Outcome::ConfigurationBad),
+    (
+        400,
+        "BadRequestError",
+        "Text messages cannot be longer than 918 characters. Your message is 919 characters long.",
+        Outcome::ContentBad,
+    ),
+    (400, "BadRequestError", "Your message is empty.", Outcome::ContentBad),
+    (400, "BadRequestError", "The message must not be Blank", Outcome::ContentBad),
     (400, "SomethingNew", "What nobody has heard of", Outcome::ConfigurationBad),
     (401, "AuthError", "Unauthorized: authentication token must be provided", Outcome::ConfigurationBad),
     (403, "AuthError", "Invalid token: API key not found", Outcome::ConfigurationBad),
@@ -110,9 +119,9 @@ async fn answers_in_other_forms_are_understood() {
     let page = "<html><body>502 Bad Gateway for +447700900123</body></html>";
     for (status, body, outcome, said) in [
         (404, route, Outcome::ConfigurationBad, "The requested URL was not found on the server."),
-        (504, late, LATER, "EventletTimeout: Timeout serving request"),
-        (502, page, LATER, ""),
-        (500, "", LATER, ""),
+        (504, late, Outcome::Unknown, "EventletTimeout: Timeout serving request"),
+        (502, page, Outcome::Unknown, ""),
+        (500, "", Outcome::Unknown, ""),
         (400, "[]", Outcome::ConfigurationBad, ""),
         (400, r#"{"errors":"none","status_code":400}"#, Outcome::ConfigurationBad, ""),
         (403, page, Outcome::ConfigurationBad, ""),
@@ -136,10 +145,13 @@ async fn of_several_errors_the_worst_for_us_decides() {
     let number = ("ValidationError", "phone_number Not enough digits");
     let template = ("ValidationError", "template_id is not a valid UUID");
     let landline = ("InvalidPhoneError", "Not a UK mobile number");
+    let empty = ("BadRequestError", "Your message is empty.");
     for (first, second, outcome, why) in [
         (number, template, Outcome::ConfigurationBad, "template_id"),
         (template, number, Outcome::ConfigurationBad, "template_id"),
         (number, landline, Outcome::RecipientBad, "phone_number"),
+        (number, empty, Outcome::ContentBad, "BadRequestError"),
+        (empty, template, Outcome::ConfigurationBad, "template_id"),
     ] {
         let desk = Desk::new(Script::send([both(first, second)])).await;
         let report = desk.send().await;
@@ -147,8 +159,8 @@ async fn of_several_errors_the_worst_for_us_decides() {
         assert!(report.why.contains(why), "{}", report.why);
         assert_eq!(report.said.raw().len(), 3);
     }
-    let order = [Class::Recipient, Class::Retry, Class::Quota, Class::Clock, Class::Configuration];
-    assert!(order.is_sorted());
+    let ours = [Class::Retry, Class::Quota, Class::Clock, Class::Configuration];
+    assert!([Class::Recipient, Class::Content].iter().chain(&ours).is_sorted());
 }
 
 #[tokio::test]

@@ -90,6 +90,12 @@ async fn a_template_that_is_refused_in_use_is_looked_at_again() {
     desk.send().await;
     assert_eq!(desk.server.asked(), [TEMPLATE_GET, SEND_POST, SEND_POST, TEMPLATE_GET, SEND_POST]);
 
+    let long = Reply::error(400, "BadRequestError", "Your message is 919 characters long.");
+    let desk = Desk::new(Script::send([long])).await;
+    assert_eq!(desk.send().await.outcome, Outcome::ContentBad);
+    desk.send().await;
+    assert_eq!(desk.server.asked(), [TEMPLATE_GET, SEND_POST, TEMPLATE_GET, SEND_POST]);
+
     let number = Reply::error(400, "ValidationError", "phone_number Not enough digits");
     let desk = Desk::new(Script::send([number])).await;
     desk.send().await;
@@ -116,6 +122,7 @@ async fn a_look_that_fails_sends_nothing() {
         (Reply::error(404, "NoResultFound", "No result found"), Outcome::ConfigurationBad),
         (Reply::error(400, "ValidationError", "id is not a valid UUID"), Outcome::ConfigurationBad),
         (Reply::error(400, "ValidationError", "phone_number is odd"), Outcome::ConfigurationBad),
+        (Reply::error(400, "BadRequestError", "Your message is empty."), Outcome::ConfigurationBad),
         (Reply::error(401, "AuthError", "Unauthorized"), Outcome::ConfigurationBad),
         (Reply::error(403, "AuthError", "Invalid token: API key not found"), Outcome::ConfigurationBad),
         (Reply::error(429, "RateLimitError", "Exceeded rate limit"), LATER),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -25,9 +26,13 @@ use crate::SesProvider;
 /// What the server says to `SendEmail`, and whether it knows the recipient for suppressed.
 #[derive(Clone)]
 enum Says {
-    Accepted { suppressed: bool },
+    Accepted {
+        suppressed: bool,
+    },
     Error(u16, &'static str, &'static str),
     Nothing,
+    /// It accepts after a while.
+    Slowly,
 }
 
 #[derive(Clone)]
@@ -61,6 +66,13 @@ async fn answer(State(ses): State<Ses>, request: Request) -> Response {
             ([("x-amzn-errortype", *code)], answer).into_response()
         }
         (Says::Nothing, false) => std::future::pending().await,
+        (Says::Slowly, false) => {
+            // Longer than the other clients of a function wait for one answer.
+            tokio::time::timeout(Duration::from_millis(1800), std::future::pending::<()>())
+                .await
+                .unwrap_err();
+            json(200, json!({ "MessageId": "0100-abc" })).into_response()
+        }
     }
 }
 
@@ -69,7 +81,7 @@ struct Asked {
     requests: Vec<(String, Value)>,
 }
 
-fn settings(more: Value) -> Settings {
+fn settings(more: &Value) -> Settings {
     let mut written = json!({ "from": { "address": "otp@acme.example" } });
     written.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Settings::read(Kind::Ses, &value_of(&written), &Place::root(), &mut Faults::default()).unwrap()
@@ -81,14 +93,29 @@ async fn sent(says: Says, settings: &Settings, test: bool, deadline: Duration) -
     let ses = Ses { says, asked: Arc::default() };
     let app = Router::new().fallback(answer).with_state(ses.clone());
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let report = asked(&provider(&endpoint), settings, test, deadline).await;
+    server.abort();
+    Asked { report, requests: std::mem::take(&mut *ses.asked.lock().unwrap()) }
+}
+
+/// With the timeouts that a function gives all its clients.
+fn provider(endpoint: &str) -> SesProvider {
     let keys = aws_credential_types::Credentials::for_tests();
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_millis(1500))
+        .operation_timeout(Duration::from_secs(4))
+        .build();
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-west-2"))
         .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(keys))
+        .timeout_config(timeouts)
         .endpoint_url(endpoint)
         .build();
-    let provider = SesProvider::new(&config, "Otpost <otp@example.org>", "otpost").unwrap();
+    SesProvider::new(&config, "Otpost <otp@example.org>", "otpost").unwrap()
+}
+
+async fn asked(provider: &SesProvider, settings: &Settings, test: bool, deadline: Duration) -> Report {
     let message = MessageRef {
         tenant: TenantId::try_from("acme").unwrap(),
         id: MessageId::new(Timestamp::from_seconds(1_800_000_000), [7; 10]),
@@ -114,16 +141,14 @@ async fn sent(says: Says, settings: &Settings, test: bool, deadline: Duration) -
         deadline,
         test,
     };
-    let report = provider.send(&order).await;
-    server.abort();
-    Asked { report, requests: std::mem::take(&mut *ses.asked.lock().unwrap()) }
+    provider.send(&order).await
 }
 
 const TIME: Duration = Duration::from_secs(6);
 
 #[tokio::test]
 async fn a_mail_goes_raw_under_what_the_gateway_names() {
-    let settings = settings(json!({ "configuration_set": "codes", "tenant_name": "acme-ses" }));
+    let settings = settings(&json!({ "configuration_set": "codes", "tenant_name": "acme-ses" }));
     let Asked { report, requests } = sent(Says::Accepted { suppressed: false }, &settings, false, TIME).await;
     assert_eq!(report.outcome, Outcome::Accepted { provider_id: "0100-abc".to_owned() });
     let [(asked, body)] = requests.as_slice() else { panic!("{requests:?}") };
@@ -174,7 +199,7 @@ async fn trouble_is_told_after_one_request() {
         (400, "BadRequestException", "Nested group", Outcome::ContentBad),
     ] {
         let Asked { report, requests } =
-            sent(Says::Error(status, code, message), &settings(json!({})), false, TIME).await;
+            sent(Says::Error(status, code, message), &settings(&json!({})), false, TIME).await;
         assert_eq!((report.outcome, requests.len()), (outcome, 1), "{code} {message}");
         assert!(report.why.starts_with("Amazon SES") && !report.why.contains('@'), "{}", report.why);
         assert_eq!(report.said.raw().last().map(String::as_str), Some(message));
@@ -184,15 +209,42 @@ async fn trouble_is_told_after_one_request() {
 #[tokio::test]
 async fn without_an_answer_nobody_knows_and_nobody_asks_again() {
     let short = Duration::from_millis(1500);
-    let Asked { report, requests } = sent(Says::Nothing, &settings(json!({})), false, short).await;
+    let Asked { report, requests } = sent(Says::Nothing, &settings(&json!({})), false, short).await;
     assert_eq!((report.outcome, requests.len()), (Outcome::Unknown, 1));
+}
+
+#[tokio::test]
+async fn an_answer_is_waited_for_until_the_deadline() {
+    let Asked { report, requests } = sent(Says::Slowly, &settings(&json!({})), false, TIME).await;
+    assert!(matches!(report.outcome, Outcome::Accepted { .. }), "{report:?}");
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_off_leaves_doubt_and_one_that_never_was_leaves_none() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut begun = [0; 64];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut begun).await.unwrap();
+        drop(stream);
+        drop(listener);
+    });
+    let report = asked(&provider(&endpoint), &settings(&json!({})), false, TIME).await;
+    assert_eq!(report.outcome, Outcome::Unknown, "the request had left");
+    server.await.unwrap();
+    let report = asked(&provider(&endpoint), &settings(&json!({})), false, TIME).await;
+    assert_eq!(report.outcome, Outcome::Retry { after: None }, "nobody listens: {report:?}");
+    let report = asked(&provider("http://no-such-host.invalid"), &settings(&json!({})), false, TIME).await;
+    assert_eq!(report.outcome, Outcome::Retry { after: None }, "{report:?}");
 }
 
 #[tokio::test]
 async fn a_test_tells_that_the_recipient_is_suppressed() {
     for (suppressed, test, lines) in [(true, true, 2), (true, false, 1), (false, true, 1)] {
         let Asked { report, requests } =
-            sent(Says::Accepted { suppressed }, &settings(json!({})), test, TIME).await;
+            sent(Says::Accepted { suppressed }, &settings(&json!({})), test, TIME).await;
         assert!(matches!(report.outcome, Outcome::Accepted { .. }));
         assert_eq!(report.said.raw().len(), lines, "{:?}", report.said.raw());
         assert_eq!(requests.len(), if test { 2 } else { 1 }, "only tests ask twice");

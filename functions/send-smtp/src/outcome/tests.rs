@@ -107,6 +107,11 @@ const ANSWERS: &[(Stage, Outcome, &[&str])] = {
                 "552 5.2.2 Mailbox full",
                 "550 5.2.2 x",
                 "550 5.4.1 Recipient address rejected",
+                "554 5.4.1 Recipient address rejected: Access denied",
+                "554 Recipient address rejected",
+                "550 <newsletter-sender@example.org>: User unknown",
+                "550 unknown user relay@example.org",
+                "550 no such user: authentication",
             ],
         ),
         (
@@ -115,27 +120,53 @@ const ANSWERS: &[(Stage, Outcome, &[&str])] = {
             &[
                 "550 5.7.1 Relaying denied",
                 "554 5.7.1 Relay access denied",
+                "554 5.7.1 <jane@example.org>: Recipient address rejected: Relay access denied",
+                "550 5.7.1 x",
                 "553 5.7.1 x",
                 "551 5.7.1 x",
+                "550 5.7.0 Relaying denied",
+                "550 5.1.0 Authentication required",
+                "503 5.5.1 This server requires authentication",
+                "550 5.7.60 x",
+                "550 5.7.23 SPF",
+                "550 5.7.511 x",
                 "550 5.7.606 x",
                 "530 5.7.0 Authentication required",
                 "535 5.7.8 x",
                 "550 5.7.8 x",
                 "550 5.1.7 x",
                 "550 5.1.8 Sender address rejected: Domain not found",
-                "554 x",
                 "550 relay not permitted",
+                "554 relay access denied",
                 "550 Authentication is required for relaying",
                 "550 Sender verify failed",
                 "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+            ],
+        ),
+        (
+            Rcpt,
+            Content,
+            &[
+                "552 5.3.4 x",
+                "552 5.2.3 x",
+                "550 5.2.3 x",
+                "552 x",
+                "550 5.6.1 x",
+                "550 5.7.129 RESOLVER.RST.RestrictedToRecipientsPermission",
+                "550 5.7.133 the sender was not authenticated; authentication required",
+                "554 5.7.1 <jane@example.org>: Recipient address rejected: Access denied",
+                "550 5.7.0 x",
+                "550 5.7.2 x",
                 "550 5.3.2 x",
                 "503 5.5.1 x",
+                "501 5.5.2 x",
                 "501 x",
+                "554 x",
                 "555 x",
                 "599 x",
             ],
         ),
-        (Rcpt, Content, &["552 5.3.4 x", "552 5.2.3 x", "550 5.2.3 x", "552 x", "550 5.6.1 x"]),
+        (Rcpt, Quota, &["454 Throttling failure: Daily message quota exceeded."]),
         (Rcpt, Quota, &["550 5.4.5 x"]),
         (Data, LATER, &["421 x", "450 x", "451 x", "452 x"]),
         (
@@ -144,6 +175,8 @@ const ANSWERS: &[(Stage, Outcome, &[&str])] = {
             &["503 5.5.1 x", "554 5.5.1 no valid recipients", "530 5.7.0 x", "550 5.7.1 x", "502 x"],
         ),
         (Data, Content, &["552 5.3.4 x", "552 x"]),
+        (End, Quota, &["454 Throttling failure: Daily message quota exceeded."]),
+        (End, LATER, &["454 Throttling failure: Maximum sending rate exceeded.", "451 not verified yet"]),
         (End, LATER, &["421 4.3.0 x", "450 x", "451 4.7.1 x", "452 4.3.1 x", "452 4.2.2 x"]),
         (
             End,
@@ -162,7 +195,29 @@ const ANSWERS: &[(Stage, Outcome, &[&str])] = {
                 "599 x",
             ],
         ),
-        (End, Config, &["530 x", "535 5.7.8 x", "550 5.7.26 DMARC", "550 5.7.25 no PTR", "554 5.7.23 SPF"]),
+        (
+            End,
+            Config,
+            &[
+                "530 x",
+                "535 5.7.8 x",
+                "550 5.7.26 DMARC",
+                "550 5.7.25 no PTR",
+                "554 5.7.23 SPF",
+                "554 Message rejected: Email address is not verified. The following identities failed the check",
+                "554 Sending paused for this account.",
+                "554 Access denied: User `x' is not authorized to perform `ses:SendRawEmail' on resource `y'",
+                "550 5.7.1 You are not authorized to send mail with this address",
+                "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+                "550 5.7.60 x",
+                "554 5.2.252 SendAsDenied; otp@example.org not allowed to send as a@example.org",
+                "554 5.2.252 x",
+                "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",
+                "550 5.1.8 x",
+                "550 5.7.606 x",
+                "550 Sender verify failed",
+            ],
+        ),
         (End, Quota, &["552 5.4.5 x"]),
     ]
 };
@@ -215,14 +270,19 @@ proptest! {
     fn a_recipient_is_bad_only_by_an_answer_to_rcpt(
         stage in prop::sample::select(Stage::ALL.to_vec()),
         code in 400_u16..600,
-        enhanced in prop::option::of((0_u16..10, 0_u16..40)),
+        enhanced in prop::option::of((0_u16..10, prop_oneof![0_u16..40, 0_u16..700])),
+        words in prop::option::of(prop::sample::select(
+            vec![About::Sender, About::Account, About::Quota, About::Recipient],
+        )),
     ) {
-        let (verdict, why) = verdict(stage, code, enhanced);
+        let (verdict, why) = verdict(stage, code, enhanced, words);
         prop_assert!(verdict != Verdict::Recipient || (stage == Stage::Rcpt && code >= 500));
         let policy = enhanced.is_some_and(|(subject, _)| subject == 7) || matches!(code, 530 | 534 | 535 | 538);
         prop_assert!(!policy || verdict != Verdict::Recipient);
         let password = stage == Stage::Auth && (code == 432 || enhanced == Some((7, 12)));
-        prop_assert_eq!(verdict == Verdict::Later, code < 500 && !password);
+        let quota = words == Some(About::Quota);
+        prop_assert_eq!(verdict == Verdict::Later, code < 500 && !password && !quota);
+        prop_assert!(!quota || verdict == Verdict::Quota);
         prop_assert!(!why.is_empty());
     }
 }

@@ -56,6 +56,7 @@ fn the_table_is_in_order_and_told_in_our_words() {
         assert!(CODES.contains(&entry.code));
         assert!(!entry.told.is_empty() && !entry.told.ends_with('.') && entry.told.is_ascii(), "{entry:?}");
     }
+    assert_eq!(CODES, 10_000..=99_999);
     for unknown in [0, 20004, 21612 + 1, 99_999, u32::MAX] {
         assert_eq!(explain(unknown), None);
     }
@@ -104,7 +105,26 @@ async fn the_codes_on_which_most_depends() {
             "{code}"
         );
     }
-    assert_eq!(explain(30450).unwrap().class, Class::Fraud);
+}
+
+/// Its signal is in the log: an alarm counts these words, whatever becomes of the message.
+#[tokio::test]
+async fn a_block_for_fraud_is_told_in_the_same_words() {
+    let line = Line::open().await;
+    for code in [30450, 30453] {
+        assert_eq!(explain(code).unwrap().class, Class::Fraud);
+        for status in [302, 400, 401, 403, 404, 429, 500, 503, 504] {
+            let why = line.answered(status, &[], &classic(code, status)).await.why;
+            assert!(why.starts_with(&format!("Twilio {code}: ")), "{why}");
+            assert!(why.contains("blocked as fraud"), "{why}");
+            assert_eq!(
+                why.starts_with(&format!("Twilio {code}: blocked as fraud")),
+                [400, 429].contains(&status)
+            );
+        }
+    }
+    let words = |entry: &&Entry| entry.told.contains("blocked as fraud");
+    assert_eq!(TABLE.iter().filter(words).count(), 2, "nothing else is told so");
 }
 
 /// Codes get split: what is not in the table follows the status.
@@ -125,10 +145,6 @@ async fn codes_that_are_not_known_follow_the_rule() {
         (422, Outcome::ContentBad),
         (425, Outcome::Retry { after: None }),
         (429, Outcome::Retry { after: None }),
-        (500, Outcome::Retry { after: None }),
-        (502, Outcome::Retry { after: None }),
-        (503, Outcome::Retry { after: None }),
-        (599, Outcome::Retry { after: None }),
         (300, Outcome::ConfigurationBad),
         (305, Outcome::ConfigurationBad),
         (600, Outcome::Unknown),
@@ -142,6 +158,54 @@ async fn codes_that_are_not_known_follow_the_rule() {
         assert!(report.why.starts_with("Twilio: "), "{}", report.why);
         assert_eq!(report.said.raw(), [format!("HTTP {status}")]);
     }
+}
+
+/// There is no idempotency: only Twilio's own word that it failed is a reason to send a text again.
+#[tokio::test]
+async fn trouble_leaves_it_open_unless_twilio_itself_says_that_it_failed() {
+    let line = Line::open().await;
+    for status in [500, 503] {
+        for code in [20500, 20503, 20429, 21211, 21999, 30003] {
+            for body in [classic(code, status), problem(code, status)] {
+                let report = line.answered(status, &["retry-after: 9"], &body).await;
+                assert_eq!(report.outcome, Outcome::Retry { after: Some(Duration::from_secs(9)) }, "{body}");
+                assert!(report.why.starts_with(&format!("Twilio {code}: ")), "{}", report.why);
+            }
+        }
+        for body in ["", "<html>Service Unavailable</html>", "{}", "{\"code\":500}", "{\"message\":\"No\"}"] {
+            let report = line.answered(status, &["retry-after: 9"], body).await;
+            assert_eq!(report.outcome, Outcome::Unknown, "{body}");
+            let why = format!("Twilio: in trouble, and may have taken the text (HTTP {status})");
+            assert_eq!(report.why, why);
+        }
+    }
+    for status in [501, 502, 504, 505, 520, 599] {
+        for body in [classic(20500, status), classic(20503, status), classic(63038, status), String::new()] {
+            let report = line.answered(status, &["retry-after: 9"], &body).await;
+            assert_eq!(report.outcome, Outcome::Unknown, "{status} {body}");
+            assert!(report.why.contains("may have taken the text"), "{}", report.why);
+        }
+    }
+}
+
+/// The status of an answer that lets nobody in decides, whatever code it has.
+#[tokio::test]
+async fn neither_a_number_nor_a_text_is_bad_because_the_account_is() {
+    let line = Line::open().await;
+    for entry in TABLE {
+        for status in [403, 404] {
+            let outcome = line.answered(status, &[], &classic(entry.code, status)).await.outcome;
+            let expected = match entry.class {
+                Class::Quota => Outcome::QuotaGone,
+                Class::Soon => Outcome::Retry { after: None },
+                _ => Outcome::ConfigurationBad,
+            };
+            assert_eq!(outcome, expected, "{entry:?} {status}");
+        }
+    }
+    let report = line.answered(403, &[], &classic(21211, 403)).await;
+    let code = "the code alone means: the number is not valid";
+    assert_eq!(report.why, format!("Twilio 21211: refused the credentials (HTTP 403); {code}"));
 }
 
 /// A login that is refused, and a server in trouble, say nothing about a number.
@@ -192,7 +256,7 @@ async fn what_is_no_error_of_twilios_is_judged_by_its_status() {
         [page, "null", "[]", "\"21211\"", "{", "{}", "{\"code\":null,\"message\":7}", "\u{feff}{}", &deep]
     {
         let report = line.answered(500, &["content-type: text/html"], body).await;
-        assert_eq!(report.outcome, Outcome::Retry { after: None }, "{body}");
+        assert_eq!(report.outcome, Outcome::Unknown, "{body}");
         assert_eq!(report.said.raw(), ["HTTP 500"], "{body}");
         assert_eq!(line.answered(400, &[], body).await.outcome, Outcome::ContentBad, "{body}");
     }
@@ -202,8 +266,20 @@ async fn what_is_no_error_of_twilios_is_judged_by_its_status() {
 #[tokio::test]
 async fn only_codes_are_repeated() {
     let line = Line::open().await;
-    for code in ["447700900123", "\"314159 is the code\"", "7", "-21211", "21211.5", "1e9", "[21211]", "true"]
-    {
+    for code in [
+        "447700900123",
+        "314159",
+        "\"314159\"",
+        "100000",
+        "9999",
+        "\"314159 is the code\"",
+        "7",
+        "-21211",
+        "21211.5",
+        "1e9",
+        "[21211]",
+        "true",
+    ] {
         let report =
             line.answered(400, &[], &format!("{{\"code\":{code},\"message\":\"{TEXT} to {NUMBER}\"}}")).await;
         assert_eq!(report.why, "Twilio: refused the message (HTTP 400)");

@@ -42,22 +42,30 @@ impl MessageStore for DynamoStore {
         Ok(added.commit(self, journal).await?.into())
     }
 
-    async fn claim(&self, message: &MessageRef, hop: u16, now: Timestamp) -> PortResult<Option<Message>> {
+    async fn claim(
+        &self,
+        message: &MessageRef,
+        hop: u16,
+        claimant: &str,
+        now: Timestamp,
+    ) -> PortResult<Option<Message>> {
         let claimed = self
             .client
             .update_item()
             .table_name(self.flow()?)
             .set_key(Some(key(message)))
             .update_expression(
-                "SET hop.st = :claimed, hop.#until = :until, due_at = :until, ver = ver + :one",
+                "SET hop.st = :claimed, hop.#until = :until, hop.#by = :by, due_at = :until, ver = ver + :one",
             )
-            .condition_expression("st = :sending AND hop.#no = :hop AND hop.st = :handed")
+            .condition_expression("st = :sending AND hop.#no = :hop AND (hop.st = :handed OR (hop.st = :claimed AND hop.#by = :by))")
             .expression_attribute_names("#until", "until")
             .expression_attribute_names("#no", "no")
+            .expression_attribute_names("#by", "by")
             .expression_attribute_values(":sending", text(MessageStatus::Sending.as_str()))
             .expression_attribute_values(":handed", text(HANDED))
             .expression_attribute_values(":claimed", text(CLAIMED))
             .expression_attribute_values(":hop", number(hop))
+            .expression_attribute_values(":by", text(claimant))
             .expression_attribute_values(":until", number(now.plus(LEASE).millis()))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew)

@@ -240,7 +240,10 @@ fn a_provider_that_names_a_time_gets_it_unless_the_message_ends_before() {
     let (again, next) = sent(message.clone(), &minutes(10), NOW);
     assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_mins(10) });
     assert_eq!(again.last_hop().unwrap().handed_at, NOW.plus(Duration::from_mins(10)));
-    let (_, next) = sent(message, &minutes(61), NOW);
+    let (_, next) = sent(message.clone(), &minutes(61), NOW);
+    assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_mins(15) }, "no queue holds it for longer");
+    let short = Message { expires_at: NOW.plus(Duration::from_mins(9)), ..message };
+    let (_, next) = sent(short, &minutes(10), NOW);
     assert_eq!(next, Next::Deliver);
 }
 
@@ -278,6 +281,79 @@ fn time_runs_out() {
 fn a_channel_without_a_gateway_fails_with_the_reason() {
     let closed = close(message(Channel::Sms), &Routes::default(), NOW);
     assert_eq!(closed.reason.as_deref(), Some("no gateway is configured for sms"));
+}
+
+#[test]
+fn trouble_that_was_mended_counts_as_no_try() {
+    let (mut message, _) = hand(message(Channel::Email), &own(), NOW);
+    let mut now = NOW;
+    for _ in 0..MAX_TRIES {
+        let (refused, _) = sent(message, &Outcome::ConfigurationBad, now);
+        let held = wait(refused, &own(), now);
+        now = held.due_at.unwrap();
+        (message, _) = hand(held, &own(), now);
+    }
+    let (message, next) = sent(message, &Outcome::Retry { after: None }, now);
+    let Next::Again { delay, .. } = next else { panic!("{next:?}") };
+    assert_eq!((delay, message.status), (Message::backoff(1, 255), MessageStatus::Sending));
+}
+
+#[test]
+fn a_way_that_was_taken_is_known_for_as_long_as_the_message_lives() {
+    let ids = [("one", Sender::Twilio), ("two", Sender::GovukNotify), ("three", Sender::Smtp)];
+    let routes = Routes { usable: ids.map(|(id, sender)| by(id, sender)).to_vec(), passed_over: Vec::new() };
+    let (first, _) = hand(message(Channel::Sms), &routes, NOW);
+    let (mut message, _) = sent(first, &Outcome::Unknown, NOW);
+    let mut now = NOW.plus(ROUTE_TIME);
+    let mut asked = vec!["one".to_owned()];
+    let closed = loop {
+        match message.clone().next_step(&routes, now) {
+            Step::Hand(next, ..) | Step::Wait(next) => message = next,
+            Step::Close(closed) => break closed,
+            Step::Rest => {}
+        }
+        while let Some(HopState::Handed) = message.last_hop().map(|hop| hop.state.clone()) {
+            asked.push(message.last_hop().unwrap().via.gateway.as_ref().unwrap().id.to_string());
+            (message, _) = sent(message, &Outcome::Retry { after: None }, now);
+            now = now.plus(Duration::from_mins(1));
+        }
+    };
+    assert_eq!(asked.iter().filter(|id| *id == "one").count(), 1, "{asked:?}");
+    assert_eq!(asked.len(), 1 + 2 * MAX_TRIES);
+    assert_eq!(closed.status, MessageStatus::Failed);
+    assert!(closed.reason.unwrap().ends_with("it may have arrived all the same"));
+}
+
+#[test]
+fn a_mail_in_doubt_goes_once_more_and_no_oftener() {
+    let (first, _) = hand(message(Channel::Email), &own(), NOW);
+    let (second, next) = sent(first, &Outcome::Unknown, NOW);
+    assert!(matches!(next, Next::Again { .. }), "{next:?}");
+    let (third, next) = sent(second, &Outcome::Unknown, NOW);
+    assert_eq!(next, Next::Deliver);
+    assert_eq!(close(third, &own(), NOW).status, MessageStatus::Failed);
+}
+
+#[test]
+fn a_text_in_doubt_is_not_sent_when_another_way_opens_later() {
+    let (message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let (message, _) = sent(message, &Outcome::Unknown, NOW);
+    let closed_way =
+        Routes { usable: vec![by("one", Sender::Twilio)], passed_over: vec!["two is off".to_owned()] };
+    let closed = close(message, &closed_way, NOW.plus(ROUTE_TIME));
+    assert_eq!(closed.status, MessageStatus::Failed);
+}
+
+#[test]
+fn what_a_provider_said_is_kept_in_measure() {
+    let long = || (0..40).map(|line| format!("line {line}")).collect::<Vec<_>>();
+    for (test, kept) in [(false, 8), (true, 40)] {
+        let (message, hop) = hand(Message { test, ..message(Channel::Email) }, &own(), NOW);
+        let message = message.claimed(hop, NOW).unwrap();
+        let (message, _) = message.concluded(hop, (&Outcome::RecipientBad, "why", long()), 0, NOW);
+        let said = &message.last_hop().unwrap().said;
+        assert_eq!((said.len(), said.last().map(String::as_str)), (kept, Some("line 39")));
+    }
 }
 
 #[test]

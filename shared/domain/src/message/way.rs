@@ -17,6 +17,12 @@ const LONGEST_HOLD: Duration = Duration::from_mins(15);
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 /// How long until a later one, at most.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+/// The longest that a provider may ask to be left alone: queues hold nothing back for longer.
+const LONGEST_DELAY: Duration = Duration::from_mins(15);
+/// How many hops in a row of a mail, by one gateway, may end in doubt before the next way is taken, less one.
+const MOST_DOUBTS: usize = 1;
+/// How many of the lines that a provider said are kept, the last ones, where nobody waits for them.
+const KEPT_LINES: usize = 8;
 
 /// The ways that a message may take now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +77,7 @@ impl Message {
             return Step::Close(self.expired());
         }
         let sms = self.channel == Channel::Sms;
-        let again = !sms && self.tries_in_row() < MAX_TRIES;
+        let again = !sms && self.may_repeat(Ending::Unknown);
         let Some(hop) = self.hops.last_mut() else {
             return self.by_next_route(routes, now);
         };
@@ -115,6 +121,10 @@ impl Message {
         let fresh = routes.usable.iter().find(|via| !self.hops.iter().any(|hop| hop.via.is_same(via)));
         if let Some(via) = fresh {
             return self.hop_by(via.clone(), now);
+        }
+        // Nobody knows whether a text has arrived: it is not sent again an hour later.
+        if self.in_doubt() && self.channel == Channel::Sms {
+            return Step::Close(self.failed());
         }
         let in_trouble = routes.usable.iter().filter_map(|via| self.trouble_of(via).map(|at| (at, via)));
         let longest_ago = in_trouble.min_by_key(|(at, _)| *at).map(|(_, via)| via.clone());
@@ -165,16 +175,41 @@ impl Message {
     fn add_hop(&mut self, via: Via, handed_at: Timestamp) -> u16 {
         let number = self.hops.last().map_or(1, |hop| hop.number.saturating_add(1));
         if self.hops.len() >= MOST_HOPS {
-            self.hops.remove(0);
+            // The last hop of each gateway stays: it says that this way was taken, and how it ended.
+            let older = |place: usize, hop: &Hop| {
+                self.hops.iter().skip(place + 1).any(|later| later.via.is_same(&hop.via))
+            };
+            let place = self.hops.iter().enumerate().position(|(place, hop)| older(place, hop));
+            self.hops.remove(place.unwrap_or_default());
         }
         self.hops.push(Hop { number, via, handed_at, state: HopState::Handed, said: Vec::new() });
         number
     }
 
-    /// How many hops in a row went by the gateway of the last one.
+    /// Whether a provider may have taken it that never said so.
+    fn in_doubt(&self) -> bool {
+        self.hops.iter().any(|hop| hop.ending() == Some(Ending::Unknown))
+    }
+
+    /// How many hops in a row went by the gateway of the last one since it was last in trouble.
     fn tries_in_row(&self) -> usize {
-        let Some(last) = self.hops.last() else { return 0 };
-        self.hops.iter().rev().take_while(|hop| hop.via.is_same(&last.via)).count()
+        self.in_row().count()
+    }
+
+    fn in_row(&self) -> impl Iterator<Item = &Hop> {
+        let last = self.hops.last();
+        let same = move |hop: &&Hop| {
+            last.is_some_and(|last| hop.via.is_same(&last.via))
+                && !hop.ending().is_some_and(Ending::is_of_gateway)
+        };
+        self.hops.iter().rev().take_while(same)
+    }
+
+    /// Whether another hop may go by the gateway of the last one, which has come to `ending`. After doubt once: a mail may
+    /// arrive twice, but not eight times.
+    fn may_repeat(&self, ending: Ending) -> bool {
+        let doubts = self.in_row().filter(|hop| hop.ending() == Some(Ending::Unknown)).count();
+        self.tries_in_row() < MAX_TRIES && (ending != Ending::Unknown || doubts <= MOST_DOUBTS)
     }
 
     /// A sender takes hop `number`; `None` when it is not there to be taken. Nobody takes it again.
@@ -198,6 +233,7 @@ impl Message {
     pub fn unclaimed(mut self, number: u16, now: Timestamp) -> Self {
         if let Some(hop) = self.hops.last_mut().filter(|hop| hop.number == number) {
             hop.state = HopState::Handed;
+            hop.handed_at = now;
         }
         self.due_at = Some(now.plus(ROUTE_TIME));
         self.changed()
@@ -217,6 +253,9 @@ impl Message {
             return (self.changed(), Next::Nothing);
         };
         hop.said = said;
+        if !self.test {
+            hop.said.drain(..hop.said.len().saturating_sub(KEPT_LINES));
+        }
         let via = hop.via.clone();
         let Some(ending) = Ending::of(outcome) else {
             if let Outcome::Accepted { provider_id } = outcome {
@@ -244,13 +283,13 @@ impl Message {
 
     /// Another hop by the same gateway after a while, if there is a while left.
     fn postponed(mut self, outcome: &Outcome, via: Via, chance: u8, now: Timestamp) -> (Self, Next) {
-        let tries = self.tries_in_row();
         let delay = match outcome {
-            Outcome::Retry { after: Some(after) } => (*after).max(FIRST_BACKOFF),
-            _ => Self::backoff(tries, chance),
+            Outcome::Retry { after: Some(after) } => (*after).clamp(FIRST_BACKOFF, LONGEST_DELAY),
+            _ => Self::backoff(self.tries_in_row(), chance),
         };
         let at = now.plus(delay);
-        if tries >= MAX_TRIES || at >= self.expires_at {
+        let ending = Ending::of(outcome).unwrap_or(Ending::Retry);
+        if !self.may_repeat(ending) || at >= self.expires_at {
             self.due_at = Some(now);
             return (self.changed(), Next::Deliver);
         }
@@ -286,6 +325,7 @@ impl Message {
 
     fn failed(self) -> Self {
         let reason = match self.last_hop().and_then(Hop::reason) {
+            Some(why) if self.in_doubt() => format!("{why}; it may have arrived all the same"),
             Some(why) => why.to_owned(),
             None => format!("no gateway is configured for {}", self.channel.as_str()),
         };
@@ -331,6 +371,15 @@ impl Hop {
     pub fn reason(&self) -> Option<&str> {
         match &self.state {
             HopState::Ended { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// How it ended without being taken.
+    #[must_use]
+    pub const fn ending(&self) -> Option<Ending> {
+        match self.state {
+            HopState::Ended { ending, .. } => Some(ending),
             _ => None,
         }
     }

@@ -143,6 +143,22 @@ fn only_checked_addresses_are_left_and_in_their_order() {
     assert_eq!(checked(&many, &none).unwrap(), many[..MOST]);
 }
 
+#[test]
+fn both_families_are_tried() {
+    let none = Networks::default();
+    let six: Vec<_> = (1..=4).map(|last| socket(&format!("2606:4700::{last}"))).collect();
+    let four: Vec<_> = (1..=4).map(|last| socket(&format!("8.8.8.{last}"))).collect();
+    let both = [six.clone(), four.clone()].concat();
+    assert_eq!(checked(&both, &none).unwrap(), [&six[..2], &four[..2]].concat());
+    let both = [four.clone(), six.clone()].concat();
+    assert_eq!(checked(&both, &none).unwrap(), [&four[..2], &six[..2]].concat());
+    assert_eq!(checked(&[six[0], four[0], six[1]], &none).unwrap(), [six[0], four[0], six[1]]);
+    assert_eq!(checked(&six, &none).unwrap(), six);
+    // An address that is not allowed takes no place of another.
+    let closed = [four.clone(), vec![socket("::1")]].concat();
+    assert_eq!(checked(&closed, &none).unwrap(), four);
+}
+
 #[tokio::test]
 async fn an_address_that_is_not_allowed_sees_no_connection() {
     let server = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -537,37 +537,53 @@ async fn a_hop_is_claimed_once<P: TestPorts>(ports: P) {
     let ports = Arc::new(ports);
     let reference = pushed(ports.as_ref()).await;
     let now = ports.clock().now();
-    let early = ports.store().claim(&reference, 1, now).await.expect("a write");
+    let early = ports.store().claim(&reference, 1, "early", now).await.expect("a write");
     assert_eq!(early, None, "it was not handed yet");
     let message = ports.store().message(&reference).await.expect("read").expect("there");
     let Step::Hand(message, hop, _) = message.next_step(&by_own(), now) else { panic!("a route") };
     assert_eq!(ports.store().save_message(&message).await.expect("a write"), Write::Done);
     assert_eq!(ports.store().save_message(&message).await.expect("a write"), Write::Stale);
     let mut racing = tokio::task::JoinSet::new();
-    for _ in 0..20 {
+    for racer in 0..20 {
         let (ports, reference) = (Arc::clone(&ports), reference.clone());
-        racing.spawn(async move { ports.store().claim(&reference, hop, now).await.expect("a write") });
+        let name = format!("racer {racer}");
+        racing.spawn(async move {
+            let claimed = ports.store().claim(&reference, hop, &name, now).await.expect("a write");
+            claimed.map(|message| (name, message))
+        });
     }
-    let claims: Vec<Message> = racing.join_all().await.into_iter().flatten().collect();
+    let claims: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
     assert_eq!(claims.len(), 1, "one sender has it");
-    let claimed = claims.into_iter().next().expect("one");
+    let (name, claimed) = claims.into_iter().next().expect("one");
     assert_eq!(Some(&claimed), message.clone().claimed(hop, now).as_ref(), "as the domain says");
     for later in [LEASE, LEASE * 99] {
-        let again = ports.store().claim(&reference, hop, now.plus(later)).await.expect("a write");
+        let again = ports.store().claim(&reference, hop, "another", now.plus(later)).await.expect("a write");
         assert_eq!(again, None, "nobody knows what the lost sender has done");
     }
+    // The answer to a claim may be lost on the way: who asks again still has it.
+    let repeated = ports.store().claim(&reference, hop, &name, now).await.expect("a write").expect("its own");
+    let claimed = Message { version: repeated.version, ..claimed };
+    assert_eq!(repeated, claimed);
     let said = || vec!["S: 250 so be it".to_owned()];
     let retry = Outcome::Retry { after: Some(Duration::from_secs(7)) };
     let (postponed, next) = claimed.concluded(hop, (&retry, "busy", said()), 0, now);
     assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_secs(7) });
     assert_eq!(ports.store().save_message(&postponed).await.expect("a write"), Write::Done);
-    assert_eq!(ports.store().claim(&reference, hop, now).await.expect("a write"), None, "that one is over");
-    let claimed = ports.store().claim(&reference, 2, now).await.expect("a write").expect("the next is there");
+    assert_eq!(
+        ports.store().claim(&reference, hop, &name, now).await.expect("a write"),
+        None,
+        "that one is over"
+    );
+    let claimed =
+        ports.store().claim(&reference, 2, "second", now).await.expect("a write").expect("the next is there");
     assert_eq!(Some(&claimed), postponed.claimed(2, now).as_ref());
     let accepted = Outcome::Accepted { provider_id: "p".to_owned() };
     let (done, _) = claimed.concluded(2, (&accepted, "", said()), 0, now);
     assert_eq!(ports.store().save_message(&done).await.expect("a write"), Write::Done);
-    assert_eq!(ports.store().claim(&reference, 2, now.plus(LEASE * 9)).await.expect("a write"), None);
+    assert_eq!(
+        ports.store().claim(&reference, 2, "second", now.plus(LEASE * 9)).await.expect("a write"),
+        None
+    );
     let kept = ports.store().message(&reference).await.expect("read").expect("there");
     assert_eq!(kept, done);
     assert!(matches!(kept.hops.last().expect("a hop").state, HopState::Accepted { .. }));

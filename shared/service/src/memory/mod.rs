@@ -15,7 +15,7 @@ mod jobs;
 mod provider;
 mod templates;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use otpost_domain::ids::{
     BearerHash, DirectoryId, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::job::Job;
-use otpost_domain::message::{Channel, Message, Sender};
+use otpost_domain::message::{Channel, HopState, Message, Sender};
 use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, totp};
 use otpost_domain::policy::Policy;
 use otpost_domain::sealing::{self, Binding, DataKey};
@@ -411,6 +411,8 @@ struct State {
     tokens: BTreeMap<(TenantId, Serial), Token>,
     enrolments: BTreeMap<BearerHash, Enrolment>,
     messages: BTreeMap<(TenantId, MessageId), Message>,
+    /// Who has claimed which hop.
+    claims: BTreeSet<((TenantId, MessageId), u16, String)>,
     answers: BTreeMap<(TenantId, BearerHash), (Slot, Option<AnswerContent>)>,
     jobs: BTreeMap<(TenantId, JobId), Job>,
     directories: BTreeMap<DirectoryId, Directory>,
@@ -948,13 +950,33 @@ impl MessageStore for MemoryStore {
         Ok(page(own.map(|message| (message.id.to_string(), message.clone())).collect(), request))
     }
 
-    async fn claim(&self, message: &MessageRef, number: u16, now: Timestamp) -> PortResult<Option<Message>> {
+    async fn claim(
+        &self,
+        message: &MessageRef,
+        number: u16,
+        claimant: &str,
+        now: Timestamp,
+    ) -> PortResult<Option<Message>> {
         let mut state = self.lock();
-        let stored = state.messages.get_mut(&(message.tenant.clone(), message.id.clone()));
-        let Some(stored) = stored else { return Ok(None) };
+        let key = (message.tenant.clone(), message.id.clone());
+        let Some(stored) = state.messages.get_mut(&key) else { return Ok(None) };
         let claimed = stored.clone().claimed(number, now);
         if let Some(claimed) = &claimed {
             stored.clone_from(claimed);
+        }
+        let by = (key, number, claimant.to_owned());
+        if claimed.is_some() {
+            state.claims.insert(by);
+        } else if state.claims.contains(&by) {
+            return Ok(state
+                .messages
+                .get(&by.0)
+                .filter(|stored| {
+                    stored.last_hop().is_some_and(|hop| {
+                        hop.number == number && matches!(hop.state, HopState::Claimed { .. })
+                    })
+                })
+                .cloned());
         }
         Ok(claimed)
     }

@@ -707,11 +707,13 @@ pub trait MessageStore: Send + Sync {
         message: &Message,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Claims hop `number` as [`Message::claimed`] says, in one request; `None` when it is not there to be claimed.
+    /// Claims hop `number` as [`Message::claimed`] says, in one request; `None` when it is not there to be claimed. The
+    /// same claim by the same `claimant` may come twice, when the answer to the first was lost: it has the hop.
     fn claim(
         &self,
         message: &MessageRef,
         number: u16,
+        claimant: &str,
         now: Timestamp,
     ) -> impl Future<Output = PortResult<Option<Message>>> + Send;
     /// Replaces the version before `message.version`.

@@ -53,8 +53,29 @@ impl Account {
     }
 }
 
+/// Why nothing is sent by a gateway whose credentials are not where it says.
+const GONE: &str = "the gateway's credentials are gone";
+
 /// The account that the message's last hop names, as it is now; or why nothing can be sent by it.
 pub(super) async fn account(
+    ports: &impl Ports,
+    provider: &impl Provider,
+    message: &Message,
+) -> PortResult<Result<Account, Report>> {
+    let found = as_known(ports, provider, message).await?;
+    let gone = found.as_ref().is_err_and(|report| report.why == GONE);
+    let owner = message.last_hop().and_then(|hop| hop.via.gateway.as_ref()).map(|name| &name.owner);
+    // Others may have taken their place within the last minute.
+    match owner.filter(|_| gone) {
+        Some(owner) => {
+            ports.configuration().forget_gateways(owner);
+            as_known(ports, provider, message).await
+        }
+        None => Ok(found),
+    }
+}
+
+async fn as_known(
     ports: &impl Ports,
     provider: &impl Provider,
     message: &Message,
@@ -106,11 +127,12 @@ pub(super) async fn account(
     Ok(Ok(Account { gateway: Some(gateway.clone()), settings, credentials, pin }))
 }
 
-/// The gateways within the tenant's reach, in which the named one is at least of the version that the hop has seen.
+/// The gateways within the tenant's reach. They are read again where the named one is of another version than the hop has
+/// seen: one that was deleted and made anew counts from 1.
 async fn as_new_as(ports: &impl Ports, message: &Message, name: &GatewayName) -> PortResult<Reach> {
     let reach = ports.configuration().gateways(&message.tenant).await?;
     let known = reach.of_owner(&name.owner, &name.id).map_or(0, |gateway| reach.version_of(gateway));
-    if known >= name.version {
+    if known == name.version {
         return Ok(reach);
     }
     ports.configuration().forget_gateways(&name.owner);
@@ -124,7 +146,7 @@ async fn held(ports: &impl Ports, gateway: &Gateway) -> PortResult<Result<Option
     }
     let Some(state) = gateway.usable_credentials() else { return Ok(Ok(None)) };
     let read = ports.credentials().read_credentials(gateway.kind(), &state.reference).await?;
-    Ok(read.map(Some).ok_or_else(|| bad("the gateway's credentials are gone")))
+    Ok(read.map(Some).ok_or_else(|| bad(GONE)))
 }
 
 fn bad(why: &str) -> Report {

@@ -148,14 +148,20 @@ fn reply_to(settings: &Settings) -> Option<EmailAddress> {
 /// All that a provider may echo and nobody may read in a log.
 fn redaction(account: &Account, content: &Content, letter: &Letter) -> Redaction {
     let redaction = account.all_credentials().fold(Redaction::new(), Redaction::credentials);
-    let values =
-        [(content.link.as_str(), "[link]"), (&content.code, "[code]"), (&content.password, "[password]")];
+    let values = [
+        (content.link.as_str(), "[link]"),
+        (&content.code, "[code]"),
+        (&content.password, "[password]"),
+        (&content.display_name, "[name]"),
+        (&content.username, "[user]"),
+    ];
     let authz = content.authz_code.as_deref().map(|code| (code, "[code]"));
     let values = values.into_iter().chain(authz).filter(|(value, _)| !value.is_empty());
     let redaction = values.fold(redaction, |redaction, (value, shown)| redaction.hide(value, shown));
     match letter {
         Letter::Email(mail) => {
-            let redaction = redaction.recipient(&mail.to).text(&mail.subject).text(&mail.text);
+            let redaction = mail.html.iter().fold(redaction, Redaction::text).recipient(&mail.to);
+            let redaction = redaction.text(&mail.subject).text(&mail.text);
             match PhoneNumber::try_from(content.to.as_str()) {
                 Ok(number) => redaction.recipient(&number),
                 Err(_) => redaction,

@@ -59,7 +59,7 @@ async fn a_busy_provider_is_asked_again_later_and_at_last_given_up() {
 async fn a_crashed_senders_hop_is_never_taken_again_but_the_mail_goes() {
     let ports = MemoryPorts::new();
     let reference = handed(&ports).await;
-    assert!(ports.store().claim(&reference, 1, ports.clock().now()).await.unwrap().is_some());
+    assert!(ports.store().claim(&reference, 1, "lost", ports.clock().now()).await.unwrap().is_some());
     let provider = ScriptedProvider::ses();
     ports.clock().advance(LEASE);
     assert_eq!(send(&ports, &provider, &reference, 1).await.unwrap(), Sent::Nothing);
