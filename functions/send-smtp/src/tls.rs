@@ -4,9 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use otpost_domain::gateway::Certificates;
+use otpost_outbound::trust::{client, well_known};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -47,16 +48,6 @@ impl Trust {
             .map_err(|_| TlsFault::Wrong("the host is no name that a certificate can have"))?;
         TlsConnector::from(config).connect(name, stream).await.map_err(|error| fault(&error))
     }
-}
-
-fn well_known() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
-}
-
-fn client(roots: RootCertStore) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn with_own(own: &Certificates) -> Result<ClientConfig, TlsFault> {

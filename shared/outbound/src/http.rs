@@ -7,6 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use zeroize::Zeroizing;
 
+use crate::trust::{client, well_known};
+
 pub use reqwest::Method;
 
 /// The longest that a connection may take to come about; then it is known that nothing left.
@@ -32,6 +34,9 @@ pub enum BadBase {
     /// TLS does not work here.
     #[error("no TLS client can be made")]
     Tls(#[source] reqwest::Error),
+    /// The cryptography cannot do TLS.
+    #[error("TLS does not work here")]
+    Trust(#[source] rustls::Error),
 }
 
 /// What a provider answered.
@@ -80,6 +85,7 @@ impl Http {
             .redirect(Policy::none())
             .pool_max_idle_per_host(0)
             .no_proxy()
+            .tls_backend_preconfigured(client(well_known()).map_err(BadBase::Trust)?)
             .build()
             .map_err(BadBase::Tls)?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
