@@ -20,6 +20,8 @@ use otpost_domain::ids::{
 };
 use otpost_domain::message::Channel;
 use otpost_domain::otp::Code;
+use otpost_domain::outcome::Said;
+use otpost_domain::redaction::{MOST_LINES, MOST_OF_LINE, Redaction};
 use otpost_domain::sealing::{Binding, DataKey, OpenError, key_version_of, open, seal};
 use otpost_domain::secret::SecretText;
 use otpost_domain::template::{
@@ -48,7 +50,7 @@ use crate::openapi::routes;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of this name in the corpus.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("codes", codes),
     ("keys", keys),
     ("links", links),
@@ -60,6 +62,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("requests", requests),
     ("sqs", sqs),
     ("templates", templates),
+    ("said", said),
     ("sealed", sealed),
 ];
 
@@ -914,6 +917,31 @@ fn worked_off(
             let wanted = batch.records.iter().filter(|record| !reads(&record.body));
             let wanted = wanted.map(|record| Some(record.message_id.as_str()));
             assert_eq!(failed.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// What a provider says: each line of the input is one of its lines. What was secret of the request is never shown.
+pub fn said(data: &[u8]) {
+    let given = text(data);
+    let mut lines = Said::default();
+    given.lines().for_each(|line| lines.add(line));
+    let (email, phone) = ("jane.doe@example.org", "+447700900123");
+    let redaction = Redaction::new()
+        .recipient(&EmailAddress::try_from(email).expect("an address"))
+        .recipient(&PhoneNumber::try_from(phone).expect("a number"))
+        .text(&SecretText::new("The text of the message, which nobody else may read"))
+        .hide("482913", "[code]")
+        .hide("a password of 29 characters !", "[password]");
+    let shown = redaction.lines(&lines);
+    assert!(shown.len() <= MOST_LINES && shown.iter().all(|line| line.chars().count() <= MOST_OF_LINE));
+    for line in shown {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        let plain = line.to_lowercase();
+        for secret in
+            ["482913", email, phone, "7700900123", "a password of 29", "of the message, which nobody"]
+        {
+            assert!(!plain.contains(secret), "{secret} in {line:?}");
         }
     }
 }
