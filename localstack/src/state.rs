@@ -40,6 +40,12 @@ impl StateFile {
         Self { path: layout.local("state.json"), lock: layout.local("up.lock") }
     }
 
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
     /// Takes the lock, unless a system runs already.
     ///
     /// # Errors

@@ -114,6 +114,9 @@ pub async fn demo_senders() -> Result<()> {
 /// # Errors
 /// No system runs.
 pub async fn logs(function: Option<&str>) -> Result<()> {
+    if let Some(unknown) = function.filter(|function| !FUNCTIONS.contains(function)) {
+        bail!("there is no function {unknown}; there are {}", FUNCTIONS.join(", "));
+    }
     let (endpoints, _) = running_system(&StateFile::of(&Layout::find()?))?;
     let one = function.map(|function| [function]);
     print_logs(&endpoints, one.as_ref().map_or(FUNCTIONS, |one| one.as_slice()), usize::MAX).await;
@@ -218,7 +221,9 @@ fn print_urls(endpoints: &Endpoints, keys: Option<&Keys>) {
     println!("  app's key        {}", mask::key(&keys.app));
     println!("  admin's key      {}", mask::key(&keys.admin));
     println!("  platform key     {}", mask::key(&keys.platform));
-    println!("  all of them      target/local/state.json, under keys");
+    if let Ok(layout) = Layout::find() {
+        println!("  all of them      {}, under keys", StateFile::of(&layout).path().display());
+    }
     println!(
         "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n  cargo local demo senders\n",
         endpoints.api, keys.operator

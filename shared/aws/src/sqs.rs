@@ -62,7 +62,9 @@ impl SqsQueue {
 
     async fn put(&self, url: Option<&String>, body: &Value, delay: Duration) -> PortResult<()> {
         let url = url.ok_or_else(|| not_given("queue"))?;
-        let delay = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or_default();
+        // Whole seconds, rounded up: nothing comes before its time.
+        let seconds = delay.min(LONGEST_DELAY).as_millis().div_ceil(1000);
+        let delay = i32::try_from(seconds).unwrap_or_default();
         self.client
             .send_message()
             .queue_url(url)

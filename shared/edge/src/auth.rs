@@ -77,7 +77,7 @@ impl<K: PlatformKey> KeyRing<K> {
                 if !roles.contains(&Role::Platform) {
                     return Err(Problem::new(
                         ProblemType::Forbidden,
-                        "The platform key makes tenants and keys, and nothing else.",
+                        "The platform key keeps tenants, keys, directories and the platform's gateways. This is for a tenant's key.",
                     ));
                 }
                 let hash = self.platform_hash(ports).await?;

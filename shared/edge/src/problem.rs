@@ -333,6 +333,11 @@ impl From<GatewayTestError> for Problem {
             GatewayTestError::NoSuchGateway => {
                 Self::new(ProblemType::NotFound, "There is no gateway of this id.")
             }
+            GatewayTestError::Lent => Self::new(
+                ProblemType::NotAllowedNow,
+                "The platform lends this gateway, and tests it itself. To send a message by it, test a template: \
+                 POST /v1/templates/{template}/test with its id as gateway.",
+            ),
             GatewayTestError::Tenant(detail) => Self::field("tenant", detail),
             GatewayTestError::OtherChannel(Channel::Email) => {
                 Self::field("email", "must not be given: the gateway sends texts. Give phone.")

@@ -94,7 +94,7 @@ impl From<&Message> for TestView {
             }
             Some(HopState::Handed | HopState::Claimed { .. }) | None => {
                 let told = format!(
-                    "Its sender has told nothing yet. Look at the message {} in a while.",
+                    "Its sender had told nothing when this was written. Look at the message {}.",
                     message.id
                 );
                 ("pending", Some(told), None, None)

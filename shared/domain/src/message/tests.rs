@@ -234,6 +234,28 @@ fn what_may_work_later_is_tried_again_eight_times() {
 }
 
 #[test]
+fn a_gateway_that_cannot_be_had_holds_the_message_once_no_way_is_left() {
+    let (mut message, _) = hand(message(Channel::Email), &own(), NOW);
+    let mut now = NOW;
+    for _ in 1..MAX_TRIES {
+        let (next, Next::Again { delay, .. }) = sent(message, &Outcome::Retry { after: None }, now) else {
+            panic!("again")
+        };
+        (message, now) = (next, now.plus(delay));
+    }
+    for _ in 0..3 {
+        let (busy, next) = sent(message, &Outcome::Retry { after: None }, now);
+        assert_eq!(next, Next::Deliver, "one try each time");
+        let held = wait(busy, &own(), now);
+        assert_eq!(held.reason.as_deref(), Some("held: why"));
+        now = held.due_at.unwrap();
+        (message, _) = hand(held, &own(), now);
+    }
+    let (message, _) = sent(message, &accepted(), now);
+    assert_eq!(message.status, MessageStatus::Sent, "the server has come back");
+}
+
+#[test]
 fn a_provider_that_names_a_time_gets_it_unless_the_message_ends_before() {
     let (message, _) = hand(message(Channel::Sms), &two(), NOW);
     let minutes = |minutes| Outcome::Retry { after: Some(Duration::from_mins(minutes)) };

@@ -66,8 +66,8 @@ impl Message {
     /// Decides what is to be done with an open message: the next route, the same one again, waiting, or the end.
     ///
     /// A route is left for the next one when its provider will never take the message, or could not be had
-    /// [`MAX_TRIES`] times in a row. When no route is left and a gateway was in trouble, the message is held and that
-    /// gateway tried again, for as long as the message lives: what an operator mends later still arrives.
+    /// [`MAX_TRIES`] times in a row. When no route is left and a gateway was in trouble, or could not be had, the message is
+    /// held and that gateway tried again, for as long as the message lives: what works again later still arrives.
     #[must_use]
     pub fn next_step(mut self, routes: &Routes, now: Timestamp) -> Step {
         if self.status.is_closed() {
@@ -144,11 +144,13 @@ impl Message {
         }
     }
 
-    /// When a way was last found in trouble, if that was the last that was heard of it.
+    /// When a way was last found in trouble, or busy for too long, if that was the last that was heard of it.
     fn trouble_of(&self, via: &Via) -> Option<Timestamp> {
         let last = self.hops.iter().rev().find(|hop| hop.via.is_same(via))?;
         match last.state {
-            HopState::Ended { ending, at, .. } if ending.is_of_gateway() => Some(at),
+            HopState::Ended { ending, at, .. } if ending.is_of_gateway() || ending == Ending::Retry => {
+                Some(at)
+            }
             _ => None,
         }
     }

@@ -33,7 +33,7 @@ impl TryFrom<&str> for TestText {
     fn try_from(text: &str) -> Result<Self, InvalidTest> {
         let text = text.replace("\r\n", "\n");
         let fits = (1..=1000).contains(&text.chars().count()) && !text.trim().is_empty();
-        let plain = !text.chars().any(|c| c.is_control() && c != '\n');
+        let plain = !text.chars().any(|c| (c.is_control() && c != '\n') || turns(c));
         if fits && plain { Ok(Self(text)) } else { Err(InvalidTest::Text) }
     }
 }
@@ -44,6 +44,11 @@ impl TestCode {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a character turns the direction of what follows: it could make a text look like another.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl TryFrom<&str> for TestCode {
@@ -62,7 +67,7 @@ mod tests {
     #[test]
     fn texts_and_codes_have_bounds() {
         assert_eq!(TestText::try_from("Hello\r\nyou").unwrap().as_str(), "Hello\nyou");
-        for wrong in ["", "  \n", "a\u{0}b", "a\u{1b}b", &"a".repeat(1001)] {
+        for wrong in ["", "  \n", "a\u{0}b", "a\u{1b}b", "a\u{202e}b", &"a".repeat(1001)] {
             assert_eq!(TestText::try_from(wrong), Err(InvalidTest::Text));
         }
         assert_eq!(TestCode::try_from("123456").unwrap().as_str(), "123456");

@@ -11,7 +11,9 @@ use otpost_domain::time::Timestamp;
 
 use crate::caller::{Caller, Keeper};
 use crate::once::Once;
-use crate::ports::{Clock as _, GatewayStore as _, PortError, Ports, TenantStore as _};
+use crate::ports::{
+    Clock as _, Configuration as _, GatewayStore as _, PortError, PortResult, Ports, TenantStore as _,
+};
 use crate::test_send::{Address, Test, awaited, post};
 use crate::texts::chosen;
 
@@ -37,6 +39,9 @@ pub enum GatewayTestError {
     /// The keeper has no such gateway.
     #[error("there is no gateway of this id")]
     NoSuchGateway,
+    /// It is the platform's, which lends it to the tenant.
+    #[error("the gateway is the platform's")]
+    Lent,
     /// A gateway of the platform is tested for a tenant, and none that it serves is named; or a tenant's own is, and one
     /// is named.
     #[error("{0}")]
@@ -65,12 +70,21 @@ pub async fn test_gateway(
     once: Once<'_, Message>,
 ) -> Result<Message, GatewayTestError> {
     let owned = ports.store().owned(&keeper.owner).await?.gateways;
-    let gateway = owned.iter().find(|gateway| gateway.id == *id).ok_or(GatewayTestError::NoSuchGateway)?;
+    let Some(gateway) = owned.iter().find(|gateway| gateway.id == *id) else {
+        return Err(missing(ports, keeper, id).await?);
+    };
     let tenant = for_whom(keeper, gateway, order)?;
     let via = way(keeper, gateway, &owned, &tenant, order.to.channel())?;
     let caller = Caller { tenant, actor: keeper.actor.clone() };
     let message = sent(ports, &caller, id, via, order, once).await?;
     Ok(awaited(ports, message, until).await)
+}
+
+/// Why the keeper has no gateway of this id.
+async fn missing(ports: &impl Ports, keeper: &Keeper, id: &GatewayId) -> PortResult<GatewayTestError> {
+    let Some(tenant) = keeper.owner.tenant() else { return Ok(GatewayTestError::NoSuchGateway) };
+    let lent = ports.configuration().gateways(tenant).await?.find(id).is_some();
+    Ok(if lent { GatewayTestError::Lent } else { GatewayTestError::NoSuchGateway })
 }
 
 /// Until when what becomes of a test is waited for, if it begins now.

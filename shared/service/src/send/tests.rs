@@ -37,7 +37,7 @@ async fn a_hop_is_sent_once_and_its_content_wiped() {
 }
 
 #[tokio::test]
-async fn a_busy_provider_is_asked_again_later_and_at_last_given_up() {
+async fn a_busy_provider_is_asked_again_later_and_at_last_held() {
     let ports = MemoryPorts::new();
     let reference = handed(&ports).await;
     let provider = ScriptedProvider::ses().that_says(Outcome::Retry { after: None }, "busy");
@@ -51,7 +51,7 @@ async fn a_busy_provider_is_asked_again_later_and_at_last_given_up() {
     }
     assert_eq!(send(&ports, &provider, &reference, tries).await.unwrap(), Sent::Refused);
     assert_eq!(ports.queue().take(), [Queued::Deliver(reference.clone())]);
-    assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Closed);
+    assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Held);
     assert_eq!(provider.take().len(), MAX_TRIES, "one request a hop");
 }
 
