@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
+use otpost_local::build::FUNCTIONS;
 use otpost_local::install::staged;
 use otpost_local::layout::Layout;
 use otpost_tests::tenant::{Tenant, expect};
@@ -121,18 +122,7 @@ async fn cargo_lambda_invokes_every_sample_event() {
     let deployed = world.aws().functions().await.expect("a list");
     let events = layout.root().join("events");
     let mut count = 0;
-    for function in [
-        "admin",
-        "deliver",
-        "enroll",
-        "jobs",
-        "push-token",
-        "send-govuk-notify",
-        "send-ses",
-        "send-smtp",
-        "send-twilio",
-        "verify",
-    ] {
+    for function in FUNCTIONS {
         let wanted = format!("functions{}f", function.replace('-', ""));
         let name = deployed.iter().find(|name| name.replace('-', "").to_lowercase().contains(&wanted));
         for file in std::fs::read_dir(events.join(function)).expect("a folder of events") {

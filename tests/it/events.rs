@@ -1,6 +1,7 @@
 //! Every sample event, given to its deployed function.
 
 use libtest_mimic::Trial;
+use otpost_local::build::FUNCTIONS;
 use otpost_tests::world::world;
 use serde_json::Value;
 
@@ -17,19 +18,7 @@ async fn every_file_is_answered() {
     let world = world().await;
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let mut count = 0;
-    let own = [
-        "admin",
-        "deliver",
-        "enroll",
-        "jobs",
-        "push-token",
-        "send-govuk-notify",
-        "send-ses",
-        "send-smtp",
-        "send-twilio",
-        "verify",
-    ];
-    for (samples, function) in own.map(|own| (own, own)).into_iter().chain([("directory", "push-token")]) {
+    for (samples, function) in FUNCTIONS.iter().map(|own| (*own, *own)).chain([("directory", "push-token")]) {
         for file in std::fs::read_dir(folder.join(samples)).expect("a folder of events") {
             let path = file.expect("a file").path();
             if path.is_dir() {

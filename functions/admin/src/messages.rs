@@ -119,15 +119,10 @@ impl MessageView {
 
 impl From<&Hop> for HopView {
     fn from(hop: &Hop) -> Self {
-        let (state, provider_id, reason, ended) = match &hop.state {
-            HopState::Handed => ("handed", None, None, None),
-            HopState::Claimed { .. } => ("claimed", None, None, None),
-            HopState::Accepted { provider_id, at } => {
-                ("accepted", Some(provider_id.clone()), None, Some(*at))
-            }
-            HopState::Ended { ending, reason, at } => {
-                (ending.as_str(), None, Some(reason.clone()), Some(*at))
-            }
+        let (provider_id, ended) = match &hop.state {
+            HopState::Handed | HopState::Claimed { .. } => (None, None),
+            HopState::Accepted { provider_id, at } => (Some(provider_id.clone()), Some(*at)),
+            HopState::Ended { at, .. } => (None, Some(*at)),
         };
         let named = hop.via.gateway.as_ref();
         let lent = |named: &GatewayName| named.owner.tenant().is_none();
@@ -136,12 +131,12 @@ impl From<&Hop> for HopView {
             gateway: named.map(|named| named.id.to_string()),
             owner: named.map(|named| if lent(named) { "platform" } else { "tenant" }),
             sender: hop.via.sender.as_str(),
-            state,
+            state: hop.state.as_str(),
             // What is lent speaks of its owner: of hosts and accounts that are no tenant's business.
             said: if named.is_some_and(lent) { Vec::new() } else { hop.said.clone() },
             handed_at: hop.handed_at.rfc3339(),
             provider_id,
-            reason,
+            reason: hop.reason().map(str::to_owned),
             ended_at: ended.map(Timestamp::rfc3339),
         }
     }

@@ -55,15 +55,6 @@ AZ 994; GE 995; KG 996; UZ 998";
 const PLANS: [&str; 7] =
     [NORTH_AMERICA, NOWHERE_IN_NORTH_AMERICA, AFRICA, EUROPE, LATIN_AMERICA, PACIFIC, ASIA];
 
-/// The country that a number belongs to; none where it is no country's, or may be that of one of several.
-#[must_use]
-pub fn country_of(number: &PhoneNumber) -> Option<Country> {
-    match countries_of(number).as_slice() {
-        [country] => Some(*country),
-        _ => None,
-    }
-}
-
 /// The countries of which a number may be, in the order of their codes: one in most cases, several that share such
 /// numbers, such as Guadeloupe, Saint Martin and Saint Barthélemy, and none where numbers are no country's.
 #[must_use]
@@ -210,14 +201,6 @@ mod tests {
             "+9991234567",
         ] {
             assert_eq!(codes(number), "", "{number}");
-            assert_eq!(country_of(&PhoneNumber::try_from(number).unwrap()), None);
         }
-    }
-
-    #[test]
-    fn one_country_is_told_as_such() {
-        let country = |number| country_of(&PhoneNumber::try_from(number).unwrap()).map(Country::as_str);
-        assert_eq!(country("+447700900123"), Some("GB"));
-        assert_eq!(country("+590690001234"), None);
     }
 }

@@ -110,6 +110,19 @@ pub enum HopState {
     },
 }
 
+impl HopState {
+    /// As written in answers and rows.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Handed => "handed",
+            Self::Claimed { .. } => "claimed",
+            Self::Accepted { .. } => "accepted",
+            Self::Ended { ending, .. } => ending.as_str(),
+        }
+    }
+}
+
 named! {
     /// How a hop ended that no provider took: see [`Outcome`].
     pub enum Ending {

@@ -11,6 +11,7 @@
 mod directories;
 mod erasure;
 mod gateways;
+mod messages;
 mod policies;
 mod templates;
 
@@ -23,11 +24,8 @@ use otpost_domain::authorization::AuthorizationMode;
 use otpost_domain::contact::DisplayName;
 use otpost_domain::enrolment::{DeadLink, EnrolmentState};
 use otpost_domain::ids::{BearerHash, MessageId, Serial, TenantId, UserId};
-use otpost_domain::message::{
-    Channel, HopState, LEASE, Message, MessageStatus, Next, PICK_UP, Routes, Step, Via,
-};
+use otpost_domain::message::{Channel, Message};
 use otpost_domain::otp::{Code, Kind, OtpParameters};
-use otpost_domain::outcome::Outcome;
 use otpost_domain::tenant::Listed;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET};
@@ -76,11 +74,11 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(failures_are_counted_and_guarded(&fresh().await)).await;
     Box::pin(a_parallel_burst_of_guesses_is_bounded(fresh().await, 1000)).await;
     Box::pin(decoys_make_room(&fresh().await)).await;
-    Box::pin(a_hop_is_claimed_once(fresh().await)).await;
-    Box::pin(messages_are_found_until_closed(&fresh().await)).await;
-    Box::pin(a_message_put_aside_is_not_swept(&fresh().await)).await;
+    Box::pin(messages::a_hop_is_claimed_once(fresh().await)).await;
+    Box::pin(messages::messages_are_found_until_closed(&fresh().await)).await;
+    Box::pin(messages::a_message_put_aside_is_not_swept(&fresh().await)).await;
     Box::pin(two_devices_remembered_at_once_are_both_known(fresh().await)).await;
-    Box::pin(messages_are_listed_newest_first(&fresh().await)).await;
+    Box::pin(messages::messages_are_listed_newest_first(&fresh().await)).await;
     Box::pin(sealed_records_open_in_their_place_only(&fresh().await)).await;
     Box::pin(keys_are_rotated_and_old_records_still_open(&fresh().await)).await;
     Box::pin(a_deleted_tenants_records_do_not_open(&fresh().await)).await;
@@ -528,98 +526,6 @@ async fn decoys_make_room(ports: &impl TestPorts) {
     assert!(matches!(refused, Err(VerifyError::Refused)), "a new user begins with a clean row: {refused:?}");
 }
 
-/// By the deployment's own gateway for mails.
-fn by_own() -> Routes {
-    Routes { usable: vec![Via::OWN], passed_over: Vec::new() }
-}
-
-async fn a_hop_is_claimed_once<P: TestPorts>(ports: P) {
-    let ports = Arc::new(ports);
-    let reference = pushed(ports.as_ref()).await;
-    let now = ports.clock().now();
-    let early = ports.store().claim(&reference, 1, "early", now).await.expect("a write");
-    assert_eq!(early, None, "it was not handed yet");
-    let message = ports.store().message(&reference).await.expect("read").expect("there");
-    let Step::Hand(message, hop, _) = message.next_step(&by_own(), now) else { panic!("a route") };
-    assert_eq!(ports.store().save_message(&message).await.expect("a write"), Write::Done);
-    assert_eq!(ports.store().save_message(&message).await.expect("a write"), Write::Stale);
-    let mut racing = tokio::task::JoinSet::new();
-    for racer in 0..20 {
-        let (ports, reference) = (Arc::clone(&ports), reference.clone());
-        let name = format!("racer {racer}");
-        racing.spawn(async move {
-            let claimed = ports.store().claim(&reference, hop, &name, now).await.expect("a write");
-            claimed.map(|message| (name, message))
-        });
-    }
-    let claims: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
-    assert_eq!(claims.len(), 1, "one sender has it");
-    let (name, claimed) = claims.into_iter().next().expect("one");
-    assert_eq!(Some(&claimed), message.clone().claimed(hop, now).as_ref(), "as the domain says");
-    for later in [LEASE, LEASE * 99] {
-        let again = ports.store().claim(&reference, hop, "another", now.plus(later)).await.expect("a write");
-        assert_eq!(again, None, "nobody knows what the lost sender has done");
-    }
-    // The answer to a claim may be lost on the way: who asks again still has it.
-    let repeated = ports.store().claim(&reference, hop, &name, now).await.expect("a write").expect("its own");
-    let claimed = Message { version: repeated.version, ..claimed };
-    assert_eq!(repeated, claimed);
-    let said = || vec!["S: 250 so be it".to_owned()];
-    let retry = Outcome::Retry { after: Some(Duration::from_secs(7)) };
-    let (postponed, next) = claimed.concluded(hop, (&retry, "busy", said()), 0, now);
-    assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_secs(7) });
-    assert_eq!(ports.store().save_message(&postponed).await.expect("a write"), Write::Done);
-    assert_eq!(
-        ports.store().claim(&reference, hop, &name, now).await.expect("a write"),
-        None,
-        "that one is over"
-    );
-    let claimed =
-        ports.store().claim(&reference, 2, "second", now).await.expect("a write").expect("the next is there");
-    assert_eq!(Some(&claimed), postponed.claimed(2, now).as_ref());
-    let accepted = Outcome::Accepted { provider_id: "p".to_owned() };
-    let (done, _) = claimed.concluded(2, (&accepted, "", said()), 0, now);
-    assert_eq!(ports.store().save_message(&done).await.expect("a write"), Write::Done);
-    assert_eq!(
-        ports.store().claim(&reference, 2, "second", now.plus(LEASE * 9)).await.expect("a write"),
-        None
-    );
-    let kept = ports.store().message(&reference).await.expect("read").expect("there");
-    assert_eq!(kept, done);
-    assert!(matches!(kept.hops.last().expect("a hop").state, HopState::Accepted { .. }));
-}
-
-async fn messages_are_found_until_closed(ports: &impl TestPorts) {
-    let reference = pushed(ports).await;
-    let shard = reference.id.shard();
-    let now = ports.clock().now();
-    assert!(ports.store().due(shard, now, 10, None).await.expect("a list").is_empty());
-    let due = ports.store().due(shard, now.plus(PICK_UP), 10, None).await.expect("a list");
-    assert_eq!(due.iter().map(|due| &due.message).collect::<Vec<_>>(), [&reference]);
-    let rest = ports.store().due(shard, now.plus(PICK_UP), 10, due.last()).await.expect("a list");
-    assert!(rest.is_empty(), "behind the last there is nothing");
-    assert!(
-        ports.store().due((shard + 1) % 16, now.plus(PICK_UP), 10, None).await.expect("a list").is_empty()
-    );
-    let message = ports.store().message(&reference).await.expect("read").expect("there");
-    let Step::Close(closed) = message.clone().next_step(&by_own(), message.expires_at) else {
-        panic!("closes")
-    };
-    assert_eq!(ports.store().save_message(&closed).await.expect("a write"), Write::Done);
-    let kept = ports.store().message(&reference).await.expect("read").expect("there");
-    assert_eq!((kept.status, kept.content), (MessageStatus::Expired, None));
-    assert!(ports.store().due(shard, message.expires_at, 10, None).await.expect("a list").is_empty());
-}
-
-async fn a_message_put_aside_is_not_swept(ports: &impl TestPorts) {
-    let reference = pushed(ports).await;
-    let later = ports.clock().now().plus(PICK_UP);
-    ports.store().put_aside(&reference).await.expect("a write");
-    assert!(ports.store().due(reference.id.shard(), later, 10, None).await.expect("a list").is_empty());
-    let nobody = MessageRef { id: MessageId::new(later, [9; 10]), ..reference };
-    ports.store().put_aside(&nobody).await.expect("nothing to do");
-}
-
 async fn two_devices_remembered_at_once_are_both_known<P: TestPorts>(ports: P) {
     let ports = Arc::new(ports);
     let app = enrolled(ports.as_ref()).await;
@@ -637,30 +543,6 @@ async fn two_devices_remembered_at_once_are_both_known<P: TestPorts>(ports: P) {
     let standing = ports.store().standing(&operator("acme").tenant, &subject()).await.expect("read");
     assert!(!issued.is_empty(), "the later code at least is right");
     assert!(issued.iter().all(|source| standing.auth.sources.contains(&source.hash())));
-}
-
-async fn messages_are_listed_newest_first(ports: &impl TestPorts) {
-    let reference = pushed(ports).await;
-    let message = ports.store().message(&reference).await.expect("read").expect("there");
-    let serial = message.serial.clone().expect("a serial");
-    let mut made = vec![reference.id];
-    for _ in 0..4 {
-        ports.clock().advance(Duration::from_secs(1));
-        made.push(push_again(ports, &serial).await.id);
-    }
-    made.reverse();
-    let mut seen = Vec::new();
-    let mut request = first(2);
-    loop {
-        let page = ports.store().messages_of(&message.tenant, &jane(), &request).await.expect("a page");
-        seen.extend(page.items.into_iter().map(|message| message.id));
-        let Some(next) = page.next else { break };
-        request.after = Some(next);
-    }
-    assert_eq!(seen, made);
-    let nobody = UserId::try_from("nobody").expect("a user's id");
-    let none = ports.store().messages_of(&message.tenant, &nobody, &first(2)).await.expect("a page");
-    assert!(none.items.is_empty() && none.next.is_none());
 }
 
 async fn sealed_records_open_in_their_place_only(ports: &impl TestPorts) {

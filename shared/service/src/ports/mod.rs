@@ -10,6 +10,7 @@ mod directories;
 mod erasure;
 mod gateways;
 mod jobs;
+mod messages;
 mod templates;
 
 use std::error::Error;
@@ -21,8 +22,8 @@ use otpost_domain::apikey::{ApiKey, SecretHash};
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::directory::Mark;
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerCode, BearerHash, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
-use otpost_domain::message::{Message, Sender};
+use otpost_domain::ids::{BearerCode, BearerHash, KeyId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::message::Message;
 use otpost_domain::tenant::{Keeper, Listed, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
@@ -36,6 +37,7 @@ pub use gateways::{
     CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned,
 };
 pub use jobs::{JobQueue, JobRef, JobStore};
+pub use messages::{DeliveryQueue, Due, MessageRef, MessageStore};
 pub use templates::TemplateStore;
 
 /// The ports together, as a function's `main` composes them.
@@ -661,90 +663,6 @@ pub trait VerificationStore: Send + Sync {
         user: &UserId,
         journal: &Journal,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-}
-
-/// The two ids of a message: all that ever lies in a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageRef {
-    /// Its tenant.
-    pub tenant: TenantId,
-    /// Its id.
-    pub id: MessageId,
-}
-
-impl From<&Message> for MessageRef {
-    fn from(message: &Message) -> Self {
-        Self { tenant: message.tenant.clone(), id: message.id.clone() }
-    }
-}
-
-/// An open message whose time to be looked after has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// The message.
-    pub message: MessageRef,
-    /// Since when it is due.
-    pub at: Timestamp,
-}
-
-/// The outbox: messages that wait for their delivery, and the log of those that had it.
-///
-/// A message is written with the change that it tells of (see [`TokenStore::push`]); whatever becomes of the queues,
-/// [`MessageStore::due`] finds it until it is closed.
-pub trait MessageStore: Send + Sync {
-    /// One message.
-    fn message(&self, message: &MessageRef) -> impl Future<Output = PortResult<Option<Message>>> + Send;
-    /// A user's messages, newest first.
-    fn messages_of(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        page: &PageRequest,
-    ) -> impl Future<Output = PortResult<Page<Message>>> + Send;
-    /// Writes a new message that no change of something else tells of.
-    fn add_message(
-        &self,
-        message: &Message,
-        journal: &Journal,
-    ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Claims hop `number` as [`Message::claimed`] says, in one request; `None` when it is not there to be claimed. The
-    /// same claim by the same `claimant` may come twice, when the answer to the first was lost: it has the hop.
-    fn claim(
-        &self,
-        message: &MessageRef,
-        number: u16,
-        claimant: &str,
-        now: Timestamp,
-    ) -> impl Future<Output = PortResult<Option<Message>>> + Send;
-    /// Replaces the version before `message.version`.
-    fn save_message(&self, message: &Message) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Open messages of a shard whose time to be looked after has come, at most `limit`, longest due first, behind
-    /// `after`.
-    fn due(
-        &self,
-        shard: u8,
-        now: Timestamp,
-        limit: usize,
-        after: Option<&Due>,
-    ) -> impl Future<Output = PortResult<Vec<Due>>> + Send;
-    /// Takes a message whose record cannot be read out of [`MessageStore::due`].
-    fn put_aside(&self, message: &MessageRef) -> impl Future<Output = PortResult<()>> + Send;
-}
-
-/// The way to `deliver` and the senders. At least once, in no order; ids only.
-pub trait DeliveryQueue: Send + Sync {
-    /// Asks `deliver` to look after a message.
-    fn deliver(&self, message: &MessageRef) -> impl Future<Output = PortResult<()>> + Send;
-    /// The same for many, in as few requests as possible; an error when not all were taken.
-    fn deliver_all(&self, messages: &[MessageRef]) -> impl Future<Output = PortResult<()>> + Send;
-    /// Asks a sender to take a hop, after `delay` (at most 15 minutes).
-    fn hand(
-        &self,
-        sender: Sender,
-        message: &MessageRef,
-        hop: u16,
-        delay: Duration,
-    ) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// What a sealed record is; part of what it is bound to.

@@ -53,8 +53,24 @@ impl Account {
     }
 }
 
-/// Why nothing is sent by a gateway whose credentials are not where it says.
-const GONE: &str = "the gateway's credentials are gone";
+/// Why nothing can be sent by a gateway: an operator has to mend it.
+#[derive(Clone, Copy)]
+enum Bad {
+    /// Its credentials are not where it says.
+    Gone,
+    /// Anything else.
+    Other(&'static str),
+}
+
+impl From<Bad> for Report {
+    fn from(bad: Bad) -> Self {
+        let why = match bad {
+            Bad::Gone => "the gateway's credentials are gone",
+            Bad::Other(why) => why,
+        };
+        refused(Outcome::ConfigurationBad, why)
+    }
+}
 
 /// The account that the message's last hop names, as it is now; or why nothing can be sent by it.
 pub(super) async fn account(
@@ -63,25 +79,25 @@ pub(super) async fn account(
     message: &Message,
 ) -> PortResult<Result<Account, Report>> {
     let found = as_known(ports, provider, message).await?;
-    let gone = found.as_ref().is_err_and(|report| report.why == GONE);
     let owner = message.last_hop().and_then(|hop| hop.via.gateway.as_ref()).map(|name| &name.owner);
     // Others may have taken their place within the last minute.
-    match owner.filter(|_| gone) {
-        Some(owner) => {
+    let found = match (found, owner) {
+        (Err(Bad::Gone), Some(owner)) => {
             ports.configuration().forget_gateways(owner);
-            as_known(ports, provider, message).await
+            as_known(ports, provider, message).await?
         }
-        None => Ok(found),
-    }
+        (found, _) => found,
+    };
+    Ok(found.map_err(Report::from))
 }
 
 async fn as_known(
     ports: &impl Ports,
     provider: &impl Provider,
     message: &Message,
-) -> PortResult<Result<Account, Report>> {
+) -> PortResult<Result<Account, Bad>> {
     let Some(via) = message.last_hop().map(|hop| &hop.via) else {
-        return Ok(Err(bad("the message has no hop")));
+        return Ok(Err(Bad::Other("the message has no hop")));
     };
     let Some(name) = &via.gateway else {
         let own = provider.own().map(|settings| Account {
@@ -90,37 +106,39 @@ async fn as_known(
             credentials: None,
             pin: None,
         });
-        return Ok(own.ok_or_else(|| bad("the deployment has no account of its own with this provider")));
+        return Ok(own.ok_or(Bad::Other("the deployment has no account of its own with this provider")));
     };
     let reach = as_new_as(ports, message, name).await?;
     let Some(gateway) = reach.of_owner(&name.owner, &name.id) else {
-        return Ok(Err(bad("the gateway is gone, or does not serve the tenant any more")));
+        return Ok(Err(Bad::Other("the gateway is gone, or does not serve the tenant any more")));
     };
     if !gateway.configuration.enabled && !message.test {
-        return Ok(Err(bad("the gateway is not enabled")));
+        return Ok(Err(Bad::Other("the gateway is not enabled")));
     }
     let carrier = if gateway.carrier().is_some() {
         match reach.carrier_of(gateway) {
             Some(carrier) if carrier.configuration.enabled || message.test => Some(carrier),
-            Some(_) => return Ok(Err(bad("the gateway that carries its mails is not enabled"))),
-            None => return Ok(Err(bad("nothing carries the gateway's mails"))),
+            Some(_) => return Ok(Err(Bad::Other("the gateway that carries its mails is not enabled"))),
+            None => return Ok(Err(Bad::Other("nothing carries the gateway's mails"))),
         }
     } else {
         None
     };
     let talks = carrier.unwrap_or(gateway);
     if Sender::of(talks.kind()) != Sender::of(provider.kind()) {
-        return Ok(Err(bad("the gateway was changed to another kind while the message was under way")));
+        return Ok(Err(Bad::Other(
+            "the gateway was changed to another kind while the message was under way",
+        )));
     }
     let own = match held(ports, gateway).await? {
         Ok(own) => own,
-        Err(report) => return Ok(Err(report)),
+        Err(bad) => return Ok(Err(bad)),
     };
     let (credentials, pin) = match carrier {
         None => (own, None),
         Some(carrier) => match held(ports, carrier).await? {
             Ok(credentials) => (credentials, own),
-            Err(report) => return Ok(Err(report)),
+            Err(bad) => return Ok(Err(bad)),
         },
     };
     let settings = talks.configuration.settings.clone();
@@ -140,15 +158,11 @@ async fn as_new_as(ports: &impl Ports, message: &Message, name: &GatewayName) ->
 }
 
 /// A gateway's credentials, if it needs or has any; or why it has none.
-async fn held(ports: &impl Ports, gateway: &Gateway) -> PortResult<Result<Option<Arc<Credentials>>, Report>> {
+async fn held(ports: &impl Ports, gateway: &Gateway) -> PortResult<Result<Option<Arc<Credentials>>, Bad>> {
     if gateway.lacks_credentials() {
-        return Ok(Err(bad("the gateway's credentials are not given, or void")));
+        return Ok(Err(Bad::Other("the gateway's credentials are not given, or void")));
     }
     let Some(state) = gateway.usable_credentials() else { return Ok(Ok(None)) };
     let read = ports.credentials().read_credentials(gateway.kind(), &state.reference).await?;
-    Ok(read.map(Some).ok_or_else(|| bad(GONE)))
-}
-
-fn bad(why: &str) -> Report {
-    refused(Outcome::ConfigurationBad, why)
+    Ok(read.map(Some).ok_or(Bad::Gone))
 }

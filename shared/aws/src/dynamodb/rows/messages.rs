@@ -134,7 +134,7 @@ impl From<&Hop> for HopItem {
             seen: named.map(|named| named.version),
             sender: hop.via.sender.as_str().to_owned(),
             handed: hop.handed_at.millis(),
-            st: HANDED.to_owned(),
+            st: hop.state.as_str().to_owned(),
             until: None,
             provider_id: None,
             reason: None,
@@ -143,17 +143,12 @@ impl From<&Hop> for HopItem {
         };
         match &hop.state {
             HopState::Handed => {}
-            HopState::Claimed { until } => {
-                CLAIMED.clone_into(&mut item.st);
-                item.until = Some(until.millis());
-            }
+            HopState::Claimed { until } => item.until = Some(until.millis()),
             HopState::Accepted { provider_id, at } => {
-                ACCEPTED.clone_into(&mut item.st);
                 item.provider_id = Some(provider_id.clone());
                 item.at = Some(at.millis());
             }
-            HopState::Ended { ending, reason, at } => {
-                ending.as_str().clone_into(&mut item.st);
+            HopState::Ended { reason, at, .. } => {
                 item.reason = Some(reason.clone());
                 item.at = Some(at.millis());
             }
