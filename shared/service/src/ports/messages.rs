@@ -35,7 +35,7 @@ pub struct Due {
 
 /// The outbox: messages that wait for their delivery, and the log of those that had it.
 ///
-/// A message is written with the change that it tells of (see [`TokenStore::push`]); whatever becomes of the queues,
+/// A message is written with the change that it tells of (see [`TokenStore::push`](super::TokenStore::push)); whatever becomes of the queues,
 /// [`MessageStore::due`] finds it until it is closed.
 pub trait MessageStore: Send + Sync {
     /// One message.
