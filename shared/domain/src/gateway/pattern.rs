@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::contact::EmailAddress;
 use crate::document::{Faults, Member, Place, Value, parsed};
+use crate::plain::breaks_line;
 use crate::policy::Setting;
 
 /// What fills the places of a pattern.
@@ -22,6 +23,13 @@ enum Piece {
     Pin,
 }
 
+impl Piece {
+    /// A text between places, if there is any.
+    fn fixed(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::Fixed(text.to_owned()))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern {
     written: String,
@@ -35,7 +43,7 @@ impl Pattern {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}')?;
-            pieces.push(Piece::Fixed(before.to_owned()));
+            pieces.extend(Piece::fixed(before));
             pieces.push(match name {
                 "number" => Piece::Number,
                 "text" => Piece::Text,
@@ -44,7 +52,7 @@ impl Pattern {
             });
             rest = after;
         }
-        pieces.push(Piece::Fixed(rest.to_owned()));
+        pieces.extend(Piece::fixed(rest));
         let stray = pieces.iter().any(|piece| matches!(piece, Piece::Fixed(text) if text.contains('}')));
         (!stray).then(|| Self { written: text.to_owned(), pieces })
     }
@@ -176,5 +184,5 @@ impl BodyPattern {
 
 /// Control characters, CR and LF among them, and what Unicode has for new lines besides.
 pub(super) fn breaks_a_header(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control() || breaks_line(c)
 }

@@ -494,6 +494,13 @@ fn texts_go_to_numbers_of_named_countries() {
 }
 
 #[test]
+fn what_is_usual_is_the_same_as_if_it_were_written() {
+    use crate::document::{Faults, Member as _, Place, Value};
+    let read = BodyPattern::read(&Value::text("{text}"), &Place::root(), &mut Faults::default());
+    assert_eq!(read, Some(BodyPattern::text_alone()));
+}
+
+#[test]
 fn mails_of_texts_go_by_gateways_that_one_may_use() {
     let texts = stored(&example(Kind::EmailToSms));
     assert_eq!(texts.carrier().map(GatewayId::as_str), Some("mail"));

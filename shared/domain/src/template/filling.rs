@@ -9,6 +9,7 @@ use super::faults::MOST_OF_ONE;
 use super::html::{self, HtmlFault, Place, Places};
 use super::wildcards::{Found, Piece, Wildcard, position, scan};
 use super::{FaultKind, Image, Look, Part, TemplateFault, TemplateKind, Values};
+use crate::plain::{breaks_line, turns};
 
 /// Characters of something wrong that a fault repeats.
 const MOST_REPEATED: usize = 40;
@@ -360,17 +361,6 @@ fn single_line(value: &str) -> Zeroizing<String> {
         if c.is_control() || breaks_line(c) || turns(c) { ' ' } else { c }
     };
     Zeroizing::new(value.chars().map(harmless).collect())
-}
-
-/// The line and paragraph separators, which are no control characters to Unicode.
-fn breaks_line(character: char) -> bool {
-    matches!(character, '\u{2028}' | '\u{2029}')
-}
-
-/// The embedding, override and isolate marks (Unicode annex 9, section 2), with which a name could turn
-/// the text around it.
-fn turns(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn push_escaped(out: &mut String, value: &str) {

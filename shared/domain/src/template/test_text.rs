@@ -1,5 +1,7 @@
 //! What an operator may put into a test.
 
+use crate::plain::turns;
+
 /// A text in the place of a template's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestText(String);
@@ -44,11 +46,6 @@ impl TestCode {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Whether a character turns the direction of what follows: it could make a text look like another.
-fn turns(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl TryFrom<&str> for TestCode {

@@ -35,8 +35,8 @@ pub struct Due {
 
 /// The outbox: messages that wait for their delivery, and the log of those that had it.
 ///
-/// A message is written with the change that it tells of (see [`TokenStore::push`](super::TokenStore::push)); whatever becomes of the queues,
-/// [`MessageStore::due`] finds it until it is closed.
+/// A message is written with the change that it tells of (see [`TokenStore::push`](super::TokenStore::push));
+/// whatever becomes of the queues, [`MessageStore::due`] finds it until it is closed.
 pub trait MessageStore: Send + Sync {
     /// One message.
     fn message(&self, message: &MessageRef) -> impl Future<Output = PortResult<Option<Message>>> + Send;
