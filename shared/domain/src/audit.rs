@@ -5,6 +5,7 @@
 
 use crate::ids::{AuditId, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use crate::plain::plain;
+use crate::suppression::AddressKey;
 use crate::template::TemplateName;
 use crate::time::Timestamp;
 
@@ -111,6 +112,8 @@ pub enum Action {
     TemplateTested,
     /// A message was sent by a gateway to test it.
     GatewayTested,
+    /// An address was taken off the suppression list.
+    SuppressionCleared,
     /// The look of a tenant's mails was changed.
     BrandChanged,
     /// A tenant got a new data key.
@@ -160,6 +163,7 @@ impl Action {
             Self::TemplateRemoved => "template.removed",
             Self::TemplateTested => "template.tested",
             Self::GatewayTested => "gateway.tested",
+            Self::SuppressionCleared => "suppression.cleared",
             Self::BrandChanged => "brand.changed",
             Self::DataKeyRotated => "tenant.data_key_rotated",
             Self::TenantDeleted => "tenant.deleted",
@@ -201,6 +205,8 @@ pub struct AuditEntry {
     pub gateway: Option<GatewayId>,
     /// The template that it concerns.
     pub template: Option<TemplateName>,
+    /// The address that it concerns, by its key in the suppression list.
+    pub address: Option<AddressKey>,
     /// Why, in the operator's words.
     pub reason: Option<Reason>,
     /// A choice worth knowing, e.g. that no authorization code was asked for.

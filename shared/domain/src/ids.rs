@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 use crate::secret::SecretText;
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
 
 /// Lower-case base 32 in the order-preserving alphabet (RFC 4648 section 7): ids sort by time as text.
 #[expect(clippy::expect_used, reason = "a constant specification; the tests below build it")]
@@ -192,15 +192,38 @@ impl MessageId {
         Self(format!("msg_{}", time_ordered(now, random)))
     }
 
+    /// The place in the order of ids behind which those begin that were made before `at`, the newest first.
+    #[must_use]
+    pub fn first_at(at: Timestamp) -> Self {
+        Self::new(at, [0; 10])
+    }
+
+    /// The place in the order of ids behind which those begin that were made on `day` or before, the newest first.
+    #[must_use]
+    pub fn last_of(day: Day) -> Self {
+        Self::new(day.end(), [u8::MAX; 10])
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn made_at(&self) -> Timestamp {
+        // Ten characters carry fifty bits: the 48 of the time, and two random ones.
+        let digits = self.0.bytes().skip("msg_".len()).take(10);
+        let bits = digits.fold(0, |bits: u64, digit| bits << 5 | u64::from(digit_value(digit)));
+        Timestamp::from_millis(bits >> 2)
+    }
+
     /// The shard, 0 to 15, of the sparse index in which this message stands while it is open.
     #[must_use]
     pub fn shard(&self) -> u8 {
         // The last character carries three bits only; the one before it five random ones.
-        let digit = self.0.bytes().rev().nth(1).unwrap_or(b'0');
-        let value =
-            if digit.is_ascii_digit() { digit - b'0' } else { digit.wrapping_sub(b'a').wrapping_add(10) };
-        value % OPEN_SHARDS
+        digit_value(self.0.bytes().rev().nth(1).unwrap_or(b'0')) % OPEN_SHARDS
     }
+}
+
+/// The value of a digit of [`BASE32_LOWER`].
+const fn digit_value(digit: u8) -> u8 {
+    if digit.is_ascii_digit() { digit - b'0' } else { digit.wrapping_sub(b'a').wrapping_add(10) }
 }
 
 /// How many shards the index of open messages has.
@@ -348,7 +371,13 @@ mod tests {
         let early = MessageId::new(Timestamp::from_seconds(1_800_000_000), [255; 10]);
         let late = MessageId::new(Timestamp::from_millis(1_800_000_000_001), [0; 10]);
         assert!(early < late);
-        assert_eq!(MessageId::try_from(late.as_str()), Ok(late));
+        assert_eq!(MessageId::try_from(late.as_str()), Ok(late.clone()));
+        assert_eq!(
+            (early.made_at().millis(), late.made_at().millis()),
+            (1_800_000_000_000, 1_800_000_000_001)
+        );
+        assert!(early < MessageId::first_at(late.made_at()) && MessageId::first_at(early.made_at()) < early);
+        assert!(late < MessageId::last_of(Day::of(late.made_at())));
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //!
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
 //! and matched, [`verification`] what a code comes to, [`policy`] what holds for whom, [`message`] how a message finds its
-//! way, [`gateway`] what the providers are that carry it, [`numbering`] which country a telephone number belongs to,
-//! [`outcome`] what became of a request to a provider, [`redaction`] what may be kept of its words, [`directory`] what a
-//! company's directory tells of its people. [`job`] is long work in steps. [`sealing`] and [`secret`] keep what must stay
+//! way, [`circuit`] which gateways it passes over, [`suppression`] which addresses are written to no more, [`gateway`] what
+//! the providers are that carry it, [`simulator`] which recipients stand for an outcome, [`numbering`] which country a
+//! telephone number belongs to, [`outcome`] what became of a request to a provider, [`redaction`] what may be kept of its
+//! words, [`directory`] what a company's directory tells of its people. [`job`] is long work in steps. [`sealing`] and [`secret`] keep what must stay
 //! secret; [`template`], [`qr`] and [`otpauth`] make what a person reads and scans.
 //!
 //! What holds everywhere:
@@ -18,6 +19,7 @@
 pub mod apikey;
 pub mod audit;
 pub mod authorization;
+pub mod circuit;
 pub mod contact;
 pub mod device;
 pub mod directory;
@@ -39,6 +41,8 @@ pub mod qr;
 pub mod redaction;
 pub mod sealing;
 pub mod secret;
+pub mod simulator;
+pub mod suppression;
 pub mod template;
 pub mod tenant;
 pub mod time;

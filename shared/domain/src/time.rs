@@ -104,6 +104,45 @@ impl Timestamp {
     }
 }
 
+/// A day in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(u64);
+
+impl Day {
+    const MILLIS: u64 = 24 * 3600 * 1000;
+
+    /// On which `at` lies.
+    #[must_use]
+    pub const fn of(at: Timestamp) -> Self {
+        Self(at.0 / Self::MILLIS)
+    }
+
+    /// The day before; the first one has none.
+    #[must_use]
+    pub fn before(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+
+    /// Its first millisecond.
+    #[must_use]
+    pub const fn begin(self) -> Timestamp {
+        Timestamp(self.0.saturating_mul(Self::MILLIS))
+    }
+
+    /// Its last millisecond.
+    #[must_use]
+    pub const fn end(self) -> Timestamp {
+        Timestamp(self.begin().0.saturating_add(Self::MILLIS - 1))
+    }
+}
+
+/// As `2026-11-22`.
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.begin().rfc3339().get(..10).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rfc3339())
@@ -130,6 +169,22 @@ mod tests {
         let late = Timestamp::from_millis(u64::MAX).plus(Duration::from_secs(9));
         assert_eq!(late.millis(), u64::MAX);
         assert_eq!(late.until(Timestamp::from_seconds(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn days_begin_at_midnight_in_utc() {
+        let day = Day::of(Timestamp::from_millis(1_795_323_600_999));
+        assert_eq!(
+            (day.to_string().as_str(), day.begin().rfc3339().as_str()),
+            ("2026-11-22", "2026-11-22T00:00:00Z")
+        );
+        assert_eq!((Day::of(day.begin()), Day::of(day.end())), (day, day));
+        let before = day.before().unwrap();
+        assert_eq!(
+            (before.end().millis() + 1, before.to_string().as_str()),
+            (day.begin().millis(), "2026-11-21")
+        );
+        assert_eq!(Day::of(Timestamp::default()).before(), None);
     }
 
     #[test]

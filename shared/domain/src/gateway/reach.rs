@@ -1,11 +1,13 @@
 //! The gateways within a tenant's reach, and which of them an id names.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Gateway, Owner};
+use super::{Country, Gateway, Kind, Owner, Part};
+use crate::circuit::Circuit;
 use crate::ids::{GatewayId, TenantId};
-use crate::message::{Channel, GatewayName, Routes, Sender, Via};
-use crate::policy::{Advice, Settings};
+use crate::message::{Channel, GatewayName, Routes, Sender, Via, Way};
+use crate::policy::{Advice, Route, Settings};
 
 /// The gateways that a tenant's policies may name: its own, and those of the platform that serve it.
 ///
@@ -99,14 +101,34 @@ impl Reach {
         Some(Via { gateway: Some(name), sender: Sender::of(talks.kind())? })
     }
 
-    /// The ways that gateways offer on `channel` which are named in this order, and why others of them do not.
-    pub fn routes<'g>(&self, named: impl IntoIterator<Item = &'g GatewayId>, channel: Channel) -> Routes {
+    /// The ways that gateways offer on `channel` which are named in this order, and why others of them do not. A text goes
+    /// only by those that serve the `country` of its number, where the number tells.
+    pub fn routes<'g>(
+        &self,
+        named: impl IntoIterator<Item = &'g Route>,
+        channel: Channel,
+        country: Option<Country>,
+    ) -> Routes {
         let mut routes = Routes::default();
-        for id in named {
+        for route in named {
+            let id = &route.gateway;
+            let found = self.find(id);
+            if let (Some(gateway), Some(country)) = (found, country)
+                && !gateway.may_send_to(country)
+            {
+                routes.unfit.push(format!("the gateway {id} may not send texts to {}", country.as_str()));
+                continue;
+            }
             let troubles = self.troubles(id, channel);
-            let via = self.find(id).filter(|_| troubles.is_empty()).and_then(|gateway| self.via(gateway));
-            match via {
-                Some(via) => routes.usable.push(via),
+            let found = found.filter(|_| troubles.is_empty());
+            match found.and_then(|gateway| Some((gateway, self.via(gateway)?))) {
+                Some((gateway, via)) => routes.usable.push(Way {
+                    via,
+                    channel,
+                    wait: Duration::from_secs(route.wait_seconds.get().into()),
+                    tells: gateway.tells(),
+                    circuit: Circuit::Closed,
+                }),
                 None => routes.passed_over.extend(troubles.into_iter().next()),
             }
         }
@@ -143,6 +165,23 @@ impl Reach {
 }
 
 impl Gateway {
+    /// Whether its provider tells what becomes of a message: Twilio and GOV.UK Notify only to who can check that it is
+    /// they, and a server of mail, or a third party behind one, never.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        let has = |part| self.usable_credentials().is_some_and(|held| held.parts.contains(&part));
+        match self.kind() {
+            // Whether anybody hears of a configuration set of its own is not known.
+            Kind::Ses => match &self.configuration.settings {
+                super::Settings::Ses(ses) => ses.configuration_set.is_none(),
+                _ => false,
+            },
+            Kind::Twilio => has(Part::AuthToken),
+            Kind::GovukNotify => has(Part::CallbackToken),
+            Kind::Smtp | Kind::EmailToSms => false,
+        }
+    }
+
     /// What is wrong with the gateway that is to carry its mails, as a sentence. `owned` are the gateways of its owner.
     #[must_use]
     pub fn carrier_trouble(&self, owned: &[Self]) -> Option<&'static str> {

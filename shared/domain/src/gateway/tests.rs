@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contact::PhoneNumber;
-use crate::document::Fault;
+use crate::document::{Fault, Whole};
 use crate::ids::{GatewayId, TenantId};
+use crate::policy::Route;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
 
@@ -747,7 +748,7 @@ fn an_id_names_the_tenants_own_gateway_first_and_never_anothers() {
 
 #[test]
 fn a_message_goes_by_what_talks_to_the_provider() {
-    use crate::message::{Sender, Via};
+    use crate::message::{Sender, Way};
     let acme = Owner::Tenant(tenant("acme"));
     let own = [
         of(&acme, "mail", &example(Kind::Smtp)),
@@ -758,16 +759,19 @@ fn a_message_goes_by_what_talks_to_the_provider() {
     let reach =
         Reach::new(tenant("acme"), own.into(), [of(&Owner::Platform, "ses", &example(Kind::Ses))].into());
     let ids = ["texts", "off", "none", "ses", "twilio"].map(|id| GatewayId::try_from(id).unwrap());
-    let routes = reach.routes(&ids, Channel::Sms);
-    let told = |via: &Via| {
-        let name = via.gateway.as_ref().unwrap();
-        (name.owner.as_str().to_owned(), name.id.to_string(), via.sender)
+    let by = |id: &GatewayId| Route { gateway: id.clone(), wait_seconds: Whole::clamped(20) };
+    let named = ids.clone().map(|id| by(&id));
+    let routes = reach.routes(&named, Channel::Sms, None);
+    let told = |way: &Way| {
+        let name = way.via.gateway.as_ref().unwrap();
+        assert_eq!(way.wait.as_secs(), 20);
+        (name.owner.as_str().to_owned(), name.id.to_string(), way.via.sender)
     };
     let usable: Vec<_> = routes.usable.iter().map(told).collect();
     let acme_has = |id: &str, sender| ("acme".to_owned(), id.to_owned(), sender);
     assert_eq!(usable, [acme_has("texts", Sender::Smtp), acme_has("twilio", Sender::Twilio)]);
     assert_eq!(routes.passed_over.len(), 3, "{:?}", routes.passed_over);
-    let mails = reach.routes(&ids[3..4], Channel::Email);
+    let mails = reach.routes(&named[3..4], Channel::Email, None);
     assert_eq!(told(&mails.usable[0]), ("platform".to_owned(), "ses".to_owned(), Sender::Ses));
 
     let id = &ids[3];

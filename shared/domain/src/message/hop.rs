@@ -1,5 +1,6 @@
 //! One request to one gateway's provider.
 
+use super::{Channel, News, Verdict};
 use crate::gateway::{Kind, Owner};
 use crate::ids::GatewayId;
 use crate::named::named;
@@ -59,6 +60,12 @@ impl Via {
     /// The deployment's own Amazon SES.
     pub const OWN: Self = Self { gateway: None, sender: Sender::Ses };
 
+    /// The gateway's name for people: its id, or `deployment`.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.gateway.as_ref().map_or("deployment", |named| named.id.as_str())
+    }
+
     /// Whether it is the same gateway, in whichever version.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -74,12 +81,93 @@ pub struct Hop {
     pub number: u16,
     /// By what it goes.
     pub via: Via,
+    /// On which channel.
+    pub channel: Channel,
+    /// Why it was taken.
+    pub because: Because,
+    /// Gateways that would have come before it and were passed over because they do not work now.
+    pub passed: Vec<String>,
+    /// Until when news show that its gateway works again, where it tries one that did not.
+    pub probe: Option<Timestamp>,
+    /// When the next route is taken, if there is no good news by then; none where no other route is left.
+    pub limit: Option<Timestamp>,
+    /// On which channel the next route is, if there is one.
+    pub then: Option<Channel>,
+    /// Whether its provider tells what becomes of it.
+    pub tells: bool,
     /// When its sender was asked, or is to be.
     pub handed_at: Timestamp,
     /// What became of it.
     pub state: HopState,
     /// What the provider said, redacted.
     pub said: Vec<String>,
+    /// What the provider told of it later.
+    pub news: Option<News>,
+}
+
+impl Hop {
+    /// Whether its provider took it.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self.state, HopState::Accepted { .. })
+    }
+
+    /// Whether its provider told that it did not arrive.
+    #[must_use]
+    pub fn is_refuted(&self) -> bool {
+        self.news.as_ref().is_some_and(|news| news.verdict == Verdict::Undelivered)
+    }
+
+    /// Why it ended without being taken.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match &self.state {
+            HopState::Ended { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// How it ended without being taken.
+    #[must_use]
+    pub const fn ending(&self) -> Option<Ending> {
+        match self.state {
+            HopState::Ended { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// When it came to its end, or was handed to its sender.
+    #[must_use]
+    pub const fn ended_at(&self) -> Timestamp {
+        match self.state {
+            HopState::Accepted { at, .. } | HopState::Ended { at, .. } => at,
+            HopState::Handed | HopState::Claimed { .. } => self.handed_at,
+        }
+    }
+}
+
+named! {
+    /// Why a hop was taken.
+    pub enum Because {
+        /// It is the message's first.
+        First = "first",
+        /// The one before came to nothing that lasts: the same gateway is asked again.
+        Again = "again",
+        /// The one before was refused.
+        Refused = "refused",
+        /// The one before was not taken by its provider in its route's time.
+        Busy = "busy",
+        /// Nobody knows what became of the one before, and its route's time is over.
+        Doubt = "doubt",
+        /// The one before was taken, and there was no receipt in its route's time.
+        NoNews = "no_news",
+        /// The one before was taken, and a receipt tells that it did not arrive.
+        BadNews = "bad_news",
+        /// The one before was never taken by its sender.
+        NotTaken = "not_taken",
+        /// All have been tried, and what was in trouble is tried again.
+        Held = "held",
+    }
 }
 
 /// What became of a hop.
@@ -111,6 +199,12 @@ pub enum HopState {
 }
 
 impl HopState {
+    /// Whether a sender has it.
+    #[must_use]
+    pub const fn is_claimed(&self) -> bool {
+        matches!(self, Self::Claimed { .. })
+    }
+
     /// As written in answers and rows.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -138,6 +232,8 @@ named! {
         QuotaGone = "quota_gone",
         /// It may have taken it.
         Unknown = "unknown",
+        /// It was never asked: the sender did not take the hop in its route's time.
+        NotTaken = "not_taken",
     }
 }
 

@@ -5,6 +5,9 @@
 //! hop. The status moves forward only: whatever comes late, twice or out of order changes nothing.
 
 mod hop;
+mod news;
+mod story;
+mod waiting;
 mod way;
 
 #[cfg(test)]
@@ -13,17 +16,23 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use crate::gateway::Country;
 use crate::ids::{MessageId, Serial, TenantId, UserId};
 use crate::named::named;
+use crate::suppression::AddressKey;
 use crate::template::TemplateKind;
 use crate::time::Timestamp;
 
-pub use hop::{Ending, GatewayName, Hop, HopState, Sender, Via};
-pub use way::{Next, Routes, Step};
+pub use hop::{Because, Ending, GatewayName, Hop, HopState, Sender, Via};
+pub use news::{News, Verdict};
+pub use story::Line;
+pub use waiting::{NextTry, Waiting, WaitingAdvice, WaitingState};
+pub use way::{Next, Routes, Step, Way};
 
 /// A sender's lease on a hop; longer than its one overall deadline.
 pub const LEASE: Duration = Duration::from_secs(45);
-/// How long a hop may stay without news before the sweep looks after it.
+/// How long a text in doubt may still be heard of where no other route is left, and how long a hop may stay without its
+/// sender before the sweep hands it again.
 pub const ROUTE_TIME: Duration = Duration::from_mins(2);
 /// How long a new record may stay unrouted before the sweep looks after it.
 pub const PICK_UP: Duration = Duration::from_mins(1);
@@ -51,11 +60,11 @@ named! {
         Queued = "queued",
         /// Handed to a gateway's sender.
         Sending = "sending",
-        /// A provider has accepted it.
+        /// A provider has accepted it. It may be on its way still, by another route too.
         Sent = "sent",
         /// Its time ran out before any provider took it.
         Expired = "expired",
-        /// No route took it.
+        /// No route took it, as far as is known.
         Failed = "failed",
         /// What it told of was undone before it left.
         Cancelled = "cancelled",
@@ -79,12 +88,6 @@ impl MessageStatus {
             Self::Delivered => 40,
         }
     }
-
-    /// Whether nothing is left to do for it, whatever receipts may still tell.
-    #[must_use]
-    pub const fn is_closed(self) -> bool {
-        self.rank() >= Self::Sent.rank()
-    }
 }
 
 /// What a message needs to be rendered, sealed: see [`crate::sealing`].
@@ -95,6 +98,15 @@ impl fmt::Debug for SealedContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SealedContent({} bytes)", self.0.len())
     }
+}
+
+/// Another channel for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The channel.
+    pub channel: Channel,
+    /// The recipient on it, masked for the log.
+    pub recipient: String,
 }
 
 /// A message and its way so far.
@@ -112,10 +124,18 @@ pub struct Message {
     pub purpose: TemplateKind,
     /// Whether it is a test of a gateway or a template: it has one hop, which is there from the beginning.
     pub test: bool,
-    /// How it travels.
+    /// Whether its recipient stands for an outcome (see [`crate::simulator`]): it says nothing of gateways.
+    pub simulated: bool,
+    /// How it travels, at first.
     pub channel: Channel,
     /// The recipient, masked for the log.
     pub recipient: String,
+    /// The country of the recipient's number, where it goes by text and the number tells.
+    pub country: Option<Country>,
+    /// How it travels once no route of its first channel is left, if it may.
+    pub fallback: Option<Fallback>,
+    /// By what the mail address among its recipients is looked up in the suppression list.
+    pub address: Option<AddressKey>,
     /// Recipient, link and names, sealed. Gone once the message is closed.
     pub content: Option<SealedContent>,
     /// When it was made.
@@ -128,13 +148,19 @@ pub struct Message {
     pub reason: Option<String>,
     /// Its last hops, in order.
     pub hops: Vec<Hop>,
-    /// When the sweep should look after it; none once it is closed.
+    /// When `deliver` is to look after it, and the sweep finds it; none once it is closed.
     pub due_at: Option<Timestamp>,
     /// Counts changes; a write names the version that it replaces.
     pub version: u64,
 }
 
 impl Message {
+    /// Whether something may be left to do for it. Receipts are taken of closed ones too.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.due_at.is_some()
+    }
+
     /// Its hop that counts, the last one.
     #[must_use]
     pub fn last_hop(&self) -> Option<&Hop> {

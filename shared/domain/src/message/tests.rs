@@ -1,8 +1,14 @@
+mod circuits;
+mod life;
+mod receipts;
+mod story;
+mod waiting;
+
 use super::*;
+use crate::circuit::Circuit;
 use crate::gateway::Owner;
 use crate::ids::GatewayId;
 use crate::outcome::Outcome;
-use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -14,8 +20,12 @@ fn message(channel: Channel) -> Message {
         serial: None,
         purpose: TemplateKind::PushToken,
         test: false,
+        simulated: false,
         channel,
         recipient: "j***@e***.org".to_owned(),
+        country: None,
+        fallback: None,
+        address: None,
         content: Some(SealedContent(vec![1])),
         created_at: NOW,
         expires_at: NOW.plus(Duration::from_hours(1)),
@@ -33,14 +43,35 @@ fn by(id: &str, sender: Sender) -> Via {
 }
 
 fn own() -> Routes {
-    Routes { usable: vec![Via::OWN], passed_over: Vec::new() }
+    Routes { usable: vec![Way { tells: false, ..Way::OWN }], ..Routes::default() }
+}
+
+/// A way that tells nothing, and waits for [`ROUTE_TIME`].
+fn way(id: &str, sender: Sender) -> Way {
+    Way {
+        via: by(id, sender),
+        channel: Channel::Sms,
+        wait: ROUTE_TIME,
+        tells: false,
+        circuit: Circuit::Closed,
+    }
+}
+
+fn routes(usable: Vec<Way>) -> Routes {
+    Routes { usable, ..Routes::default() }
+}
+
+fn one() -> Routes {
+    routes(vec![way("one", Sender::Twilio)])
 }
 
 fn two() -> Routes {
-    Routes {
-        usable: vec![by("one", Sender::Twilio), by("two", Sender::GovukNotify)],
-        passed_over: Vec::new(),
-    }
+    routes(vec![way("one", Sender::Twilio), way("two", Sender::GovukNotify)])
+}
+
+/// Two ways whose providers tell what becomes of a message.
+fn telling() -> Routes {
+    routes(two().usable.into_iter().map(|way| Way { tells: true, ..way }).collect())
 }
 
 #[track_caller]
@@ -73,6 +104,10 @@ fn sent(message: Message, outcome: &Outcome, now: Timestamp) -> (Message, Next) 
     let number = message.last_hop().unwrap().number;
     let claimed = message.claimed(number, now).expect("claimed");
     claimed.concluded(number, (outcome, "why", vec!["S: so".to_owned()]), 255, now)
+}
+
+fn after(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
 }
 
 fn accepted() -> Outcome {
@@ -124,17 +159,40 @@ fn a_lost_sender_costs_a_mail_a_hop() {
 fn a_text_in_doubt_waits_its_route_time_and_takes_the_next_way() {
     let (lost, hop) = hand(message(Channel::Sms), &two(), NOW);
     let lost = wait(lost.claimed(hop, NOW).unwrap(), &two(), NOW.plus(LEASE));
-    assert_eq!(lost.due_at, Some(NOW.plus(LEASE + ROUTE_TIME)));
     let (unanswered, hop) = hand(message(Channel::Sms), &two(), NOW);
-    let (unanswered, next) = sent(unanswered, &Outcome::Unknown, NOW);
-    assert_eq!((hop, next, unanswered.due_at), (1, Next::Nothing, Some(NOW.plus(ROUTE_TIME))));
-    for (message, at) in [(lost, LEASE + ROUTE_TIME), (unanswered, ROUTE_TIME)] {
-        let (message, hop) = hand(message, &two(), NOW.plus(at));
+    let (unanswered, next) = sent(unanswered, &Outcome::Unknown, NOW.plus(LEASE / 2));
+    assert_eq!((hop, next), (1, Next::Nothing), "`deliver` has asked to be woken at the limit");
+    for message in [lost, unanswered] {
+        assert_eq!(message.due_at, Some(NOW.plus(ROUTE_TIME)), "not a moment longer than any other");
+        let (message, hop) = hand(message, &two(), NOW.plus(ROUTE_TIME));
         assert_eq!((hop, message.last_hop().unwrap().via.sender), (2, Sender::GovukNotify));
-        let (message, _) = sent(message, &Outcome::RecipientBad, NOW.plus(at));
-        let message = close(message, &two(), NOW.plus(at));
+        assert_eq!(message.last_hop().unwrap().because, Because::Doubt);
+        let (message, _) = sent(message, &Outcome::RecipientBad, NOW.plus(ROUTE_TIME));
+        let message = close(message, &two(), NOW.plus(ROUTE_TIME));
         assert_eq!(message.status, MessageStatus::Failed, "no gateway was in trouble");
+        assert_eq!(message.reason.as_deref(), Some("why; it may have arrived all the same"));
     }
+}
+
+#[test]
+fn a_text_in_doubt_without_another_way_is_heard_of_for_a_while() {
+    let (message, _) = hand(message(Channel::Sms), &one(), NOW);
+    let (message, next) = sent(message, &Outcome::Unknown, NOW.plus(LEASE / 2));
+    let until = NOW.plus(LEASE / 2 + ROUTE_TIME);
+    assert_eq!((next, message.due_at), (Next::Nothing, Some(until)));
+    let closed = close(message, &one(), until);
+    assert_eq!(closed.status, MessageStatus::Failed);
+}
+
+#[test]
+fn doubt_that_is_told_of_after_the_limit_is_not_waited_with() {
+    let (message, hop) = hand(message(Channel::Sms), &two(), NOW);
+    let message = message.claimed(hop, after(119)).unwrap();
+    let late = after(129);
+    assert_eq!(message.clone().next_step(&two(), late), Step::Rest, "its sender is at it");
+    let (message, next) = message.concluded(hop, (&Outcome::Unknown, "why", Vec::new()), 0, late);
+    assert_eq!((next, message.due_at), (Next::AT_ONCE, Some(late)), "nobody else would wake `deliver`");
+    assert_eq!(hand(message, &two(), late).0.last_hop().unwrap().because, Because::Doubt);
 }
 
 #[test]
@@ -143,7 +201,7 @@ fn what_a_provider_will_never_take_goes_the_next_way_at_once() {
     {
         let (message, _) = hand(message(Channel::Sms), &two(), NOW);
         let (message, next) = sent(message, &outcome, NOW);
-        assert_eq!((next, message.due_at), (Next::Deliver, Some(NOW)));
+        assert_eq!((next, message.due_at), (Next::AT_ONCE, Some(NOW)));
         let (message, hop) = hand(message, &two(), NOW);
         assert_eq!((hop, message.last_hop().unwrap().via.sender), (2, Sender::GovukNotify));
     }
@@ -205,8 +263,11 @@ fn a_message_is_held_until_its_end_and_keeps_a_bounded_record() {
 
 #[test]
 fn a_route_that_is_passed_over_holds_the_message_too() {
-    let routes =
-        Routes { usable: Vec::new(), passed_over: vec!["The gateway one is passed over.".to_owned()] };
+    let routes = Routes {
+        usable: Vec::new(),
+        passed_over: vec!["The gateway one is passed over.".to_owned()],
+        ..Routes::default()
+    };
     let held = wait(message(Channel::Sms), &routes, NOW);
     assert_eq!(held.reason.as_deref(), Some("held: The gateway one is passed over."));
     assert_eq!(held.status, MessageStatus::Queued);
@@ -217,20 +278,46 @@ fn a_route_that_is_passed_over_holds_the_message_too() {
 
 #[test]
 fn what_may_work_later_is_tried_again_eight_times() {
-    let (mut message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let (mut message, _) = hand(message(Channel::Sms), &one(), NOW);
     let mut now = NOW;
     for tries in 1..MAX_TRIES {
         let (next, follows) = sent(message, &Outcome::Retry { after: None }, now);
         let Next::Again { hop, delay } = follows else { panic!("{follows:?}") };
         assert_eq!((usize::from(hop), delay), (tries + 1, Message::backoff(tries, 255)));
         now = now.plus(delay);
-        assert_eq!(next.clone().next_step(&two(), now), Step::Rest, "the queue brings it");
+        assert_eq!(next.clone().next_step(&one(), now), Step::Rest, "the queue brings it");
         message = next;
     }
     let (message, follows) = sent(message, &Outcome::Retry { after: None }, now);
-    assert_eq!(follows, Next::Deliver);
+    assert_eq!(follows, Next::AT_ONCE);
+    let held = wait(message, &one(), now);
+    assert_eq!(held.reason.as_deref(), Some("held: why"));
+}
+
+#[test]
+fn a_busy_gateway_is_tried_again_within_its_routes_time_only() {
+    let (mut message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let (mut now, limit) = (NOW, NOW.plus(ROUTE_TIME));
+    let mut waits = Vec::new();
+    let message = loop {
+        let (next, follows) = sent(message, &Outcome::Retry { after: None }, now);
+        message = next;
+        match follows {
+            Next::Again { delay, .. } => {
+                waits.push(delay.as_secs());
+                now = now.plus(delay);
+            }
+            Next::AT_ONCE => break message,
+            other => panic!("{other:?}"),
+        }
+        let last = message.last_hop().unwrap();
+        assert_eq!((last.because, last.limit, message.due_at), (Because::Again, Some(limit), Some(limit)));
+    };
+    assert_eq!(waits, [2, 4, 8, 16, 32], "one more minute would be beyond the limit");
     let (message, hop) = hand(message, &two(), now);
-    assert_eq!((hop, message.last_hop().unwrap().via.sender), (9, Sender::GovukNotify));
+    let last = message.last_hop().unwrap();
+    assert_eq!((hop, last.via.sender, last.because), (7, Sender::GovukNotify, Because::Busy));
+    assert_eq!(last.limit, None, "no other route is left");
 }
 
 #[test]
@@ -245,7 +332,7 @@ fn a_gateway_that_cannot_be_had_holds_the_message_once_no_way_is_left() {
     }
     for _ in 0..3 {
         let (busy, next) = sent(message, &Outcome::Retry { after: None }, now);
-        assert_eq!(next, Next::Deliver, "one try each time");
+        assert_eq!(next, Next::AT_ONCE, "one try each time");
         let held = wait(busy, &own(), now);
         assert_eq!(held.reason.as_deref(), Some("held: why"));
         now = held.due_at.unwrap();
@@ -257,7 +344,7 @@ fn a_gateway_that_cannot_be_had_holds_the_message_once_no_way_is_left() {
 
 #[test]
 fn a_provider_that_names_a_time_gets_it_unless_the_message_ends_before() {
-    let (message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let (message, _) = hand(message(Channel::Sms), &one(), NOW);
     let minutes = |minutes| Outcome::Retry { after: Some(Duration::from_mins(minutes)) };
     let (again, next) = sent(message.clone(), &minutes(10), NOW);
     assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_mins(10) });
@@ -266,7 +353,18 @@ fn a_provider_that_names_a_time_gets_it_unless_the_message_ends_before() {
     assert_eq!(next, Next::Again { hop: 2, delay: Duration::from_mins(15) }, "no queue holds it for longer");
     let short = Message { expires_at: NOW.plus(Duration::from_mins(9)), ..message };
     let (_, next) = sent(short, &minutes(10), NOW);
-    assert_eq!(next, Next::Deliver);
+    assert_eq!(next, Next::AT_ONCE);
+}
+
+#[test]
+fn a_provider_that_names_a_time_beyond_its_routes_is_left_for_the_next() {
+    let (message, _) = hand(message(Channel::Sms), &two(), NOW);
+    let after = |after| Outcome::Retry { after: Some(after) };
+    let (_, next) = sent(message.clone(), &after(ROUTE_TIME / 2), NOW);
+    assert_eq!(next, Next::Again { hop: 2, delay: ROUTE_TIME / 2 });
+    let (message, next) = sent(message, &after(ROUTE_TIME), NOW);
+    assert_eq!(next, Next::AT_ONCE);
+    assert_eq!(hand(message, &two(), NOW).0.last_hop().unwrap().because, Because::Busy);
 }
 
 #[test]
@@ -286,10 +384,27 @@ fn a_test_has_one_hop() {
 
 #[test]
 fn a_queue_that_loses_a_hop_costs_its_route_time() {
-    let (message, hop) = hand(message(Channel::Sms), &two(), NOW);
-    let (message, again) = hand(message, &two(), NOW.plus(ROUTE_TIME));
+    let (message, hop) = hand(message(Channel::Sms), &one(), NOW);
+    let (message, again) = hand(message, &one(), NOW.plus(ROUTE_TIME));
     assert_eq!(hop, again, "nothing was asked: the hop is the same");
     assert!(message.claimed(again, NOW.plus(ROUTE_TIME)).is_some());
+}
+
+#[test]
+fn a_hop_that_no_sender_takes_in_time_is_void() {
+    let (message, hop) = hand(message(Channel::Sms), &two(), NOW);
+    let limit = NOW.plus(ROUTE_TIME);
+    assert_eq!(message.clone().next_step(&two(), NOW.plus(ROUTE_TIME / 2)), Step::Rest);
+    let (message, next) = hand(message, &two(), limit);
+    assert_eq!((hop, next, message.last_hop().unwrap().because), (1, 2, Because::NotTaken));
+    assert_eq!(message.hops.first().unwrap().ending(), Some(Ending::NotTaken));
+    assert_eq!(message.clone().claimed(hop, limit), None, "its sender comes too late");
+    let (message, _) = sent(message, &Outcome::RecipientBad, limit);
+    let held = wait(message, &two(), limit);
+    let (message, third) = hand(held.clone(), &two(), held.due_at.unwrap());
+    assert_eq!((third, message.last_hop().unwrap().because), (3, Because::Held));
+    assert_eq!(message.last_hop().unwrap().via.sender, Sender::Twilio, "it was never asked: it is tried");
+    assert_eq!(message.claimed(hop, limit), None);
 }
 
 #[test]
@@ -323,7 +438,7 @@ fn trouble_that_was_mended_counts_as_no_try() {
 #[test]
 fn a_way_that_was_taken_is_known_for_as_long_as_the_message_lives() {
     let ids = [("one", Sender::Twilio), ("two", Sender::GovukNotify), ("three", Sender::Smtp)];
-    let routes = Routes { usable: ids.map(|(id, sender)| by(id, sender)).to_vec(), passed_over: Vec::new() };
+    let routes = routes(ids.map(|(id, sender)| way(id, sender)).to_vec());
     let (first, _) = hand(message(Channel::Sms), &routes, NOW);
     let (mut message, _) = sent(first, &Outcome::Unknown, NOW);
     let mut now = NOW.plus(ROUTE_TIME);
@@ -340,8 +455,10 @@ fn a_way_that_was_taken_is_known_for_as_long_as_the_message_lives() {
             now = now.plus(Duration::from_mins(1));
         }
     };
-    assert_eq!(asked.iter().filter(|id| *id == "one").count(), 1, "{asked:?}");
-    assert_eq!(asked.len(), 1 + 2 * MAX_TRIES);
+    let times = |id: &str| asked.iter().filter(|asked| *asked == id).count();
+    assert_eq!(times("one"), 1, "{asked:?}");
+    assert_eq!(times("two"), 3, "within its route's time");
+    assert_eq!(times("three"), MAX_TRIES, "no other route is left");
     assert_eq!(closed.status, MessageStatus::Failed);
     assert!(closed.reason.unwrap().ends_with("it may have arrived all the same"));
 }
@@ -352,7 +469,7 @@ fn a_mail_in_doubt_goes_once_more_and_no_oftener() {
     let (second, next) = sent(first, &Outcome::Unknown, NOW);
     assert!(matches!(next, Next::Again { .. }), "{next:?}");
     let (third, next) = sent(second, &Outcome::Unknown, NOW);
-    assert_eq!(next, Next::Deliver);
+    assert_eq!(next, Next::AT_ONCE);
     assert_eq!(close(third, &own(), NOW).status, MessageStatus::Failed);
 }
 
@@ -360,8 +477,11 @@ fn a_mail_in_doubt_goes_once_more_and_no_oftener() {
 fn a_text_in_doubt_is_not_sent_when_another_way_opens_later() {
     let (message, _) = hand(message(Channel::Sms), &two(), NOW);
     let (message, _) = sent(message, &Outcome::Unknown, NOW);
-    let closed_way =
-        Routes { usable: vec![by("one", Sender::Twilio)], passed_over: vec!["two is off".to_owned()] };
+    let closed_way = Routes {
+        usable: vec![way("one", Sender::Twilio)],
+        passed_over: vec!["two is off".to_owned()],
+        ..Routes::default()
+    };
     let closed = close(message, &closed_way, NOW.plus(ROUTE_TIME));
     assert_eq!(closed.status, MessageStatus::Failed);
 }
@@ -396,59 +516,4 @@ fn gateways_of_one_id_and_two_owners_are_two() {
     let mut newer = one.clone();
     newer.gateway.as_mut().unwrap().version = 9;
     assert!(one.is_same(&newer));
-}
-
-fn outcomes() -> impl Strategy<Value = Outcome> {
-    prop_oneof![
-        Just(accepted()),
-        (0_u64..200).prop_map(|after| Outcome::Retry { after: Some(Duration::from_secs(after)) }),
-        Just(Outcome::Retry { after: None }),
-        Just(Outcome::RecipientBad),
-        Just(Outcome::ContentBad),
-        Just(Outcome::ConfigurationBad),
-        Just(Outcome::QuotaGone),
-        Just(Outcome::Unknown),
-    ]
-}
-
-proptest! {
-    /// Whatever happens in whatever order: the status's rank never falls, the version never stands still, an open message
-    /// is always due at some time, no hop is claimed twice.
-    #[test]
-    fn the_status_moves_forward_only(
-        sms in any::<bool>(),
-        events in prop::collection::vec((0_u8..6, 0_u64..400, outcomes(), any::<u8>()), 1..60),
-    ) {
-        let mut message = message(if sms { Channel::Sms } else { Channel::Email });
-        let (mut now, mut claims) = (NOW, Vec::new());
-        for (event, later, outcome, chance) in events {
-            now = now.plus(Duration::from_secs(later));
-            let before = message.clone();
-            let number = before.last_hop().map_or(0, |hop| hop.number);
-            let next = match event {
-                0 | 1 => match before.clone().next_step(&two(), now) {
-                    Step::Rest => None,
-                    Step::Hand(message, ..) | Step::Close(message) | Step::Wait(message) => Some(message),
-                },
-                2 | 3 => before.clone().claimed(number, now).inspect(|_| claims.push(number)),
-                _ => match before.last_hop().map(|hop| &hop.state) {
-                    Some(HopState::Claimed { .. }) if !before.status.is_closed() => {
-                        let said = (&outcome, "why", Vec::new());
-                        Some(before.clone().concluded(number, said, chance, now).0)
-                    }
-                    _ => None,
-                },
-            };
-            if let Some(next) = next {
-                prop_assert!(next.status.rank() >= before.status.rank());
-                prop_assert_eq!(next.version, before.version + 1);
-                prop_assert_eq!(next.status.is_closed(), next.due_at.is_none());
-                prop_assert!(next.hops.len() <= MOST_HOPS);
-                message = next;
-            }
-        }
-        let mut once = claims.clone();
-        once.dedup();
-        prop_assert_eq!(once, claims);
-    }
 }

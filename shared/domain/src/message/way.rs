@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    Channel, Ending, Hop, HopState, LEASE, MAX_TRIES, MOST_HOPS, Message, MessageStatus, ROUTE_TIME, Sender,
-    Via,
+    Because, Channel, Ending, Hop, HopState, LEASE, MAX_TRIES, MOST_HOPS, Message, MessageStatus, ROUTE_TIME,
+    Sender, Via,
 };
+use crate::circuit::{Circuit, PROBE_WAIT};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 
@@ -23,14 +24,47 @@ const LONGEST_DELAY: Duration = Duration::from_mins(15);
 const MOST_DOUBTS: usize = 1;
 /// How many of the lines that a provider said are kept, the last ones, where nobody waits for them.
 const KEPT_LINES: usize = 8;
+/// How long a provider that took a message late has at least to tell what became of it; half of the route's time where
+/// that is less.
+const LATE_NEWS: Duration = Duration::from_secs(10);
+/// How long a route waits that no policy names.
+const USUAL_WAIT: Duration = Duration::from_mins(1);
+
+/// A way that a message may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// By what.
+    pub via: Via,
+    /// On which channel.
+    pub channel: Channel,
+    /// After how long without good news the next one is taken.
+    pub wait: Duration,
+    /// Whether its provider tells what becomes of a message it has taken.
+    pub tells: bool,
+    /// Whether it works now.
+    pub circuit: Circuit,
+}
+
+impl Way {
+    /// The deployment's own Amazon SES.
+    pub const OWN: Self = Self {
+        via: Via::OWN,
+        channel: Channel::Email,
+        wait: USUAL_WAIT,
+        tells: true,
+        circuit: Circuit::Closed,
+    };
+}
 
 /// The ways that a message may take now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
     /// Those that can be taken, in order.
-    pub usable: Vec<Via>,
-    /// Why others that are named for it cannot.
+    pub usable: Vec<Way>,
+    /// Why others that are named for it cannot, as long as nobody mends that.
     pub passed_over: Vec<String>,
+    /// Why others that are named for it never will take it.
+    pub unfit: Vec<String>,
 }
 
 /// What `deliver` has to do for a message now.
@@ -59,83 +93,154 @@ pub enum Next {
         delay: Duration,
     },
     /// `deliver` is to look after it.
-    Deliver,
+    Deliver {
+        /// After how long.
+        delay: Duration,
+    },
+}
+
+impl Next {
+    /// At once.
+    pub const AT_ONCE: Self = Self::Deliver { delay: Duration::ZERO };
+}
+
+/// A way that was chosen, and why.
+struct Choice<'r> {
+    way: &'r Way,
+    because: Because,
+    /// Gateways before it that do not work now.
+    passed: Vec<String>,
 }
 
 impl Message {
     /// Decides what is to be done with an open message: the next route, the same one again, waiting, or the end.
     ///
-    /// A route is left for the next one when its provider will never take the message, or could not be had
-    /// [`MAX_TRIES`] times in a row. When no route is left and a gateway was in trouble, or could not be had, the message is
-    /// held and that gateway tried again, for as long as the message lives: what works again later still arrives.
+    /// The next route is taken when a provider will never take the message, when a receipt tells that it did not arrive,
+    /// and when the route's time is over without good news: no receipt, a provider that is only busy, a sender that is not
+    /// there. A gateway whose circuit is open is passed over, unless no other way is left. When no route is left and a
+    /// gateway was in trouble, or could not be had, the message is held and that gateway tried again, for as long as the
+    /// message lives: what works again later still arrives.
     #[must_use]
     pub fn next_step(mut self, routes: &Routes, now: Timestamp) -> Step {
-        if self.status.is_closed() {
+        if !self.is_open() {
             return Step::Rest;
         }
+        if self.rests(now) {
+            return Step::Rest;
+        }
+        self = self.doubted(now);
         if now >= self.expires_at {
             return Step::Close(self.expired());
         }
-        let sms = self.channel == Channel::Sms;
-        let again = !sms && self.may_repeat(Ending::Unknown);
         let Some(hop) = self.hops.last_mut() else {
-            return self.by_next_route(routes, now);
+            return self.by_next_route(routes, Because::First, now);
         };
-        if let HopState::Claimed { until } = hop.state
-            && now >= until
-        {
-            let reason = "its sender never told what became of it".to_owned();
-            hop.state = HopState::Ended { ending: Ending::Unknown, reason, at: now };
-        }
+        let late = hop.limit.is_some_and(|limit| now >= limit);
         match hop.state {
-            HopState::Claimed { .. } | HopState::Accepted { .. } => Step::Rest,
-            HopState::Handed if now < hop.handed_at.plus(ROUTE_TIME) => Step::Rest,
+            HopState::Handed if late => {
+                let reason = "its sender did not take it in time".to_owned();
+                hop.state = HopState::Ended { ending: Ending::NotTaken, reason, at: now };
+            }
             HopState::Handed => {
                 hop.handed_at = now;
                 let (number, sender) = (hop.number, hop.via.sender);
-                Step::Hand(self.handed(now), number, sender)
+                return Step::Hand(self.handed(now), number, sender);
             }
+            HopState::Claimed { .. } | HopState::Accepted { .. } | HopState::Ended { .. } => {}
+        }
+        let (sms, limit, refuted) = (hop.channel == Channel::Sms, hop.limit, hop.is_refuted());
+        let state = hop.state.clone();
+        match state {
+            HopState::Accepted { .. } if refuted => self.by_next_route(routes, Because::BadNews, now),
+            HopState::Accepted { .. } => self.by_next_route(routes, Because::NoNews, now),
             HopState::Ended { .. } if self.test => Step::Close(self.failed()),
-            // A text must not go twice by one hop's doubt: it waits as long as one that was accepted.
-            HopState::Ended { ending: Ending::Unknown, at, .. } if sms && now < at.plus(ROUTE_TIME) => {
-                self.waits_until(at.plus(ROUTE_TIME), None)
+            HopState::Ended { ending: Ending::Unknown, at, .. } if sms && !refuted => {
+                // A text must not go twice by one hop's doubt: it waits as long as one that was accepted.
+                let until = limit.unwrap_or_else(|| at.plus(ROUTE_TIME));
+                if now < until {
+                    return self.waits_until(until, None);
+                }
+                self.by_next_route(routes, Because::Doubt, now)
             }
-            HopState::Ended { ending: Ending::Unknown, .. } if again => self.again(now),
-            HopState::Ended { .. } => self.by_next_route(routes, now),
+            HopState::Ended { ending: Ending::Unknown, .. }
+                if !late && !refuted && self.may_repeat(Ending::Unknown) =>
+            {
+                self.again(now)
+            }
+            HopState::Ended { ending, .. } => {
+                let because = match ending {
+                    Ending::Unknown if refuted => Because::BadNews,
+                    Ending::Unknown => Because::Doubt,
+                    Ending::Retry => Because::Busy,
+                    Ending::NotTaken => Because::NotTaken,
+                    _ => Because::Refused,
+                };
+                self.by_next_route(routes, because, now)
+            }
+            HopState::Handed | HopState::Claimed { .. } => Step::Rest,
         }
     }
 
-    /// Whether nothing is to be done for it now: it is closed, or a sender is asked or at it.
+    /// With its last hop in doubt, if the lease of the sender that had it is over and nothing was told of it.
+    #[must_use]
+    pub fn doubted(mut self, now: Timestamp) -> Self {
+        let over = |hop: &&mut Hop| matches!(hop.state, HopState::Claimed { until } if until <= now);
+        if let Some(hop) = self.hops.last_mut().filter(over) {
+            let reason = "its sender never told what became of it".to_owned();
+            hop.state = HopState::Ended { ending: Ending::Unknown, reason, at: now };
+        }
+        self
+    }
+
+    /// Whether nothing is to be done for it now: it is closed, a sender is asked or at it, or news are waited for. A sender
+    /// that is at it tells the truth even when the message's time is over meanwhile.
     #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
+        let alive = now < self.expires_at;
         let in_flight = |hop: &Hop| match hop.state {
-            HopState::Handed => now < hop.handed_at.plus(ROUTE_TIME),
+            HopState::Handed => alive && now < hop.limit.unwrap_or_else(|| hop.handed_at.plus(ROUTE_TIME)),
             HopState::Claimed { until } => now < until,
-            HopState::Accepted { .. } => true,
+            HopState::Accepted { .. } => {
+                alive && !hop.is_refuted() && self.due_at.is_some_and(|due| now < due)
+            }
             HopState::Ended { .. } => false,
         };
-        self.status.is_closed() || (now < self.expires_at && self.last_hop().is_some_and(in_flight))
+        !self.is_open() || self.last_hop().is_some_and(in_flight)
     }
 
-    fn by_next_route(self, routes: &Routes, now: Timestamp) -> Step {
-        let fresh = routes.usable.iter().find(|via| !self.hops.iter().any(|hop| hop.via.is_same(via)));
-        if let Some(via) = fresh {
-            return self.hop_by(via.clone(), now);
+    fn by_next_route(self, routes: &Routes, because: Because, now: Timestamp) -> Step {
+        let fresh = |way: &&Way| !self.hops.iter().any(|hop| hop.via.is_same(&way.via));
+        let fresh: Vec<&Way> = routes.usable.iter().filter(fresh).collect();
+        let works = fresh.iter().position(|way| way.circuit != Circuit::Open);
+        // Where none works, the circuits say nothing: the order of policy holds.
+        if let Some(way) = fresh.get(works.unwrap_or_default()) {
+            let before = fresh.iter().take(works.unwrap_or_default());
+            let passed = before.map(|way| way.via.shown().to_owned()).collect();
+            let mut others = fresh.iter().filter(|other| !other.via.is_same(&way.via));
+            let then = others.clone().find(|other| other.circuit != Circuit::Open).or_else(|| others.next());
+            let then = then.map(|other| other.channel);
+            return self.hop_by(&Choice { way, because, passed }, then, now);
         }
         // Nobody knows whether a text has arrived: it is not sent again an hour later.
-        if self.in_doubt() && self.channel == Channel::Sms {
+        if self.is_taken() || self.doubts().any(|hop| hop.channel == Channel::Sms) {
             return Step::Close(self.failed());
         }
-        let in_trouble = routes.usable.iter().filter_map(|via| self.trouble_of(via).map(|at| (at, via)));
-        let longest_ago = in_trouble.min_by_key(|(at, _)| *at).map(|(_, via)| via.clone());
+        let in_trouble = routes.usable.iter().filter_map(|way| self.trouble_of(&way.via).map(|at| (at, way)));
+        let longest_ago = in_trouble.min_by_key(|(at, _)| *at).map(|(_, way)| way);
         let why = routes.passed_over.first().cloned();
         if longest_ago.is_none() && why.is_none() {
-            return Step::Close(self.failed());
+            let unfit = routes.unfit.first().filter(|_| self.hops.is_empty()).cloned();
+            return Step::Close(match unfit {
+                Some(why) => self.refused(why),
+                None => self.failed(),
+            });
         }
         let since = self.last_hop().map_or(self.created_at, Hop::ended_at);
         let until = since.plus(self.hold(since));
         match longest_ago {
-            Some(via) if now >= until => self.hop_by(via, now),
+            Some(way) if now >= until => {
+                self.hop_by(&Choice { way, because: Because::Held, passed: Vec::new() }, None, now)
+            }
             Some(_) => self.waits_until(until, why),
             None => {
                 let next = now.plus(self.hold(now));
@@ -148,7 +253,9 @@ impl Message {
     fn trouble_of(&self, via: &Via) -> Option<Timestamp> {
         let last = self.hops.iter().rev().find(|hop| hop.via.is_same(via))?;
         match last.state {
-            HopState::Ended { ending, at, .. } if ending.is_of_gateway() || ending == Ending::Retry => {
+            HopState::Ended { ending, at, .. }
+                if ending.is_of_gateway() || matches!(ending, Ending::Retry | Ending::NotTaken) =>
+            {
                 Some(at)
             }
             _ => None,
@@ -161,20 +268,46 @@ impl Message {
         Duration::from_millis(age / 4).clamp(SHORTEST_HOLD, LONGEST_HOLD)
     }
 
-    fn hop_by(mut self, via: Via, now: Timestamp) -> Step {
-        let sender = via.sender;
-        let number = self.add_hop(via, now);
+    /// A hop by the chosen way. It has a limited time where another route comes `then`.
+    fn hop_by(mut self, choice: &Choice<'_>, then: Option<Channel>, now: Timestamp) -> Step {
+        let Choice { way, because, passed } = choice;
+        let probe = way.circuit == Circuit::HalfOpen;
+        let wait = if probe { way.wait.min(PROBE_WAIT) } else { way.wait };
+        let number = self.add_hop(Hop {
+            number: 0,
+            via: way.via.clone(),
+            channel: way.channel,
+            because: *because,
+            passed: passed.clone(),
+            probe: probe.then(|| now.plus(way.wait)),
+            limit: then.map(|_| now.plus(wait)),
+            then,
+            tells: way.tells,
+            handed_at: now,
+            state: HopState::Handed,
+            said: Vec::new(),
+            news: None,
+        });
+        Step::Hand(self.handed(now), number, way.via.sender)
+    }
+
+    /// The same gateway again, within the same route's time.
+    fn again(mut self, now: Timestamp) -> Step {
+        let Some(number) = self.add_again(now) else { return Step::Rest };
+        let sender = self.last_hop().map_or(Sender::Ses, |hop| hop.via.sender);
         Step::Hand(self.handed(now), number, sender)
     }
 
-    fn again(self, now: Timestamp) -> Step {
-        match self.hops.last().map(|hop| hop.via.clone()) {
-            Some(via) => self.hop_by(via, now),
-            None => Step::Rest,
-        }
+    fn add_again(&mut self, handed_at: Timestamp) -> Option<u16> {
+        let last = self.hops.last()?.clone();
+        let (state, said) = (HopState::Handed, Vec::new());
+        let again =
+            Hop { because: Because::Again, passed: Vec::new(), handed_at, state, said, news: None, ..last };
+        Some(self.add_hop(again))
     }
 
-    fn add_hop(&mut self, via: Via, handed_at: Timestamp) -> u16 {
+    /// Adds a hop with the next number, which it returns.
+    fn add_hop(&mut self, hop: Hop) -> u16 {
         let number = self.hops.last().map_or(1, |hop| hop.number.saturating_add(1));
         if self.hops.len() >= MOST_HOPS {
             // The last hop of each gateway stays: it says that this way was taken, and how it ended.
@@ -184,13 +317,18 @@ impl Message {
             let place = self.hops.iter().enumerate().position(|(place, hop)| older(place, hop));
             self.hops.remove(place.unwrap_or_default());
         }
-        self.hops.push(Hop { number, via, handed_at, state: HopState::Handed, said: Vec::new() });
+        self.hops.push(Hop { number, ..hop });
         number
     }
 
-    /// Whether a provider may have taken it that never said so.
-    fn in_doubt(&self) -> bool {
-        self.hops.iter().any(|hop| hop.ending() == Some(Ending::Unknown))
+    /// Hops that a provider may have taken that never said so.
+    fn doubts(&self) -> impl Iterator<Item = &Hop> {
+        self.hops.iter().filter(|hop| hop.ending() == Some(Ending::Unknown) && !hop.is_refuted())
+    }
+
+    /// Why it ended badly, and whether it may have arrived all the same.
+    pub(super) fn as_far_as_known(&self, why: String) -> String {
+        if self.doubts().next().is_some() { format!("{why}; it may have arrived all the same") } else { why }
     }
 
     /// How many hops in a row went by the gateway of the last one since it was last in trouble.
@@ -208,8 +346,11 @@ impl Message {
     }
 
     /// Whether another hop may go by the gateway of the last one, which has come to `ending`. After doubt once: a mail may
-    /// arrive twice, but not eight times.
+    /// arrive twice, but not eight times. One that only tries a gateway does so once, and goes on.
     fn may_repeat(&self, ending: Ending) -> bool {
+        if self.last_hop().is_some_and(|hop| hop.probe.is_some() && hop.limit.is_some()) {
+            return false;
+        }
         let doubts = self.in_row().filter(|hop| hop.ending() == Some(Ending::Unknown)).count();
         self.tries_in_row() < MAX_TRIES && (ending != Ending::Unknown || doubts <= MOST_DOUBTS)
     }
@@ -217,7 +358,7 @@ impl Message {
     /// A sender takes hop `number`; `None` when it is not there to be taken. Nobody takes it again.
     #[must_use]
     pub fn claimed(mut self, number: u16, now: Timestamp) -> Option<Self> {
-        if self.status != MessageStatus::Sending {
+        if !self.is_open() {
             return None;
         }
         let hop = self.hops.last_mut().filter(|hop| hop.number == number)?;
@@ -229,20 +370,40 @@ impl Message {
         Some(self.changed())
     }
 
+    /// Whether nothing is known of hop `number` but that a sender took it: the lease may be over, the report may still come.
+    #[must_use]
+    pub fn awaits_report(&self, number: u16) -> bool {
+        self.hops.iter().any(|hop| {
+            let unknown = hop.state.is_claimed() || hop.ending() == Some(Ending::Unknown);
+            hop.number == number && unknown
+        })
+    }
+
+    /// Whether hop `number` is the one that a sender has now.
+    #[must_use]
+    pub fn is_claimed(&self, number: u16) -> bool {
+        self.last_hop()
+            .is_some_and(|hop| hop.number == number && matches!(hop.state, HopState::Claimed { .. }))
+    }
+
     /// Gives hop `number` back untried: its sender could not even ask the provider. The sweep, or the queue, brings it
     /// again.
     #[must_use]
     pub fn unclaimed(mut self, number: u16, now: Timestamp) -> Self {
-        if let Some(hop) = self.hops.last_mut().filter(|hop| hop.number == number) {
+        let open = self.is_open();
+        if let Some(hop) = self.hops.last_mut().filter(|hop| open && hop.number == number) {
             hop.state = HopState::Handed;
             hop.handed_at = now;
+            let until = hop.limit.unwrap_or_else(|| now.plus(ROUTE_TIME));
+            self.due_at = Some(self.within_life(until).max(now));
         }
-        self.due_at = Some(now.plus(ROUTE_TIME));
         self.changed()
     }
 
     /// Writes down what the sender of hop `number` tells: the outcome, why in words of ours, and what the provider said,
     /// redacted. `chance` is any number: it spreads tries that would otherwise come all at once.
+    ///
+    /// A message that a receipt has closed meanwhile stays as it is, and its hop says all the same what became of it.
     #[must_use]
     pub fn concluded(
         mut self,
@@ -251,53 +412,93 @@ impl Message {
         chance: u8,
         now: Timestamp,
     ) -> (Self, Next) {
-        let Some(hop) = self.hops.last_mut().filter(|hop| hop.number == number) else {
+        // One that a sender tells of too late for anything to follow is written down all the same.
+        let current = self.is_open() && self.last_hop().is_some_and(|hop| hop.number == number);
+        let test = self.test;
+        let Some(hop) = self.hops.iter_mut().find(|hop| hop.number == number) else {
             return (self.changed(), Next::Nothing);
         };
         hop.said = said;
-        if !self.test {
+        if !test {
             hop.said.drain(..hop.said.len().saturating_sub(KEPT_LINES));
         }
-        let via = hop.via.clone();
         let Some(ending) = Ending::of(outcome) else {
             if let Outcome::Accepted { provider_id } = outcome {
                 hop.state = HopState::Accepted { provider_id: provider_id.clone(), at: now };
             }
-            return (self.closed(MessageStatus::Sent, None), Next::Nothing);
+            return if current { self.accepted(now) } else { (self.settled().changed(), Next::Nothing) };
         };
         hop.state = HopState::Ended { ending, reason: why.to_owned(), at: now };
-        if self.test {
+        if !current {
+            return (self.settled().changed(), Next::Nothing);
+        }
+        if test {
             return (self.failed(), Next::Nothing);
         }
-        let sms = self.channel == Channel::Sms;
+        let in_doubt = hop.channel == Channel::Sms && !hop.is_refuted();
+        let until = hop.limit.unwrap_or_else(|| now.plus(ROUTE_TIME));
         match ending {
-            Ending::Unknown if sms => {
-                self.due_at = Some(now.plus(ROUTE_TIME));
+            // `deliver` has asked to be woken at the limit.
+            Ending::Unknown if in_doubt && now < until => {
+                self.due_at = Some(self.within_life(until).max(now));
                 (self.changed(), Next::Nothing)
             }
-            Ending::Retry | Ending::Unknown => self.postponed(outcome, via, chance, now),
+            Ending::Unknown if in_doubt || hop.is_refuted() => {
+                self.due_at = Some(now);
+                (self.changed(), Next::AT_ONCE)
+            }
+            Ending::Retry | Ending::Unknown => self.postponed(outcome, chance, now),
             _ => {
                 self.due_at = Some(now);
-                (self.changed(), Next::Deliver)
+                (self.changed(), Next::AT_ONCE)
             }
         }
     }
 
+    /// The provider of the last hop has taken it. Where it tells more, and another route is left, that is waited for.
+    fn accepted(mut self, now: Timestamp) -> (Self, Next) {
+        if self.last_hop().is_some_and(Hop::is_refuted) {
+            // The receipt was faster than the sender.
+            self.raised(MessageStatus::Sent);
+            self.due_at = Some(now);
+            return (self.changed(), Next::AT_ONCE);
+        }
+        let limit = self.last_hop().filter(|hop| hop.tells).and_then(|hop| hop.limit);
+        let Some(limit) = limit else {
+            return (self.closed(MessageStatus::Sent, None), Next::Nothing);
+        };
+        // A route of few seconds is not to become one of ten.
+        let since = self.in_row().last().map_or(now, |first| first.handed_at);
+        let half = Duration::from_millis(limit.millis().saturating_sub(since.millis())) / 2;
+        let until = self.within_life(limit.max(now.plus(LATE_NEWS.min(half))));
+        self.raised(MessageStatus::Sent);
+        self.reason = None;
+        self.due_at = Some(until);
+        // `deliver` has asked to be woken at the limit.
+        let next = if until > limit {
+            Next::Deliver { delay: Duration::from_millis(until.millis().saturating_sub(now.millis())) }
+        } else {
+            Next::Nothing
+        };
+        (self.changed(), next)
+    }
+
     /// Another hop by the same gateway after a while, if there is a while left.
-    fn postponed(mut self, outcome: &Outcome, via: Via, chance: u8, now: Timestamp) -> (Self, Next) {
+    fn postponed(mut self, outcome: &Outcome, chance: u8, now: Timestamp) -> (Self, Next) {
         let delay = match outcome {
             Outcome::Retry { after: Some(after) } => (*after).clamp(FIRST_BACKOFF, LONGEST_DELAY),
             _ => Self::backoff(self.tries_in_row(), chance),
         };
         let at = now.plus(delay);
         let ending = Ending::of(outcome).unwrap_or(Ending::Retry);
-        if !self.may_repeat(ending) || at >= self.expires_at {
-            self.due_at = Some(now);
-            return (self.changed(), Next::Deliver);
+        let limit = self.last_hop().and_then(|hop| hop.limit);
+        let in_time = limit.is_none_or(|limit| at < limit) && at < self.expires_at;
+        if let Some(hop) = (in_time && self.may_repeat(ending)).then(|| self.add_again(at)).flatten() {
+            self.due_at = Some(self.within_life(limit.unwrap_or_else(|| at.plus(ROUTE_TIME))));
+            return (self.changed(), Next::Again { hop, delay });
         }
-        let hop = self.add_hop(via, at);
-        self.due_at = Some(at.plus(ROUTE_TIME));
-        (self.changed(), Next::Again { hop, delay })
+        self.due_at = Some(now);
+        (self.changed(), Next::AT_ONCE)
     }
 
     /// How long to wait after `tries` tries in a row: 2 s, doubling, at most 60 s; between half of that and all of it.
@@ -308,33 +509,57 @@ impl Message {
         most / 2 + most * u32::from(chance) / 2 / u32::from(u8::MAX)
     }
 
-    /// Ends an open message as expired, e.g. when a sender finds it so.
+    /// Ends an open message as expired, e.g. when a sender finds it so: then nobody was asked for the hop that it has.
     #[must_use]
-    pub fn expired(self) -> Self {
+    pub fn expired(mut self) -> Self {
+        let over = if self.is_taken() {
+            "its time ran out before a receipt came"
+        } else {
+            "its time ran out before a provider took it"
+        };
         let last = self.last_hop().and_then(Hop::reason);
-        let told = last.map_or_else(
-            || "its time ran out before a provider took it".to_owned(),
-            |why| format!("its time ran out before a provider took it; at last: {why}"),
-        );
-        self.closed(MessageStatus::Expired, Some(told))
+        let told = last.map_or_else(|| over.to_owned(), |why| format!("{over}; at last: {why}"));
+        let told = self.as_far_as_known(told);
+        let at = self.expires_at;
+        if let Some(hop) = self.hops.last_mut().filter(|hop| hop.state.is_claimed()) {
+            let reason = "the message's time ran out before its sender asked".to_owned();
+            hop.state = HopState::Ended { ending: Ending::NotTaken, reason, at };
+        }
+        self.ended(MessageStatus::Expired, told)
     }
 
     /// Ends an open message, because what it tells of does not hold any more.
     #[must_use]
     pub fn cancelled(self, reason: &str) -> Self {
-        self.closed(MessageStatus::Cancelled, Some(reason.to_owned()))
+        let told = self.as_far_as_known(reason.to_owned());
+        self.ended(MessageStatus::Cancelled, told)
+    }
+
+    /// Ends an open message that nothing can be sent for, for a reason that no hop tells.
+    #[must_use]
+    pub fn refused(self, reason: String) -> Self {
+        let told = self.as_far_as_known(reason);
+        self.ended(MessageStatus::Failed, told)
     }
 
     fn failed(self) -> Self {
         let reason = match self.last_hop().and_then(Hop::reason) {
-            Some(why) if self.in_doubt() => format!("{why}; it may have arrived all the same"),
-            Some(why) => why.to_owned(),
-            None => format!("no gateway is configured for {}", self.channel.as_str()),
+            Some(why) => self.as_far_as_known(why.to_owned()),
+            None if self.hops.is_empty() => format!("no gateway is configured for {}", self.channel.as_str()),
+            None => "no receipt came in time, and no route is left".to_owned(),
         };
-        self.closed(MessageStatus::Failed, Some(reason))
+        self.ended(MessageStatus::Failed, reason)
+    }
+
+    /// Ends an open message as `status`, unless a provider has taken it or told that it did not arrive: that is the truth
+    /// then.
+    fn ended(self, status: MessageStatus, reason: String) -> Self {
+        let status = if self.is_taken() { MessageStatus::Sent } else { status };
+        self.closed(status, Some(reason)).settled()
     }
 
     fn waits_until(mut self, until: Timestamp, why: Option<String>) -> Step {
+        let until = self.within_life(until);
         let held = why.or_else(|| self.last_hop().and_then(Hop::reason).map(str::to_owned));
         let held = held.map(|why| format!("held: {why}"));
         if self.due_at == Some(until) && self.reason == held {
@@ -346,15 +571,28 @@ impl Message {
     }
 
     fn handed(mut self, now: Timestamp) -> Self {
-        self.status = MessageStatus::Sending;
+        self.raised(MessageStatus::Sending);
         self.reason = None;
-        self.due_at = Some(now.plus(ROUTE_TIME));
+        let limit = self.last_hop().and_then(|hop| hop.limit);
+        self.due_at = Some(self.within_life(limit.unwrap_or_else(|| now.plus(ROUTE_TIME))));
         self.changed()
     }
 
-    /// Only ever called on an open message, so that the status moves forward.
+    /// A time to look after it that is not beyond its end: what it holds is not kept for longer than it is worth sending.
+    fn within_life(&self, until: Timestamp) -> Timestamp {
+        until.min(self.expires_at)
+    }
+
+    /// The status moves forward only.
+    fn raised(&mut self, status: MessageStatus) {
+        if status.rank() > self.status.rank() {
+            self.status = status;
+        }
+    }
+
+    /// Only ever called on an open message.
     fn closed(mut self, status: MessageStatus, reason: Option<String>) -> Self {
-        self.status = status;
+        self.raised(status);
         self.reason = reason;
         self.content = None;
         self.due_at = None;
@@ -364,33 +602,5 @@ impl Message {
     fn changed(mut self) -> Self {
         self.version += 1;
         self
-    }
-}
-
-impl Hop {
-    /// Why it ended without being taken.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        match &self.state {
-            HopState::Ended { reason, .. } => Some(reason),
-            _ => None,
-        }
-    }
-
-    /// How it ended without being taken.
-    #[must_use]
-    pub const fn ending(&self) -> Option<Ending> {
-        match self.state {
-            HopState::Ended { ending, .. } => Some(ending),
-            _ => None,
-        }
-    }
-
-    /// When it came to its end, or was handed to its sender.
-    fn ended_at(&self) -> Timestamp {
-        match self.state {
-            HopState::Accepted { at, .. } | HopState::Ended { at, .. } => at,
-            HopState::Handed | HopState::Claimed { .. } => self.handed_at,
-        }
     }
 }

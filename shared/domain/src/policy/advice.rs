@@ -90,6 +90,18 @@ pub fn advice(settings: &Settings, explained: &[Explained<'_>]) -> Vec<Advice> {
         "sms_routes",
         "No gateway is named for texts: the channel sms is passed over.",
     );
+    let falls_back = settings.channel_fallback;
+    warn(
+        falls_back && settings.channels.all().len() == 1,
+        "channel_fallback",
+        "This has no effect: channels names one alone, and there is no next.",
+    );
+    warn(
+        falls_back && settings.channels.all().len() > 1 && mode == AuthorizationMode::OtherChannelOrOperator,
+        "channel_fallback",
+        "The link may then come by the very channel by which its authorization code gets to the user: whoever reads that \
+         one can enrol.",
+    );
     for explained in explained {
         let tied = explained.policy.zip(explained.outranked.first());
         if let Some((first, (second, value))) = tied

@@ -123,6 +123,9 @@ settings! {
     provision_clients: bool = false;
     /// The channels by which users are written to, in the order in which they are tried.
     channels: Channels = Channels::email();
+    /// Whether a message that did not arrive by one of `channels` goes by the next of them, and says so. It does where the
+    /// user has an address for that channel.
+    channel_fallback: bool = false;
     /// Whether new tokens count time or codes.
     token_kind: TokenKind = TokenKind::Totp;
     /// The hash of new tokens. Several apps know SHA1 only.

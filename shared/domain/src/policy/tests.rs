@@ -116,6 +116,33 @@ fn weak_choices_are_told() {
 }
 
 #[test]
+fn a_fallback_without_effect_or_without_a_second_channel_for_the_code_is_told() {
+    use crate::authorization::AuthorizationMode;
+    let falls_back = |channels: &[&str], mode| {
+        let list = Value::List(channels.iter().copied().map(Value::text).collect());
+        let rules = [("channels", list), ("channel_fallback", Value::Flag(true))];
+        let read = PolicyDocument::read(&document(Value::object(rules))).unwrap();
+        let policy = Policy::new(PolicyId::try_from("fallback").unwrap(), read, NOW);
+        let settings = Settings { authorization_code: mode, ..Settings::under(&[&policy]) };
+        let told = advice(&settings, &[]).into_iter().filter(|advice| advice.setting == "channel_fallback");
+        told.map(|advice| advice.told).collect::<Vec<_>>()
+    };
+    let other = AuthorizationMode::OtherChannelOrOperator;
+    for (channels, mode, beginning) in [
+        (["email"].as_slice(), other, Some("This has no effect")),
+        (&["sms"], AuthorizationMode::SameMessage, Some("This has no effect")),
+        (&["sms", "email"], other, Some("The link may then come by the very channel")),
+        (&["sms", "email"], AuthorizationMode::SameMessage, None),
+        (&["email", "sms"], AuthorizationMode::None, None),
+    ] {
+        let told = falls_back(channels, mode);
+        assert_eq!(told.len(), usize::from(beginning.is_some()), "{told:?}");
+        assert!(told.iter().all(|told| beginning.is_some_and(|words| told.starts_with(words))), "{told:?}");
+    }
+    assert!(!Settings::default().channel_fallback);
+}
+
+#[test]
 fn a_tie_is_told() {
     let policy = |id: &str, steps: i64| {
         let document =
@@ -176,6 +203,7 @@ fn any_settings() -> impl Strategy<Value = BTreeMap<String, Value>> {
     let flag = any::<bool>().prop_map(Value::Flag);
     let pairs = prop_oneof![
         (Just("provision_tokens"), flag.clone().boxed()),
+        (Just("channel_fallback"), flag.clone().boxed()),
         (Just("email_codes_authenticate"), flag.boxed()),
         (Just("window_steps"), (0_i64..=5).prop_map(Value::Whole).boxed()),
         (Just("look_ahead"), (1_i64..=100).prop_map(Value::Whole).boxed()),

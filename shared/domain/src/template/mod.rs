@@ -10,6 +10,7 @@ mod brand;
 pub mod builtin;
 mod choice;
 mod document;
+mod fallback;
 mod faults;
 mod filling;
 mod form;
@@ -27,6 +28,7 @@ mod wildcards;
 pub use brand::{Brand, BrandDocument, Colour, InvalidColour, InvalidLogo, Logo, MOST_OF_LOGO};
 pub use choice::{Chosen, Reader, choose};
 pub use document::TemplateDocument;
+pub use fallback::came_instead;
 pub use faults::{FaultKind, Part, TemplateFault};
 pub use form::{
     EmailForm, EmailTexts, FilledEmail, FilledSms, From, Image, Look, MOST_PARTS, SmsForm, Values,

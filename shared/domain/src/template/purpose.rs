@@ -16,13 +16,16 @@ named! {
     }
 }
 
+fn is_german(locale: &str) -> bool {
+    locale.split('-').next().is_some_and(|language| language.eq_ignore_ascii_case("de"))
+}
+
 impl CodePurpose {
     /// What `[[PURPOSE]]` says in a language: a noun with its article where the language needs one. English where it
     /// is not known.
     #[must_use]
     pub fn words(self, locale: &str) -> &'static str {
-        let german = locale.split('-').next().is_some_and(|language| language.eq_ignore_ascii_case("de"));
-        match (self, german) {
+        match (self, is_german(locale)) {
             (Self::SignIn, false) => "signing in",
             (Self::SignIn, true) => "die Anmeldung",
             (Self::Enrolment, false) => "enrolment",
