@@ -13,7 +13,7 @@ use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
 
 use crate::caller::Caller;
-use crate::link::{LinkError, Recipient, Sending, enqueue, reachable, sending};
+use crate::link::{By, LinkError, Recipient, Sending, enqueue, reachable, sending};
 use crate::once::Once;
 use crate::policies::{Holds, held, of_everyone};
 use crate::ports::{
@@ -278,7 +278,8 @@ async fn sent(
 ) -> PortResult<(TokenChange, AuditEntry)> {
     let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
     let to = Recipient { tenant: &tenant, user, holds };
-    let made = sending(ports, token, &to, channel, holds.settings.authorization_code).await;
+    let by = By::policy(&holds.settings, user, channel);
+    let made = sending(ports, token, &to, by, holds.settings.authorization_code).await;
     let sending = made.map_err(|error| match error {
         LinkError::Port(error) => error,
         LinkError::NotEnrollable(_) | LinkError::NoAddress(_) => {

@@ -57,6 +57,7 @@ fn entry(ports: &impl Ports, actor: &Actor, action: Action) -> AuditEntry {
         policy: None,
         gateway: None,
         template: None,
+        address: None,
         reason: None,
         detail: None,
     }

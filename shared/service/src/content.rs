@@ -16,6 +16,9 @@ pub(crate) struct Content {
     pub(crate) template: Option<(String, u64)>,
     /// The language of the texts.
     pub(crate) locale: String,
+    /// To whom and with whose texts it goes on the channel that it falls back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fallen: Option<Fallen>,
     /// What an operator has written for a test, in the place of the texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) own_text: Option<String>,
@@ -38,7 +41,32 @@ pub(crate) struct Content {
     pub(crate) tenant_name: String,
 }
 
+/// The part of a message's content that another channel needs in its own way.
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Fallen {
+    to: String,
+    template: Option<(String, u64)>,
+    locale: String,
+}
+
+impl Fallen {
+    pub(crate) fn new(to: String, chosen: &Chosen) -> Self {
+        let texts = Content::with_texts(chosen);
+        Self { to, template: texts.template.clone(), locale: texts.locale.clone() }
+    }
+}
+
 impl Content {
+    /// As it goes on the channel that it falls back to; as it is where there is none.
+    pub(crate) fn fallen_back(mut self) -> Self {
+        if let Some(fallen) = self.fallen.take() {
+            self.to.clone_from(&fallen.to);
+            self.template.clone_from(&fallen.template);
+            self.locale.clone_from(&fallen.locale);
+        }
+        self
+    }
+
     pub(crate) fn encode(&self) -> PortResult<Zeroizing<Vec<u8>>> {
         serde_json::to_vec(self).map(Zeroizing::new).map_err(|error| PortError::new(Fault::Corrupt, error))
     }

@@ -4,17 +4,25 @@
 use std::time::Duration;
 
 use otpost_domain::ids::OPEN_SHARDS;
-use otpost_domain::message::{Channel, Message, Routes, Step, Via};
+use otpost_domain::message::{Channel, HopState, Message, MessageStatus, Routes, Step, Way};
+use otpost_domain::suppression::Suppression;
 use otpost_domain::tenant::User;
 use otpost_domain::time::Timestamp;
-use otpost_domain::token::TokenState;
+use otpost_domain::token::{Token, TokenState};
 
+use crate::metrics::{self, Metric};
 use crate::policies::held;
 use crate::ports::{
     Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError,
-    PortResult, Ports, TenantStore as _, TokenStore as _, UserStore as _, Write,
+    PortResult, Ports,
 };
-use crate::send::saved;
+
+pub(crate) mod health;
+
+/// How long a hop may take from its record to its queue.
+const HANDING: Duration = Duration::from_secs(5);
+/// The longest that a queue holds back what wakes `deliver`.
+const LONGEST_WAKE: Duration = Duration::from_mins(15);
 
 /// How many messages of a shard the sweep reads at once.
 pub const SWEEP_PAGE: usize = 100;
@@ -56,55 +64,140 @@ pub async fn deliver(ports: &impl Ports, reference: &MessageRef) -> Result<Deliv
         };
         let now = ports.clock().now();
         if message.rests(now) {
+            health::rested(ports, &message, now);
+            rest(ports, &message, now).await?;
             return Ok(Delivered::Rested);
         }
-        let (next, done) = match next(ports, message, now).await? {
+        let before = message.clone();
+        let step = next(ports, message, now).await?;
+        let (after, done) = match &step {
             Step::Rest => return Ok(Delivered::Rested),
             Step::Wait(message) => (message, Delivered::Held),
             Step::Close(message) => (message, Delivered::Closed),
-            // Recorded first: should the queue fail, the message is found again when its route's time is over.
-            Step::Hand(message, hop, sender) => {
-                if saved(ports, &message).await? == Write::Done {
-                    ports.queue().hand(sender, reference, hop, Duration::ZERO).await?;
-                    return Ok(Delivered::Handed);
-                }
-                continue;
-            }
+            Step::Hand(message, ..) => (message, Delivered::Handed),
         };
-        if saved(ports, &next).await? == Write::Done {
-            told(&next);
-            return Ok(done);
+        // Recorded first: should the queue fail, the message is found again when its route's time is over.
+        if !health::recorded(ports, &before, after, now).await? {
+            continue;
         }
+        counted(&before, after);
+        match &step {
+            Step::Hand(message, hop, sender) => {
+                let handed = ports.queue().hand(*sender, reference, *hop, Duration::ZERO).await;
+                if message.last_hop().is_some_and(|hop| hop.limit.is_some()) {
+                    wake(ports, message, now).await;
+                }
+                handed?;
+            }
+            Step::Wait(message) => wake(ports, message, now).await,
+            Step::Close(_) | Step::Rest => told(after),
+        }
+        return Ok(done);
+    }
+}
+
+/// Counts a message's going on to another gateway, those that it passed over, and its bad end.
+fn counted(before: &Message, after: &Message) {
+    if after.simulated {
+        return;
+    }
+    let country = after.country;
+    let gateway = after.last_hop().map(|hop| &hop.via);
+    match after.status {
+        MessageStatus::Failed if !after.is_open() => metrics::count(Metric::Failed, gateway, country),
+        MessageStatus::Expired => metrics::count(Metric::Expired, gateway, country),
+        _ => {}
+    }
+    let (Some(last), old) = (after.last_hop(), before.last_hop()) else { return };
+    if old.is_some_and(|old| old.number == last.number) {
+        return;
+    }
+    if let Some(left) = old.filter(|old| !old.via.is_same(&last.via)) {
+        metrics::count(Metric::Failovers, &left.via, country);
+    }
+    for _ in &last.passed {
+        metrics::count(Metric::PassedOver, None, country);
+    }
+}
+
+/// What may be left to do for a message that rests: a hop that never came to its queue, a wake-up that had to come early.
+async fn rest(ports: &impl Ports, message: &Message, now: Timestamp) -> PortResult<()> {
+    let Some(hop) = message.last_hop().filter(|_| message.is_open()) else { return Ok(()) };
+    if hop.state == HopState::Handed && hop.handed_at.plus(HANDING) <= now {
+        // Twice does no harm: it is claimed once.
+        let reference = MessageRef::from(message);
+        ports.queue().hand(hop.via.sender, &reference, hop.number, Duration::ZERO).await?;
+    }
+    // A sender has it still, though its route's time is over; or that is longer than a queue holds anything back.
+    let late = hop.limit.is_some_and(|limit| limit <= now);
+    let long = hop.limit.is_some_and(|limit| hop.handed_at.plus(LONGEST_WAKE) < limit);
+    if late || long {
+        wake(ports, message, now).await;
+    }
+    Ok(())
+}
+
+/// Asks to be woken when a message is due, or as late as a queue can. The sweep finds it too, only later.
+async fn wake(ports: &impl Ports, message: &Message, now: Timestamp) {
+    let Some(due) = message.due_at else { return };
+    let delay = Duration::from_millis(due.millis().saturating_sub(now.millis()));
+    if let Err(error) = ports.queue().deliver(&MessageRef::from(message), delay.min(LONGEST_WAKE)).await {
+        tracing::warn!(message.id = %message.id, error = error.chain(), "not woken; the sweep will find it");
     }
 }
 
 /// What is next for a message; its cancellation where nobody wants it any more.
 async fn next(ports: &impl Ports, message: Message, now: Timestamp) -> PortResult<Step> {
-    let user = match standing(ports, &message).await? {
+    let message = message.doubted(now);
+    let circumstances = ports.store().circumstances(&message).await?;
+    let user = match standing(&message, circumstances.tenant, circumstances.user, circumstances.token) {
         Standing::Wanted(user) => user,
         Standing::Overtaken(reason) if now < message.expires_at => {
             return Ok(Step::Close(message.cancelled(reason)));
         }
         Standing::Overtaken(_) => None,
     };
-    let routes = routes(ports, &message, user.as_deref()).await?;
+    let mut routes = routes(ports, &message, user.as_deref()).await?;
+    if let Some(suppressed) = circumstances.suppressed.filter(|_| !message.test) {
+        routes.usable.retain(|way| way.channel != Channel::Email);
+        if message.channel == Channel::Email && message.fallback.is_none() {
+            return Ok(Step::Close(message.refused(reason_of(&suppressed))));
+        }
+    }
+    health::look(ports, &message, &mut routes, now).await?;
     Ok(message.next_step(&routes, now))
 }
 
-/// The ways that policy names for a message; for a mail the deployment's own, where it names none.
+fn reason_of(suppressed: &Suppression) -> String {
+    let since = suppressed.at.rfc3339();
+    format!("the address is on the suppression list since {since}: {}", suppressed.why)
+}
+
+/// The ways that policy names for a message, on its first channel and then on the one that it falls back to; for a mail
+/// the deployment's own, where it names none.
 async fn routes(ports: &impl Ports, message: &Message, user: Option<&User>) -> PortResult<Routes> {
     // A test has taken its only way from the beginning.
     let Some(user) = user.filter(|_| !message.test) else { return Ok(Routes::default()) };
     let settings = held(ports, &message.tenant, &user.id, &user.groups).await?.settings;
-    let named = match message.channel {
-        Channel::Email => settings.email_routes.all(),
-        Channel::Sms => settings.sms_routes.all(),
-    };
-    if named.is_empty() && message.channel == Channel::Email {
-        return Ok(Routes { usable: vec![Via::OWN], passed_over: Vec::new() });
+    let mut all = Routes::default();
+    let channels = [Some(message.channel), message.fallback.as_ref().map(|fallback| fallback.channel)];
+    for channel in channels.into_iter().flatten() {
+        let named = match channel {
+            Channel::Email => settings.email_routes.all(),
+            Channel::Sms => settings.sms_routes.all(),
+        };
+        if named.is_empty() && channel == Channel::Email {
+            all.usable.push(Way::OWN);
+            continue;
+        }
+        let reach = ports.configuration().gateways(&message.tenant).await?;
+        let country = message.country.filter(|_| channel == Channel::Sms);
+        let Routes { usable, passed_over, unfit } = reach.routes(named, channel, country);
+        all.usable.extend(usable);
+        all.passed_over.extend(passed_over);
+        all.unfit.extend(unfit);
     }
-    let reach = ports.configuration().gateways(&message.tenant).await?;
-    Ok(reach.routes(named.iter().map(|route| &route.gateway), message.channel))
+    Ok(all)
 }
 
 /// How things stand with what a message tells of.
@@ -115,27 +208,30 @@ enum Standing {
     Overtaken(&'static str),
 }
 
-async fn standing(ports: &impl Ports, message: &Message) -> PortResult<Standing> {
-    if ports.store().tenant(&message.tenant).await?.is_none() {
-        return Ok(Standing::Overtaken("its tenant was deleted"));
+fn standing(message: &Message, tenant: bool, user: Option<User>, token: Option<Token>) -> Standing {
+    if !tenant {
+        return Standing::Overtaken("its tenant was deleted");
     }
-    let Some(user) = &message.user else { return Ok(Standing::Wanted(None)) };
-    let user = match ports.store().user(&message.tenant, user).await? {
-        None => return Ok(Standing::Overtaken("its user was deleted")),
-        Some(user) if !user.active => return Ok(Standing::Overtaken("its user was switched off")),
+    if message.user.is_none() {
+        return Standing::Wanted(None);
+    }
+    let user = match user {
+        None => return Standing::Overtaken("its user was deleted"),
+        Some(user) if !user.active => return Standing::Overtaken("its user was switched off"),
         Some(user) => Box::new(user),
     };
-    let Some(serial) = &message.serial else { return Ok(Standing::Wanted(Some(user))) };
-    let token = ports.store().token(&message.tenant, serial).await?;
-    Ok(Standing::Overtaken(match token.map(|token| token.state) {
+    if message.serial.is_none() {
+        return Standing::Wanted(Some(user));
+    }
+    Standing::Overtaken(match token.map(|token| token.state) {
         None => "its token was deleted",
         Some(TokenState::Revoked { .. }) => "its token was revoked",
         Some(TokenState::Enrolling { since, .. }) if since == message.created_at => {
-            return Ok(Standing::Wanted(Some(user)));
+            return Standing::Wanted(Some(user));
         }
         Some(TokenState::Enrolling { .. }) => "a newer link was sent",
         Some(_) => "its token is enrolled",
-    }))
+    })
 }
 
 /// Puts every open message whose time has come back on the queue; returns how many. What fails in one shard does not

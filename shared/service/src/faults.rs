@@ -2,36 +2,43 @@
 
 #![expect(clippy::missing_panics_doc, reason = "support of tests")]
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use otpost_domain::apikey::ApiKey;
+use otpost_domain::circuit::{Health, HealthChange, HealthKey};
 use otpost_domain::directory::{Directory, Mark, SyncRun};
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::gateway::{Credentials, Kind, Owner, Reach, Settings};
 use otpost_domain::ids::{BearerHash, DirectoryId, KeyId, PolicyId, Serial, TenantId, UserId};
 use otpost_domain::job::{Job, Stepped};
-use otpost_domain::message::{Message, Sender};
+use otpost_domain::message::{Message, News, Sender, Verdict};
 use otpost_domain::outcome::{Outcome, Report, Said};
 use otpost_domain::policy::Policy;
 use otpost_domain::provisioning::MassChange;
+use otpost_domain::suppression::{AddressKey, Suppression};
 use otpost_domain::template::{Brand, BrandDocument, TemplateHead, TemplateName, TemplateVersion};
 use otpost_domain::tenant::{Keeper, Listed, Tenant, Tombstone, User};
-use otpost_domain::time::Timestamp;
+use otpost_domain::time::{Day, Timestamp};
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Configuration, Counted, CredentialReader, CredentialStore,
-    DeliveryQueue, DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret,
-    GatewayStore, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges,
-    MessageRef, MessageStore, NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult,
-    Ports, Provisioning, Push, RecordKind, Reserved, Sealer, Slot, Standing, Subject, TemplateStore,
+    Activation, AnswerStore, AuthWrite, Circumstances, Clock as _, Configuration, Counted, CredentialReader,
+    CredentialStore, DeadLetter, DeadLetters, DeliveryQueue, DirectoryStore, Due, EnrolmentStore,
+    ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore, HEALTH_LIFE, Heard, JobQueue, JobRef,
+    JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges, MessageRef, MessageStore,
+    NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult, Ports, Provisioning, Push,
+    RecordKind, Reserved, Saved, Sealer, Slot, Standing, Subject, SuppressionStore, TemplateStore,
     TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::provider::{Order, Provider};
+use crate::tallies::Tallies;
 
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,32 +58,63 @@ impl Mishap {
     pub const ALL: [Self; 4] = [Self::FailsBefore, Self::FailsAfter, Self::DiesBefore, Self::DiesAfter];
 }
 
-/// At which external call what happens.
+/// What befalls external calls, one after the other.
+pub trait Fate: fmt::Debug + Send + Sync {
+    /// What befalls the next call, of this name.
+    fn next(&self, call: &'static str) -> Option<Mishap>;
+
+    /// Tells that a call was carried out, whatever becomes of its answer.
+    fn carried(&self, _call: &'static str) {}
+
+    /// What passes before the next call, so that others have their turn.
+    fn pause(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        None
+    }
+}
+
+/// One mishap, at one call.
 #[derive(Debug)]
-pub struct Plan {
+struct Once {
     at: usize,
     mishap: Mishap,
     calls: AtomicUsize,
+}
+
+impl Fate for Once {
+    fn next(&self, _: &'static str) -> Option<Mishap> {
+        let now = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        (now == self.at).then_some(self.mishap)
+    }
+}
+
+/// At which external call what happens.
+#[derive(Debug)]
+pub struct Plan {
+    fate: Box<dyn Fate>,
     fired: AtomicBool,
     died: tokio::sync::Notify,
-    names: std::sync::Mutex<Vec<&'static str>>,
+    names: Mutex<Vec<&'static str>>,
 }
 
 impl Plan {
     /// `mishap` at external call number `at`, counted from 1.
     #[must_use]
     pub fn new(at: usize, mishap: Mishap) -> Arc<Self> {
+        Self::under(Once { at, mishap, calls: AtomicUsize::new(0) })
+    }
+
+    /// What `fate` says, at each call.
+    #[must_use]
+    pub fn under(fate: impl Fate + 'static) -> Arc<Self> {
         Arc::new(Self {
-            at,
-            mishap,
-            calls: AtomicUsize::new(0),
+            fate: Box::new(fate),
             fired: AtomicBool::new(false),
             died: tokio::sync::Notify::new(),
-            names: std::sync::Mutex::default(),
+            names: Mutex::default(),
         })
     }
 
-    /// Whether the chosen call was ever made.
+    /// Whether anything has befallen a call.
     #[must_use]
     pub fn fired(&self) -> bool {
         self.fired.load(Ordering::SeqCst)
@@ -101,11 +139,11 @@ impl Plan {
     #[expect(clippy::expect_used, reason = "support of tests")]
     fn strikes(&self, name: &'static str) -> Option<Mishap> {
         self.names.lock().expect("not poisoned").push(name);
-        let now = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        (now == self.at).then(|| {
+        let struck = self.fate.next(name);
+        if struck.is_some() {
             self.fired.store(true, Ordering::SeqCst);
-            self.mishap
-        })
+        }
+        struck
     }
 
     async fn die<T>(&self) -> T {
@@ -119,19 +157,44 @@ impl Plan {
         call: impl Future<Output = PortResult<T>>,
     ) -> PortResult<T> {
         let lost = || PortError::new(Fault::Unavailable, "the plan has struck");
-        match self.strikes(name) {
-            None => call.await,
-            Some(Mishap::FailsBefore) => Err(lost()),
-            Some(Mishap::FailsAfter) => {
-                let _lost = call.await;
-                Err(lost())
-            }
-            Some(Mishap::DiesBefore) => self.die().await,
-            Some(Mishap::DiesAfter) => {
-                let _lost = call.await;
-                self.die().await
-            }
+        if let Some(pause) = self.fate.pause() {
+            pause.await;
         }
+        let struck = self.strikes(name);
+        match struck {
+            Some(Mishap::FailsBefore) => return Err(lost()),
+            Some(Mishap::DiesBefore) => return self.die().await,
+            None | Some(Mishap::FailsAfter | Mishap::DiesAfter) => {}
+        }
+        let answer = call.await;
+        self.fate.carried(name);
+        match struck {
+            Some(Mishap::FailsAfter) => Err(lost()),
+            Some(Mishap::DiesAfter) => self.die().await,
+            _ => answer,
+        }
+    }
+}
+
+/// What a process remembers from one event to the next: what it has seen of gateways, and what it has read of their
+/// health.
+#[derive(Debug, Default)]
+pub struct Process {
+    tallies: Tallies,
+    health: Mutex<BTreeMap<HealthKey, (Timestamp, Option<Health>)>>,
+}
+
+impl Process {
+    #[expect(clippy::expect_used, reason = "support of tests")]
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<HealthKey, (Timestamp, Option<Health>)>> {
+        self.health.lock().expect("not poisoned")
+    }
+
+    /// What it knows of gateways, if it knows of all of them.
+    fn known(&self, gateways: &[HealthKey], now: Timestamp) -> Option<Vec<Option<Health>>> {
+        let health = self.lock();
+        let known = |gateway| health.get(gateway).filter(|(at, _)| now < at.plus(HEALTH_LIFE));
+        gateways.iter().map(|gateway| known(gateway).map(|(_, health)| *health)).collect()
     }
 }
 
@@ -146,13 +209,20 @@ pub struct Faulty<'a, P> {
 pub struct Parts<'a, P> {
     ports: &'a P,
     plan: Arc<Plan>,
+    process: Option<&'a Process>,
 }
 
 impl<'a, P: Ports> Faulty<'a, P> {
     /// `ports` under `plan`.
     #[must_use]
     pub fn new(ports: &'a P, plan: &Arc<Plan>) -> Self {
-        Self { parts: Parts { ports, plan: Arc::clone(plan) } }
+        Self { parts: Parts { ports, plan: Arc::clone(plan), process: None } }
+    }
+
+    /// The same in a process that remembers.
+    #[must_use]
+    pub fn within(self, process: &'a Process) -> Self {
+        Self { parts: Parts { process: Some(process), ..self.parts } }
     }
 }
 
@@ -185,6 +255,9 @@ impl<'a, P: Ports> Ports for Faulty<'a, P> {
     }
     fn entropy(&self) -> &P::Entropy {
         self.parts.ports.entropy()
+    }
+    fn tallies(&self) -> &Tallies {
+        self.parts.process.map_or_else(|| self.parts.ports.tallies(), |process| &process.tallies)
     }
     fn public_url(&self) -> PortResult<&str> {
         self.parts.ports.public_url()
@@ -297,8 +370,14 @@ under_plan!(MessageStore, store {
     fn add_message(message: &Message, journal: &Journal) -> Write;
     fn message(message: &MessageRef) -> Option<Message>;
     fn messages_of(tenant: &TenantId, user: &UserId, page: &PageRequest) -> Page<Message>;
+    fn messages_on(tenant: &TenantId, day: Day, page: &PageRequest) -> Page<Message>;
     fn claim(message: &MessageRef, number: u16, claimant: &str, now: Timestamp) -> Option<Message>;
     fn save_message(message: &Message) -> Write;
+    fn circumstances(message: &Message) -> Circumstances;
+    fn save_message_and_health(message: &Message, changes: &[HealthChange]) -> Saved;
+    fn hear(message: &MessageRef, number: u16, news: &News, suppression: Option<&Suppression>) -> Heard;
+    fn change_health(changes: &[HealthChange]) -> Write;
+    fn health_of(gateways: &[HealthKey]) -> Vec<Option<Health>>;
     fn due(shard: u8, now: Timestamp, limit: usize, after: Option<&Due>) -> Vec<Due>;
     fn put_aside(message: &MessageRef) -> ();
 });
@@ -341,10 +420,22 @@ under_plan!(JobQueue, queue {
     fn work(job: &JobRef, delay: Duration) -> ();
 });
 
+under_plan!(SuppressionStore, store {
+    fn suppress(suppression: &Suppression) -> Write;
+    fn suppressions(tenant: &TenantId, page: &PageRequest) -> Page<Suppression>;
+    fn clear_suppression(tenant: &TenantId, key: &AddressKey, journal: &Journal) -> Write;
+});
 under_plan!(DeliveryQueue, queue {
-    fn deliver(message: &MessageRef) -> ();
+    fn deliver(message: &MessageRef, delay: Duration) -> ();
+    fn tell(message: &MessageRef, hop: u16, verdict: Verdict, delay: Duration) -> ();
     fn deliver_all(messages: &[MessageRef]) -> ();
     fn hand(sender: Sender, message: &MessageRef, hop: u16, delay: Duration) -> ();
+});
+
+under_plan!(DeadLetters, queue {
+    fn letters(source: usize) -> Option<Vec<DeadLetter>>;
+    fn discard(letters: &[DeadLetter]) -> ();
+    fn put_back(letters: &[DeadLetter]) -> ();
 });
 
 impl<P: Ports> Configuration for Parts<'_, P> {
@@ -375,6 +466,26 @@ impl<P: Ports> Configuration for Parts<'_, P> {
 
     async fn look(&self, tenant: &TenantId) -> PortResult<Arc<BrandDocument>> {
         self.plan.through("look", self.ports.configuration().look(tenant)).await
+    }
+
+    async fn health(&self, gateways: &[HealthKey]) -> PortResult<Vec<Option<Health>>> {
+        let now = self.ports.clock().now();
+        if let Some(known) = self.process.and_then(|process| process.known(gateways, now)) {
+            return Ok(known);
+        }
+        let read = self.plan.through("health", self.ports.configuration().health(gateways)).await?;
+        if let Some(process) = self.process {
+            let read = gateways.iter().cloned().zip(read.iter().map(|health| (now, *health)));
+            process.lock().extend(read);
+        }
+        Ok(read)
+    }
+
+    fn forget_health(&self, gateways: &[HealthKey]) {
+        self.ports.configuration().forget_health(gateways);
+        if let Some(process) = self.process {
+            process.lock().retain(|gateway, _| !gateways.contains(gateway));
+        }
     }
 
     fn forget_templates(&self, tenant: &TenantId) {

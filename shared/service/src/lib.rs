@@ -24,20 +24,25 @@ pub mod gateways;
 pub mod jobs;
 pub mod lifecycle;
 mod link;
+pub mod log;
 pub mod mass_changes;
 #[cfg(feature = "testing")]
 pub mod memory;
+pub mod metrics;
 pub mod once;
 pub mod policies;
 pub mod ports;
 pub mod provider;
 pub mod provision;
 pub mod push;
-mod receipts;
+pub mod receipts;
+pub mod redrive;
 #[cfg(feature = "testing")]
 pub mod sample;
 pub mod seen;
 pub mod send;
+pub mod suppressions;
+pub mod tallies;
 pub mod templates;
 pub mod test_send;
 pub mod texts;

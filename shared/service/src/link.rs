@@ -1,18 +1,23 @@
 //! A new enrolment link of a token, and the message that carries it.
 
+use std::time::Duration;
+
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerHash, MessageId, Serial};
-use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedContent};
+use otpost_domain::message::{Channel, Fallback, Message, MessageStatus, PICK_UP, SealedContent};
+use otpost_domain::numbering::countries_of;
 use otpost_domain::policy::Settings;
+use otpost_domain::simulator::is_kept;
+use otpost_domain::suppression::AddressKey;
 use otpost_domain::template::TemplateKind;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{IllegalTransition, Token};
 use zeroize::Zeroizing;
 
-use crate::content::Content;
+use crate::content::{Content, Fallen};
 use crate::policies::Holds;
 use crate::ports::{
     Clock as _, DeliveryQueue as _, Entropy as _, MessageRef, PortError, Ports, RecordKind, Sealer as _,
@@ -68,12 +73,33 @@ impl Sending {
     }
 }
 
-/// Makes a new link of `token`, whose authorization code travels by `mode`, and its message by `channel`.
+/// On which channel a message goes, and on which one it goes once no route of that is left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct By {
+    pub(crate) channel: Channel,
+    pub(crate) fallback: Option<Channel>,
+}
+
+impl By {
+    /// That one and no other.
+    pub(crate) const fn only(channel: Channel) -> Self {
+        Self { channel, fallback: None }
+    }
+
+    /// That one as policy has chosen it, and the next that policy names, if it lets messages fall back.
+    pub(crate) fn policy(settings: &Settings, user: &User, channel: Channel) -> Self {
+        let later = settings.channels.all().iter().skip_while(|named| **named != channel).skip(1);
+        let next = later.copied().find(|next| is_reachable(settings, user, *next));
+        Self { channel, fallback: next.filter(|_| settings.channel_fallback) }
+    }
+}
+
+/// Makes a new link of `token`, whose authorization code travels by `mode`, and its message on channels.
 pub(crate) async fn sending(
     ports: &impl Ports,
     token: Token,
     to: &Recipient<'_>,
-    channel: Channel,
+    by: By,
     mode: AuthorizationMode,
 ) -> Result<Sending, LinkError> {
     let now = ports.clock().now();
@@ -96,7 +122,7 @@ pub(crate) async fn sending(
         made_at: now,
         expires_at: enrolment.expires_at,
     };
-    let message = outgoing(ports, to, &token.serial, channel, link).await?;
+    let message = outgoing(ports, to, &token.serial, by, link).await?;
     // It travels by no second message yet, so whoever pushes passes the code on.
     let authorization = authorization.filter(|_| mode == AuthorizationMode::OtherChannelOrOperator);
     Ok(Sending { token, enrolment, message, authorization, mode })
@@ -104,19 +130,22 @@ pub(crate) async fn sending(
 
 /// The first channel that policy names, that has a gateway, and by which the user can be reached; else the first that
 /// it names, which then says what is wrong.
-pub(crate) fn usual_channel(settings: &Settings, user: &User) -> Channel {
-    reachable(settings, user).or(settings.channels.all().first().copied()).unwrap_or(Channel::Email)
+pub(crate) fn usual(settings: &Settings, user: &User) -> By {
+    let channel = reachable(settings, user).or(settings.channels.all().first().copied());
+    By::policy(settings, user, channel.unwrap_or(Channel::Email))
 }
 
 /// The first channel that policy names, that has a gateway, and by which the user can be reached.
 pub(crate) fn reachable(settings: &Settings, user: &User) -> Option<Channel> {
-    settings.channels.all().iter().copied().find(|channel| {
-        let reached = match channel {
-            Channel::Email => user.email.is_some(),
-            Channel::Sms => user.phone.is_some(),
-        };
-        reached && has_route(settings, *channel)
-    })
+    settings.channels.all().iter().copied().find(|channel| is_reachable(settings, user, *channel))
+}
+
+fn is_reachable(settings: &Settings, user: &User, channel: Channel) -> bool {
+    let reached = match channel {
+        Channel::Email => user.email.is_some(),
+        Channel::Sms => user.phone.is_some(),
+    };
+    reached && has_route(settings, channel)
 }
 
 /// Whether messages on `channel` have a way to go. For mails there is always the deployment's own.
@@ -129,7 +158,7 @@ pub(crate) fn has_route(settings: &Settings, channel: Channel) -> bool {
 
 /// The record is the outbox: when the queue fails, the sweep finds the message, so the caller has his success.
 pub(crate) async fn enqueue(ports: &impl Ports, message: &Message) {
-    if let Err(error) = ports.queue().deliver(&MessageRef::from(message)).await {
+    if let Err(error) = ports.queue().deliver(&MessageRef::from(message), Duration::ZERO).await {
         tracing::warn!(message.id = %message.id, error = error.chain(), "not queued; the sweep will find it");
     }
 }
@@ -161,25 +190,50 @@ struct Link {
     expires_at: Timestamp,
 }
 
+/// Where a user is reached on a channel, in the clear and masked.
+fn address_of(user: &User, channel: Channel) -> Option<(String, String)> {
+    match channel {
+        Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
+        Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
+    }
+}
+
 async fn outgoing(
     ports: &impl Ports,
     to: &Recipient<'_>,
     serial: &Serial,
-    channel: Channel,
+    by: By,
     link: Link,
 ) -> Result<Message, LinkError> {
     let Link { url, authorization, made_at, expires_at } = link;
     let Recipient { tenant, user, holds } = *to;
     let purpose = TemplateKind::PushToken;
-    let texts = chosen(ports, &tenant.id, purpose, channel, holds.reader(authorization.is_some())).await?;
-    let (to, recipient) = match channel {
-        Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
-        Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
+    let channel = by.channel;
+    let reader = || holds.reader(authorization.is_some());
+    let texts = chosen(ports, &tenant.id, purpose, channel, reader()).await?;
+    let (to, recipient) = address_of(user, channel).ok_or(LinkError::NoAddress(channel))?;
+    let simulated = is_kept(&to);
+    let mut falls_back = None;
+    if let Some(fallback) = by.fallback
+        && let Some((to, masked)) = address_of(user, fallback)
+    {
+        let texts = chosen(ports, &tenant.id, purpose, fallback, reader()).await?;
+        falls_back = Some((Fallback { channel: fallback, recipient: masked }, Fallen::new(to, &texts)));
     }
-    .ok_or(LinkError::NoAddress(channel))?;
+    let (fallback, fallen) = falls_back.unzip();
+    let goes = |wanted| channel == wanted || by.fallback == Some(wanted);
+    let email = user.email.as_ref().filter(|_| goes(Channel::Email));
+    let address = email.map(|email| AddressKey::of(&tenant.id, email));
+    let number = user.phone.as_ref().filter(|_| goes(Channel::Sms));
+    // A number that may be of several countries tells none.
+    let country = number.and_then(|number| match countries_of(number).as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    });
     let id = MessageId::new(made_at, ports.entropy().array());
     let mut content = Content::with_texts(&texts);
     content.to = to;
+    content.fallen = fallen;
     content.link = url;
     content.username = user.id.to_string();
     user.name().clone_into(&mut content.display_name);
@@ -195,8 +249,12 @@ async fn outgoing(
         serial: Some(serial.clone()),
         purpose,
         test: false,
+        simulated,
         channel,
         recipient,
+        country,
+        fallback,
+        address,
         content: Some(SealedContent(sealed)),
         created_at: made_at,
         expires_at,

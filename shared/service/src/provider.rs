@@ -44,6 +44,8 @@ pub struct Order<'a> {
     pub receipts: Option<&'a str>,
     /// How long the request may take in all: connecting, asking, and the answer.
     pub deadline: Duration,
+    /// Whether what becomes of the mail may be told of the message: not of one that a third party makes a text of.
+    pub followed: bool,
     /// Whether an operator waits for what the provider says: then more may be asked, and more is told.
     pub test: bool,
 }

@@ -7,7 +7,7 @@ use otpost_domain::message::{Channel, Message};
 use otpost_domain::token::IllegalTransition;
 
 use crate::caller::Caller;
-use crate::link::{LinkError, Recipient, Sending, enqueue, has_route, sending, usual_channel};
+use crate::link::{By, LinkError, Recipient, Sending, enqueue, has_route, sending, usual};
 use crate::once::Once;
 use crate::policies::held;
 use crate::ports::{Fault, PortError, Ports, Push, TenantStore as _, TokenStore as _, UserStore as _, Write};
@@ -93,13 +93,14 @@ pub async fn push(
         let holds =
             held(ports, &caller.tenant, &user.id, &user.groups).await?.in_language(user.locale.as_ref());
         let mode = mode.unwrap_or(holds.settings.authorization_code);
-        let channel = channel.unwrap_or_else(|| usual_channel(&holds.settings, &user));
-        if !has_route(&holds.settings, channel) {
-            return Err(PushError::NoGateway(channel));
+        // Who names a channel gets that one and no other.
+        let by = channel.map_or_else(|| usual(&holds.settings, &user), By::only);
+        if !has_route(&holds.settings, by.channel) {
+            return Err(PushError::NoGateway(by.channel));
         }
         let superseded = token.link().cloned();
         let to = Recipient { tenant: &tenant, user: &user, holds: &holds };
-        let sending = sending(ports, token, &to, channel, mode).await?;
+        let sending = sending(ports, token, &to, by, mode).await?;
         let mut journal = caller.journal(ports, Action::TokenPushed);
         sending.told(&mut journal.audit);
         let Sending { token, enrolment, message, authorization, .. } = sending;

@@ -10,6 +10,8 @@
 
 mod gateways;
 
+pub use gateways::texted_by;
+
 use data_encoding::BASE64URL_NOPAD;
 use otpost_domain::apikey::{self, ApiKey, Role, SecretHash};
 use otpost_domain::audit::{Action, Actor};
@@ -27,6 +29,7 @@ use otpost_domain::message::{Channel, Message, MessageStatus, PICK_UP, SealedCon
 use otpost_domain::otp::OtpParameters;
 use otpost_domain::policy::{Policy, PolicyDocument};
 use otpost_domain::secret::SecretText;
+use otpost_domain::suppression::{Cause, Suppression};
 use otpost_domain::template::{TemplateDocument, TemplateKind, TemplateName, TemplateVersion};
 use otpost_domain::tenant::GroupName;
 use otpost_domain::token::{SealedSeed, Token};
@@ -37,7 +40,8 @@ use crate::memory::MemoryPorts;
 use crate::once::Once;
 use crate::ports::{
     Activation, Clock as _, KeyStore as _, MessageStore as _, PlatformKey, PolicyStore as _, PortResult,
-    Ports as _, Push, RecordKind, Sealer as _, TemplateStore as _, TokenStore as _, Write,
+    Ports as _, Push, RecordKind, Sealer as _, SuppressionStore as _, TemplateStore as _, TokenStore as _,
+    Write,
 };
 use crate::users::{Profile, create_user};
 
@@ -58,6 +62,13 @@ fn tenant() -> TenantId {
     TenantId::try_from("acme").expect("a tenant's id")
 }
 
+/// An application's key whose caller asks only for people who have shown a first factor.
+#[must_use]
+pub fn marked_key() -> (ApiKey, SecretText) {
+    let (key, text) = numbered_key(Role::App, 6);
+    (ApiKey { after_first_factor: true, ..key }, text)
+}
+
 /// The key of a role: its id and text.
 #[must_use]
 pub fn key(role: Role) -> (ApiKey, SecretText) {
@@ -69,6 +80,10 @@ pub fn key(role: Role) -> (ApiKey, SecretText) {
         Role::Admin => 4,
         Role::Directory => 5,
     };
+    numbered_key(role, number)
+}
+
+fn numbered_key(role: Role, number: u8) -> (ApiKey, SecretText) {
     let id = KeyId::new(&tenant(), [number; 8]);
     let (text, secret_hash) = apikey::mint(&id, &[number; 32]);
     let created_at = MemoryPorts::new().clock().now();
@@ -122,6 +137,19 @@ pub fn message() -> MessageId {
     MessageId::new(MemoryPorts::new().clock().now(), [1; 10])
 }
 
+/// An address that is written to no more.
+#[must_use]
+pub fn suppression() -> Suppression {
+    Suppression {
+        tenant: tenant(),
+        address: EmailAddress::try_from("gone@example.org").expect("an address"),
+        cause: Cause::HardBounce,
+        why: "550 5.1.1: no such mailbox".to_owned(),
+        message: message(),
+        at: MemoryPorts::new().clock().now(),
+    }
+}
+
 /// The job that the sample policy called for.
 #[must_use]
 pub fn job() -> JobId {
@@ -160,9 +188,9 @@ async fn with_template(ports: &MemoryPorts, caller: &Caller) {
     }
 }
 
-/// Tenant `acme` with a key of each role, the policy `staff`, the template `mobile_code.en`, the gateways `mail` and
+/// Tenant `acme` with a key of each role and a second one of `app` that is marked `after_first_factor`, the policy `staff`, the template `mobile_code.en`, the gateways `mail` and
 /// `texts`, and a directory; gateway `ses` of the platform; `jane` with an active token; `joe` with a token whose link is
-/// on its way and has been handed to SES's sender.
+/// on its way and has been handed to SES's sender; one address that is written to no more.
 ///
 /// # Panics
 /// When a step fails: the world would not be what it says.
@@ -170,9 +198,9 @@ pub async fn sample_world() -> MemoryPorts {
     let ports = MemoryPorts::new();
     ports.with_tenant("acme").await;
     let caller = Caller { tenant: tenant(), actor: Actor::System };
-    for role in Role::OF_TENANTS {
+    for (key, _) in Role::OF_TENANTS.map(key).into_iter().chain([marked_key()]) {
         let journal = caller.journal(&ports, Action::KeyCreated);
-        done(ports.store().create_key(&key(role).0, &journal).await);
+        done(ports.store().create_key(&key, &journal).await);
     }
     staff(&ports, &caller).await;
     with_template(&ports, &caller).await;
@@ -192,6 +220,7 @@ pub async fn sample_world() -> MemoryPorts {
     let jane = enrolling(&ports, &caller, "jane", janes, BearerHash::stored("jane's"), [9; 10]).await;
     activated(&ports, &caller, jane).await;
     enrolling(&ports, &caller, "joe", joes, link().hash(), [1; 10]).await;
+    done(ports.store().suppress(&suppression()).await);
     ports
 }
 
@@ -223,8 +252,12 @@ async fn enrolling(
         serial: Some(serial),
         purpose: TemplateKind::PushToken,
         test: false,
+        simulated: false,
         channel: Channel::Email,
         recipient: "j***@e***.org".to_owned(),
+        country: None,
+        fallback: None,
+        address: None,
         content: None,
         created_at: now,
         expires_at: enrolment.expires_at,

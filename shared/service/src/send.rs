@@ -6,15 +6,18 @@
 
 mod account;
 mod letter;
+mod simulated;
 
 use std::time::Duration;
 
-use otpost_domain::message::{Ending, Message, Next, Sender};
+use otpost_domain::message::{Channel, Ending, Message, Next, Sender};
 use otpost_domain::outcome::{Outcome, Report};
 
+use crate::deliver::health::{self, reported};
+use crate::metrics::{self, Metric};
 use crate::ports::{
     Clock as _, DeliveryQueue as _, Entropy as _, Fault, MessageRef, MessageStore as _, PortError, Ports,
-    Write,
+    Saved, Write,
 };
 use crate::provider::{Order, Provider};
 use crate::receipts;
@@ -64,8 +67,12 @@ pub async fn send(
         return Ok(Sent::Nothing);
     };
     if now >= message.expires_at {
-        let expired = message.expired();
-        return Ok(written(ports, &expired, Sent::Expired).await?.0);
+        let write = saved(ports, &message.clone().expired()).await?;
+        if write == Write::Done && !message.simulated {
+            metrics::count(Metric::Expired, message.last_hop().map(|hop| &hop.via), message.country);
+        }
+        // Stale: the sweep was faster; what it wrote stands.
+        return Ok(if write == Write::Done { Sent::Expired } else { Sent::Nothing });
     }
     let (report, said) = match asked(ports, provider, &message, hop).await {
         Ok(told) => told,
@@ -108,7 +115,7 @@ async fn asked(
         }
         Err(error) => return Err(error),
     };
-    let Written { letter, redaction } = match letter(ports, message, &account).await {
+    let Written { letter, recipient, redaction } = match letter(ports, message, &account).await {
         Ok(Ok(written)) => written,
         Ok(Err(report)) => return Ok((report, Vec::new())),
         // What can never be opened or rendered is refused.
@@ -130,6 +137,10 @@ async fn asked(
         return Err(PortError::new(Fault::Unavailable, "preparing a hop took too long to ask its provider"));
     }
     let left = message.expires_at.millis().saturating_sub(now.millis());
+    if let Some(simulated) = simulated::report(ports, message, hop, &recipient).await? {
+        let said = redaction.lines(&simulated.said);
+        return Ok((simulated, said));
+    }
     let report = provider
         .send(&Order {
             message: &reference,
@@ -140,6 +151,7 @@ async fn asked(
             life: Duration::from_millis(left),
             receipts: receipts.as_deref(),
             deadline: if message.test { TEST_DEADLINE } else { DEADLINE },
+            followed: message.last_hop().is_some_and(|hop| hop.channel == Channel::Email),
             test: message.test,
         })
         .await;
@@ -158,23 +170,38 @@ async fn conclude(
     let Report { outcome, why, .. } = report;
     let [chance] = ports.entropy().array();
     let sender = told(&message, report);
-    let (message, next) = message.concluded(hop, (outcome, why, said), chance, ports.clock().now());
-    let sent = match (outcome, next) {
-        (Outcome::Accepted { .. }, _) => Sent::Accepted,
-        (_, Next::Again { .. }) => Sent::Postponed,
-        (Outcome::Unknown, Next::Nothing) if !message.test => Sent::InDoubt,
-        _ => Sent::Refused,
-    };
-    let (sent, write) = written(ports, &message, sent).await?;
-    let reference = MessageRef::from(&message);
-    match (write, next, sender) {
-        (Write::Done, Next::Again { hop, delay }, Some(sender)) => {
-            ports.queue().hand(sender, &reference, hop, delay).await?;
+    let shown = reported(ports, &message, Ending::of(outcome));
+    let mut message = message;
+    loop {
+        let now = ports.clock().now();
+        let (concluded, next) = message.concluded(hop, (outcome, why, said.clone()), chance, now);
+        let mut write = health::written(ports, &concluded, shown.as_slice()).await?;
+        if write == Saved::Outrun {
+            write = health::written(ports, &concluded, &[]).await?;
         }
-        (Write::Done, Next::Deliver, _) => ports.queue().deliver(&reference).await?,
-        _ => {}
+        let reference = MessageRef::from(&concluded);
+        if write != Saved::Done {
+            // A receipt was faster than we, or the sweep after our lease: what we know of the hop is still to be told.
+            match ports.store().message(&reference).await? {
+                Some(newer) if newer.awaits_report(hop) => message = newer,
+                _ => return Ok(Sent::Nothing),
+            }
+            continue;
+        }
+        match (next, sender) {
+            (Next::Again { hop, delay }, Some(sender)) => {
+                ports.queue().hand(sender, &reference, hop, delay).await?;
+            }
+            (Next::Deliver { delay }, _) => ports.queue().deliver(&reference, delay).await?,
+            _ => {}
+        }
+        return Ok(match (outcome, next) {
+            (Outcome::Accepted { .. }, _) => Sent::Accepted,
+            (_, Next::Again { .. }) => Sent::Postponed,
+            (Outcome::Unknown, Next::Nothing) if !concluded.test => Sent::InDoubt,
+            _ => Sent::Refused,
+        });
     }
-    Ok(sent)
 }
 
 /// Logs what became of a hop: codes and words of ours, nothing of the recipient, the text or the provider's answer. Gives
@@ -182,6 +209,14 @@ async fn conclude(
 fn told(message: &Message, report: &Report) -> Option<Sender> {
     let via = message.last_hop().map(|hop| &hop.via)?;
     let gateway = via.gateway.as_ref().map_or("deployment", |named| named.id.as_str());
+    let country = message.country;
+    if !message.test && !message.simulated {
+        let accepted = matches!(report.outcome, Outcome::Accepted { .. });
+        metrics::count(if accepted { Metric::Accepted } else { Metric::Refused }, via, country);
+        if accepted && message.last_hop().is_some_and(|hop| hop.tells) {
+            metrics::count(Metric::Awaited, via, country);
+        }
+    }
     let outcome = report.outcome.as_str();
     let why = report.why.as_str();
     let id = &message.id;
@@ -192,13 +227,6 @@ fn told(message: &Message, report: &Report) -> Option<Sender> {
         tracing::info!(message.id = %id, gateway, outcome, why, "hop concluded");
     }
     Some(via.sender)
-}
-
-async fn written(ports: &impl Ports, message: &Message, sent: Sent) -> Result<(Sent, Write), PortError> {
-    let write = saved(ports, message).await?;
-    // Stale: the sweep was faster after our lease; what it wrote stands.
-    let sent = if write == Write::Done { sent } else { Sent::Nothing };
-    Ok((sent, write))
 }
 
 /// Saves a message. Should the store say that another version is there, it may be this very one: the answer to an earlier

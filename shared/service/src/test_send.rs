@@ -7,7 +7,7 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::contact::{EmailAddress, PhoneNumber};
 use otpost_domain::ids::MessageId;
 use otpost_domain::message::{
-    Channel, Hop, HopState, Message, MessageStatus, ROUTE_TIME, SealedContent, Via,
+    Because, Channel, Hop, HopState, Message, MessageStatus, ROUTE_TIME, SealedContent, Via,
 };
 use otpost_domain::template::{Chosen, Sample, TemplateKind};
 use otpost_domain::time::Timestamp;
@@ -121,8 +121,12 @@ async fn made(ports: &impl Ports, caller: &Caller, test: Test<'_>) -> PortResult
         serial: None,
         purpose: test.kind,
         test: true,
+        simulated: false,
         channel: test.to.channel(),
         recipient,
+        country: None,
+        fallback: None,
+        address: None,
         content: Some(SealedContent(sealed)),
         created_at: now,
         expires_at: now.plus(LIFE),
@@ -131,9 +135,17 @@ async fn made(ports: &impl Ports, caller: &Caller, test: Test<'_>) -> PortResult
         hops: vec![Hop {
             number: 1,
             via: test.via,
+            channel: test.to.channel(),
+            because: Because::First,
+            passed: Vec::new(),
+            probe: None,
+            limit: None,
+            then: None,
+            tells: false,
             handed_at: now,
             state: HopState::Handed,
             said: Vec::new(),
+            news: None,
         }],
         due_at: Some(now.plus(ROUTE_TIME)),
         version: 1,
@@ -144,7 +156,7 @@ async fn made(ports: &impl Ports, caller: &Caller, test: Test<'_>) -> PortResult
 pub(crate) async fn awaited(ports: &impl Ports, message: Message, until: Timestamp) -> Message {
     let reference = MessageRef::from(&message);
     let mut message = message;
-    while !message.status.is_closed() && ports.clock().now() < until {
+    while message.is_open() && ports.clock().now() < until {
         ports.clock().pause(LOOK).await;
         // It is on its way, whatever becomes of one look.
         match ports.store().message(&reference).await {

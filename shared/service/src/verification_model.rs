@@ -339,6 +339,9 @@ impl Ports for SlowPorts {
     fn entropy(&self) -> &CountingEntropy {
         self.0.entropy()
     }
+    fn tallies(&self) -> &crate::tallies::Tallies {
+        self.0.tallies()
+    }
     fn public_url(&self) -> PortResult<&str> {
         self.0.public_url()
     }

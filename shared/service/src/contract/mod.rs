@@ -11,6 +11,7 @@
 mod directories;
 mod erasure;
 mod gateways;
+mod log;
 mod messages;
 mod policies;
 mod templates;
@@ -76,9 +77,15 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(decoys_make_room(&fresh().await)).await;
     Box::pin(messages::a_hop_is_claimed_once(fresh().await)).await;
     Box::pin(messages::messages_are_found_until_closed(&fresh().await)).await;
+    Box::pin(messages::receipts_move_forward_only(&fresh().await)).await;
+    Box::pin(messages::a_hop_that_was_cut_is_heard_of(&fresh().await)).await;
+    Box::pin(messages::circumstances_are_told_at_once(&fresh().await)).await;
+    Box::pin(messages::a_gateways_health_changes_as_the_domain_says(&fresh().await)).await;
     Box::pin(messages::a_message_put_aside_is_not_swept(&fresh().await)).await;
     Box::pin(two_devices_remembered_at_once_are_both_known(fresh().await)).await;
     Box::pin(messages::messages_are_listed_newest_first(&fresh().await)).await;
+    Box::pin(log::messages_are_listed_day_by_day(&fresh().await)).await;
+    Box::pin(log::addresses_are_suppressed_and_cleared(&fresh().await)).await;
     Box::pin(sealed_records_open_in_their_place_only(&fresh().await)).await;
     Box::pin(keys_are_rotated_and_old_records_still_open(&fresh().await)).await;
     Box::pin(a_deleted_tenants_records_do_not_open(&fresh().await)).await;

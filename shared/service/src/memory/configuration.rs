@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use otpost_domain::circuit::{Health, HealthKey};
 use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::{PolicyId, TenantId};
 use otpost_domain::job::Job;
@@ -10,7 +11,8 @@ use otpost_domain::template::{BrandDocument, TemplateHead, TemplateName, Templat
 
 use super::{MemoryStore, page};
 use crate::ports::{
-    Configuration, Journal, Page, PageRequest, PolicyStore, PortResult, TemplateStore, Write,
+    Configuration, Journal, MessageStore as _, Owned, Page, PageRequest, PolicyStore, PortResult,
+    TemplateStore, Write,
 };
 
 impl PolicyStore for MemoryStore {
@@ -64,7 +66,14 @@ impl PolicyStore for MemoryStore {
     }
 }
 
-/// Always what is stored.
+impl MemoryStore {
+    /// Until it is forgotten, what is configured of the owner's gateways is what was stored once.
+    pub fn gateways_were_read(&self, owner: &Owner, then: Owned) {
+        self.lock().gateways_read.insert(owner.clone(), then);
+    }
+}
+
+/// What is stored, unless [`MemoryStore::gateways_were_read`] before.
 impl Configuration for MemoryStore {
     async fn policies(&self, tenant: &TenantId) -> PortResult<Arc<[Policy]>> {
         let state = self.lock();
@@ -75,7 +84,8 @@ impl Configuration for MemoryStore {
     async fn gateways(&self, tenant: &TenantId) -> PortResult<Reach> {
         let state = self.lock();
         let of = |owner: &Owner| -> Arc<[Gateway]> {
-            state.gateways.get(owner).map(|owned| owned.gateways.clone()).unwrap_or_default().into()
+            let read = state.gateways_read.get(owner).or_else(|| state.gateways.get(owner));
+            read.map(|owned| owned.gateways.clone()).unwrap_or_default().into()
         };
         Ok(Reach::new(tenant.clone(), of(&Owner::Tenant(tenant.clone())), of(&Owner::Platform)))
     }
@@ -98,7 +108,14 @@ impl Configuration for MemoryStore {
         Ok(Arc::new(brand.map(|brand| brand.document).unwrap_or_default()))
     }
 
+    async fn health(&self, gateways: &[HealthKey]) -> PortResult<Vec<Option<Health>>> {
+        self.health_of(gateways).await
+    }
+
+    fn forget_health(&self, _: &[HealthKey]) {}
     fn forget_templates(&self, _: &TenantId) {}
     fn forget_policies(&self, _: &TenantId) {}
-    fn forget_gateways(&self, _: &Owner) {}
+    fn forget_gateways(&self, owner: &Owner) {
+        self.lock().gateways_read.remove(owner);
+    }
 }

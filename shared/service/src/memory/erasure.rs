@@ -13,7 +13,7 @@ use crate::ports::{ErasureStore, Fault, JobRef, Journal, PortError, PortResult, 
 type Sweep = fn(&mut State, &JobRef) -> (usize, usize);
 
 /// One for each kind of row that a tenant has.
-const SWEEPS: [Sweep; 18] = [
+const SWEEPS: [Sweep; 20] = [
     |state, job| swept(&mut state.messages, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.enrolments, |_, link| link.tenant == job.tenant),
     |state, job| swept(&mut state.answers, |(tenant, _), _| tenant == &job.tenant),
@@ -31,6 +31,8 @@ const SWEEPS: [Sweep; 18] = [
     |state, job| swept(&mut state.auth, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.decoys, |(tenant, _), _| tenant == &job.tenant),
     |state, job| swept(&mut state.tokens, |(tenant, _), _| tenant == &job.tenant),
+    |state, job| swept(&mut state.health, |gateway, _| gateway.tenant == job.tenant),
+    |state, job| swept(&mut state.suppressions, |(tenant, _), _| tenant == &job.tenant),
     |state, job| {
         let before = state.audit.len();
         state
@@ -70,6 +72,8 @@ impl MemoryPorts {
         rows.extend(state.tokens.values().map(|row| format!("{row:?}")));
         rows.extend(state.enrolments.values().map(|row| format!("{row:?}")));
         rows.extend(state.messages.values().map(|row| format!("{row:?}")));
+        rows.extend(state.health.iter().map(|row| format!("health {row:?}")));
+        rows.extend(state.suppressions.values().map(|row| format!("{row:?}")));
         rows.extend(state.answers.values().map(|row| format!("{row:?}")));
         rows.extend(state.jobs.values().map(|row| format!("{row:?}")));
         rows.extend(state.nonces.iter().map(|row| format!("nonce {row:?}")));

@@ -24,6 +24,7 @@ use data_encoding::BASE32_NOPAD;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::audit::{Actor, AuditEntry};
 use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
+use otpost_domain::circuit::{Health, HealthKey};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::directory::{Directory, Mark};
 use otpost_domain::enrolment::{Enrolment, EnrolmentState};
@@ -32,11 +33,12 @@ use otpost_domain::ids::{
     BearerHash, DirectoryId, JobId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId,
 };
 use otpost_domain::job::Job;
-use otpost_domain::message::{Channel, Message, Sender};
+use otpost_domain::message::{Channel, Message, Sender, Verdict};
 use otpost_domain::otp::{Algorithm, Code, Digits, Kind, OtpParameters, hotp, totp};
 use otpost_domain::policy::Policy;
 use otpost_domain::sealing::{self, Binding, DataKey};
 use otpost_domain::secret::Seed;
+use otpost_domain::suppression::{AddressKey, Suppression};
 use otpost_domain::template::{Brand, TemplateVersion};
 use otpost_domain::tenant::{GroupName, Listed, Tenant, Tombstone, User};
 use otpost_domain::time::Timestamp;
@@ -50,12 +52,13 @@ use crate::caller::Caller;
 use crate::content::Content;
 use crate::once::Once;
 use crate::ports::{
-    ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeliveryQueue, EnrolmentStore,
-    Entropy, Fault, GatewaySecret, JobRef, Journal, KeyStore, MarkChange, MassChanges, MessageRef,
-    MessageStore, NonceStore, Owned, Page, PageRequest, PortError, PortResult, Ports, Provisioning, Push,
-    RecordKind, Reserved, SLOT_LEASE, Sealer, Slot, Standing, Subject, TenantStore, TokenStore, UserChange,
-    UserStore, VerificationStore, WrappedKey, Write,
+    ANSWER_LIFE, Activation, AnswerContent, AnswerStore, AuthWrite, Clock, DeadLetter, DeadLetters,
+    DeliveryQueue, EnrolmentStore, Entropy, Fault, GatewaySecret, JobRef, Journal, KeyStore, MarkChange,
+    MassChanges, MessageRef, MessageStore, NonceStore, Owned, Page, PageRequest, PortError, PortResult,
+    Ports, Provisioning, Push, RecordKind, Reserved, SLOT_LEASE, Sealer, Slot, Standing, Subject,
+    TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
+use crate::tallies::Tallies;
 
 /// All ports in memory.
 #[derive(Debug)]
@@ -65,6 +68,7 @@ pub struct MemoryPorts {
     sealer: MemorySealer,
     clock: ManualClock,
     entropy: CountingEntropy,
+    tallies: Tallies,
 }
 
 impl Default for MemoryPorts {
@@ -76,6 +80,7 @@ impl Default for MemoryPorts {
             queue: MemoryQueue::default(),
             clock: ManualClock::default(),
             entropy: CountingEntropy::default(),
+            tallies: Tallies::default(),
         }
     }
 }
@@ -85,6 +90,12 @@ impl MemoryPorts {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The last audit entry so far.
+    #[must_use]
+    pub fn last_audited(&self) -> Option<AuditEntry> {
+        self.store.lock().audit.last().cloned()
     }
 
     /// The audited actions so far, in order.
@@ -209,6 +220,9 @@ impl Ports for MemoryPorts {
     fn entropy(&self) -> &CountingEntropy {
         &self.entropy
     }
+    fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
     fn public_url(&self) -> PortResult<&str> {
         Ok("https://otp.example.org")
     }
@@ -280,16 +294,21 @@ impl Entropy for CountingEntropy {
 pub enum Queued {
     /// For `deliver`.
     Deliver(MessageRef),
+    /// For `deliver`, later.
+    Wake(MessageRef, Duration),
+    /// For `receipts`.
+    Tell(MessageRef, u16, Verdict, Duration),
     /// For what works off jobs.
     Work(JobRef, Duration),
     /// For a sender.
     Hand(Sender, MessageRef, u16, Duration),
 }
 
-/// Queues as one list.
+/// Queues as one list, and the dead letters of two of them.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
     entries: Mutex<VecDeque<Queued>>,
+    dead: Mutex<Vec<Dead>>,
     failing: Mutex<bool>,
 }
 
@@ -313,9 +332,80 @@ impl MemoryQueue {
     }
 }
 
+#[derive(Debug)]
+struct Dead {
+    letter: DeadLetter,
+    hidden: bool,
+}
+
+/// How many queues have dead letters.
+const DEAD: usize = 2;
+/// How many letters come at once.
+const LETTERS: usize = 10;
+
+impl MemoryQueue {
+    /// Puts a letter among the dead ones of a queue, 0 or 1; with no message, one that does not read.
+    pub fn bury(&self, source: usize, message: Option<MessageRef>) {
+        let mut dead = self.dead.lock().expect("not poisoned");
+        let last = dead.last().and_then(|dead| dead.letter.handle.parse::<usize>().ok());
+        let handle = last.map_or(0, |last| last + 1).to_string();
+        dead.push(Dead { letter: DeadLetter { message, source, handle }, hidden: false });
+    }
+
+    /// Shows letters again that somebody has looked at and neither discarded nor put back.
+    pub fn time_passes(&self) {
+        self.dead.lock().expect("not poisoned").iter_mut().for_each(|dead| dead.hidden = false);
+    }
+
+    /// The dead letters that others can see.
+    pub fn buried(&self) -> Vec<DeadLetter> {
+        let dead = self.dead.lock().expect("not poisoned");
+        dead.iter().filter(|dead| !dead.hidden).map(|dead| dead.letter.clone()).collect()
+    }
+}
+
+impl DeadLetters for MemoryQueue {
+    async fn letters(&self, source: usize) -> PortResult<Option<Vec<DeadLetter>>> {
+        if source >= DEAD {
+            return Ok(None);
+        }
+        let mut dead = self.dead.lock().expect("not poisoned");
+        let seen = dead.iter_mut().filter(|dead| dead.letter.source == source && !dead.hidden);
+        let letters = seen.take(LETTERS).map(|dead| {
+            dead.hidden = true;
+            dead.letter.clone()
+        });
+        Ok(Some(letters.collect()))
+    }
+
+    async fn discard(&self, letters: &[DeadLetter]) -> PortResult<()> {
+        self.dead.lock().expect("not poisoned").retain(|dead| !letters.contains(&dead.letter));
+        Ok(())
+    }
+
+    async fn put_back(&self, letters: &[DeadLetter]) -> PortResult<()> {
+        let mut dead = self.dead.lock().expect("not poisoned");
+        dead.iter_mut().filter(|dead| letters.contains(&dead.letter)).for_each(|dead| dead.hidden = false);
+        Ok(())
+    }
+}
+
 impl DeliveryQueue for MemoryQueue {
-    async fn deliver(&self, message: &MessageRef) -> PortResult<()> {
-        self.put(Queued::Deliver(message.clone()))
+    async fn deliver(&self, message: &MessageRef, delay: Duration) -> PortResult<()> {
+        self.put(match delay {
+            Duration::ZERO => Queued::Deliver(message.clone()),
+            delay => Queued::Wake(message.clone(), delay),
+        })
+    }
+
+    async fn tell(
+        &self,
+        message: &MessageRef,
+        hop: u16,
+        verdict: Verdict,
+        delay: Duration,
+    ) -> PortResult<()> {
+        self.put(Queued::Tell(message.clone(), hop, verdict, delay))
     }
 
     async fn deliver_all(&self, messages: &[MessageRef]) -> PortResult<()> {
@@ -403,6 +493,7 @@ struct State {
     templates: BTreeMap<(TenantId, String, u64), TemplateVersion>,
     brands: BTreeMap<TenantId, Brand>,
     gateways: BTreeMap<Owner, Owned>,
+    gateways_read: BTreeMap<Owner, Owned>,
     noted: BTreeMap<String, GatewaySecret>,
     secrets: BTreeMap<String, BTreeMap<&'static str, String>>,
     users: BTreeMap<UserKey, User>,
@@ -412,6 +503,8 @@ struct State {
     tokens: BTreeMap<(TenantId, Serial), Token>,
     enrolments: BTreeMap<BearerHash, Enrolment>,
     messages: BTreeMap<(TenantId, MessageId), Message>,
+    health: BTreeMap<HealthKey, Health>,
+    suppressions: BTreeMap<(TenantId, AddressKey), Suppression>,
     /// Who has claimed which hop.
     claims: BTreeSet<((TenantId, MessageId), u16, String)>,
     answers: BTreeMap<(TenantId, BearerHash), (Slot, Option<AnswerContent>)>,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otpost_domain::circuit::{Health, HealthKey};
 use otpost_domain::gateway::{Owner, Reach};
 use otpost_domain::ids::{PolicyId, TenantId};
 use otpost_domain::job::Job;
@@ -81,6 +82,10 @@ pub trait Configuration: Send + Sync {
     ) -> impl Future<Output = PortResult<Option<Arc<TemplateVersion>>>> + Send;
     /// What a tenant's mails look like.
     fn look(&self, tenant: &TenantId) -> impl Future<Output = PortResult<Arc<BrandDocument>>> + Send;
+    /// The health of gateways, in this order, none for those that work; at most [`HEALTH_LIFE`](super::HEALTH_LIFE) old.
+    fn health(&self, gateways: &[HealthKey]) -> impl Future<Output = PortResult<Vec<Option<Health>>>> + Send;
+    /// Forgets what was read of gateways' health, because it is not so any more.
+    fn forget_health(&self, gateways: &[HealthKey]);
     /// Forgets the templates and the look that were read of a tenant, because they have just been changed here.
     fn forget_templates(&self, tenant: &TenantId);
     /// Forgets the policies that were read of a tenant, because they have just been changed here.

@@ -37,8 +37,13 @@ pub use gateways::{
     CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned,
 };
 pub use jobs::{JobQueue, JobRef, JobStore};
-pub use messages::{DeliveryQueue, Due, MessageRef, MessageStore};
+pub use messages::{
+    Circumstances, DeadLetter, DeadLetters, DeliveryQueue, Due, HEALTH_LIFE, Heard, MessageRef, MessageStore,
+    Saved, SuppressionStore,
+};
 pub use templates::TemplateStore;
+
+use crate::tallies::Tallies;
 
 /// The ports together, as a function's `main` composes them.
 pub trait Ports: Send + Sync {
@@ -46,8 +51,8 @@ pub trait Ports: Send + Sync {
     type Store: Store;
     /// What operators have configured.
     type Configuration: Configuration;
-    /// The way to `deliver`, to the senders, and to what works off jobs.
-    type Queue: DeliveryQueue + JobQueue;
+    /// The way to `deliver`, to the senders, and to what works off jobs; and what could not be worked off.
+    type Queue: DeliveryQueue + JobQueue + DeadLetters;
     /// Where gateways' credentials lie.
     type Credentials: CredentialStore + CredentialReader;
     /// What seals and opens secrets.
@@ -71,6 +76,8 @@ pub trait Ports: Send + Sync {
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn entropy(&self) -> &Self::Entropy;
+    /// What this process has seen of gateways.
+    fn tallies(&self) -> &Tallies;
     /// What links begin with; no slash at its end.
     ///
     /// # Errors
@@ -323,6 +330,7 @@ pub trait Store:
     + JobStore
     + DirectoryStore
     + MassChangeStore
+    + SuppressionStore
 {
 }
 
@@ -343,6 +351,7 @@ impl<S> Store for S where
         + JobStore
         + DirectoryStore
         + MassChangeStore
+        + SuppressionStore
 {
 }
 

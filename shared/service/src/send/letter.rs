@@ -6,7 +6,7 @@ use otpost_domain::message::{Channel, Message};
 use otpost_domain::outcome::{Outcome, Report};
 use otpost_domain::redaction::Redaction;
 use otpost_domain::secret::SecretText;
-use otpost_domain::template::may_send_from;
+use otpost_domain::template::{came_instead, may_send_from};
 
 use super::account::Account;
 use super::refused;
@@ -18,6 +18,8 @@ use crate::texts::{self, RenderedEmail, Texts};
 /// A letter, and what of it must not be told.
 pub(super) struct Written {
     pub(super) letter: Letter,
+    /// The address or number that the message is for, even where a text goes as a mail to somebody else.
+    pub(super) recipient: String,
     pub(super) redaction: Redaction,
 }
 
@@ -32,11 +34,22 @@ pub(super) async fn letter(
     let kind = RecordKind::MessageContent;
     let bytes = ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await?;
     let content = Content::decode(&bytes)?;
-    let written = match message.channel {
-        Channel::Email => mail(ports, message, account, &content).await?.map(Letter::Email),
+    let channel = message.last_hop().map_or(message.channel, |hop| hop.channel);
+    let falls_back = channel != message.channel;
+    let content = if falls_back { content.fallen_back() } else { content };
+    let written = match channel {
+        Channel::Email => {
+            let mail = mail(ports, message, account, &content).await?;
+            let fallen = |mail| if falls_back { fallen(mail, message.channel, &content) } else { mail };
+            mail.map(|mail| Letter::Email(fallen(mail)))
+        }
         Channel::Sms => text(ports, message, account, &content).await?,
     };
-    Ok(written.map(|letter| Written { redaction: redaction(account, &content, &letter), letter }))
+    Ok(written.map(|letter| Written {
+        redaction: redaction(account, &content, &letter),
+        recipient: content.to.clone(),
+        letter,
+    }))
 }
 
 async fn mail(
@@ -79,6 +92,20 @@ async fn mail(
             OutgoingEmail { text: SecretText::new(own.as_str()), html: None, pictures: Vec::new(), ..mail }
         }
     }))
+}
+
+/// Says before all else that the mail comes in the place of something else.
+fn fallen(mail: OutgoingEmail, first: Channel, content: &Content) -> OutgoingEmail {
+    let words = came_instead(first, &content.locale);
+    let text = SecretText::new(format!("{words}\n\n{}", mail.text.expose()));
+    let html = mail.html.as_ref().map(|html| {
+        let html = html.expose();
+        let lower = html.to_ascii_lowercase();
+        let body = lower.find("<body").and_then(|at| Some(at + lower.get(at..)?.find('>')? + 1));
+        let (before, after) = html.split_at(body.unwrap_or_default());
+        SecretText::new(format!("{before}<p>{words}</p>{after}"))
+    });
+    OutgoingEmail { text, html, ..mail }
 }
 
 async fn text(

@@ -7,6 +7,7 @@ use otpost_domain::message::{LEASE, MAX_TRIES, MessageStatus, ROUTE_TIME};
 use otpost_domain::outcome::Said;
 
 mod gateways;
+mod routes;
 
 async fn handed(ports: &MemoryPorts) -> MessageRef {
     let reference = pushed(ports).await;
@@ -99,7 +100,7 @@ async fn an_account_in_trouble_holds_the_message_until_it_is_mended() {
     assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Held);
     let held = message(&ports, &reference).await;
     assert_eq!(held.reason.as_deref(), Some("held: Amazon SES: not verified"));
-    assert!(held.content.is_some() && !held.status.is_closed());
+    assert!(held.content.is_some() && held.is_open());
     provider.now_says(Report::accepted("x", Said::default()));
     ports.clock().advance(ROUTE_TIME);
     assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Handed);

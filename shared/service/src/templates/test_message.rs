@@ -105,9 +105,10 @@ async fn way(ports: &impl Ports, caller: &Caller, order: &TestOrder) -> Result<V
         let none = || TestError::Gateway("A text needs a gateway: name one.".to_owned());
         return if channel == Channel::Email { Ok(Via::OWN) } else { Err(none()) };
     };
-    let routes = ports.configuration().gateways(&caller.tenant).await?.routes([id], channel);
-    let trouble = routes.passed_over.into_iter().next();
+    let reach = ports.configuration().gateways(&caller.tenant).await?;
+    let trouble = reach.troubles(id, channel).into_iter().next();
+    let via = reach.find(id).filter(|_| trouble.is_none()).and_then(|gateway| reach.via(gateway));
     let trouble =
         || TestError::Gateway(trouble.unwrap_or_else(|| format!("Nothing is sent by the gateway {id}.")));
-    routes.usable.into_iter().next().ok_or_else(trouble)
+    via.ok_or_else(trouble)
 }

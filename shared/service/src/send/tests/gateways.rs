@@ -22,11 +22,11 @@ use crate::seen::Seen;
 use crate::test_send::Address;
 use crate::users::Profile;
 
-fn acme() -> Caller {
+pub(super) fn acme() -> Caller {
     operator("acme")
 }
 
-async fn kept(ports: &MemoryPorts, owner: &Owner, id: &str, document: Value) {
+pub(super) async fn kept(ports: &MemoryPorts, owner: &Owner, id: &str, document: Value) {
     let keeper = Keeper { owner: owner.clone(), actor: Actor::System };
     let id = GatewayId::try_from(id).unwrap();
     let document = GatewayDocument::read(&value_of(&document), owner).unwrap();
@@ -35,7 +35,7 @@ async fn kept(ports: &MemoryPorts, owner: &Owner, id: &str, document: Value) {
     keep_gateway(ports, &keeper, &id, document, seen).await.unwrap();
 }
 
-fn owner() -> Owner {
+pub(super) fn owner() -> Owner {
     Owner::Tenant(TenantId::try_from("acme").unwrap())
 }
 
@@ -51,7 +51,7 @@ fn smtp() -> Value {
     })
 }
 
-fn twilio() -> Value {
+pub(super) fn twilio() -> Value {
     json!({
         "name": "Texts", "kind": "twilio", "countries": ["GB"],
         "settings": { "account_sid": format!("AC{}", "0".repeat(32)), "from": "+447700900000" },
@@ -67,8 +67,12 @@ fn texts_by_mail() -> Value {
     })
 }
 
-/// Tenant `acme` with a policy of these settings for everyone, and jane's link on its way by `channel`.
-async fn on_its_way(ports: &MemoryPorts, settings: Value, channel: Channel) -> MessageRef {
+/// Tenant `acme` with a policy of these settings for everyone, and jane's link on its way by `channel`, or as policy says.
+pub(super) async fn on_its_way(
+    ports: &MemoryPorts,
+    settings: Value,
+    channel: impl Into<Option<Channel>>,
+) -> MessageRef {
     let caller = acme();
     let policy = json!({ "applies_to": { "everyone": true }, "settings": settings });
     let policy = PolicyDocument::read(&value_of(&policy)).unwrap();
@@ -84,13 +88,13 @@ async fn on_its_way(ports: &MemoryPorts, settings: Value, channel: Channel) -> M
     let parameters = OtpParameters::default();
     let token =
         crate::provision::provision(ports, &caller, &jane, parameters, Once::not_kept()).await.unwrap();
-    let order = Order { serial: token.serial, channel: Some(channel), authorization: None };
+    let order = Order { serial: token.serial, channel: channel.into(), authorization: None };
     let message = push(ports, &caller, &order, Once::not_kept()).await.unwrap().message;
     ports.queue().take();
     MessageRef::from(&message)
 }
 
-async fn world() -> MemoryPorts {
+pub(super) async fn world() -> MemoryPorts {
     let ports = MemoryPorts::new();
     let platform = Caller { actor: Actor::Platform, ..acme() };
     let name = "Acme".try_into().unwrap();
@@ -193,10 +197,10 @@ async fn a_gateway_texts_the_countries_that_it_names_and_no_others() {
     kept(&ports, &owner(), "texts", german).await;
     let routes = json!({ "sms_routes": [{ "gateway": "texts" }], "channels": ["sms"] });
     let reference = on_its_way(&ports, routes, Channel::Sms).await;
-    deliver(&ports, &reference).await.unwrap();
-    let provider = ScriptedProvider::of(Kind::Twilio);
-    assert_eq!(send(&ports, &provider, &reference, 1).await.unwrap(), Sent::Refused);
-    assert!(provider.take().is_empty());
+    assert_eq!(deliver(&ports, &reference).await.unwrap(), Delivered::Closed);
+    let message = message(&ports, &reference).await;
+    assert_eq!(message.status, MessageStatus::Failed);
+    assert_eq!(message.reason.as_deref(), Some("the gateway texts may not send texts to GB"));
 }
 
 #[tokio::test]
