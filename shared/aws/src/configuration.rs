@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use otpost_domain::circuit::{Health, HealthKey};
 use otpost_domain::gateway::{Gateway, Owner, Reach};
 use otpost_domain::ids::TenantId;
 use otpost_domain::policy::Policy;
 use otpost_domain::template::{BrandDocument, TemplateHead, TemplateName, TemplateVersion};
 use otpost_service::ports::{
-    CONFIGURATION_LIFE, Clock, Configuration, GatewayStore as _, PolicyStore as _, PortResult,
-    TemplateStore as _,
+    CONFIGURATION_LIFE, Clock, Configuration, GatewayStore as _, HEALTH_LIFE, MessageStore as _,
+    PolicyStore as _, PortResult, TemplateStore as _,
 };
 
 use crate::dynamodb::DynamoStore;
@@ -17,6 +18,9 @@ use crate::lately::Lately;
 
 /// Of how many tenants the configuration stays in memory.
 const MAX_TENANTS: usize = 256;
+
+/// Of how many gateways the health stays in memory.
+const MAX_GATEWAYS: usize = 512;
 
 /// How many versions of templates stay in memory: a few tenants' in a few languages.
 const MAX_TEMPLATES: usize = 64;
@@ -34,6 +38,7 @@ pub struct CachedConfiguration<C> {
     templates: Lately<TenantId, Arc<[TemplateHead]>>,
     versions: Lately<(TenantId, TemplateName, u64), Arc<TemplateVersion>>,
     looks: Lately<TenantId, Arc<BrandDocument>>,
+    health: Lately<HealthKey, Option<Health>>,
 }
 
 impl<C: Clock> CachedConfiguration<C> {
@@ -46,6 +51,7 @@ impl<C: Clock> CachedConfiguration<C> {
             templates: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
             versions: Lately::new(MAX_TEMPLATES, VERSION_LIFE),
             looks: Lately::new(MAX_TENANTS, CONFIGURATION_LIFE),
+            health: Lately::new(MAX_GATEWAYS, HEALTH_LIFE),
         }
     }
 
@@ -96,6 +102,25 @@ impl<C: Clock> Configuration for CachedConfiguration<C> {
 
     fn forget_policies(&self, tenant: &TenantId) {
         self.policies.forget(tenant);
+    }
+
+    async fn health(&self, gateways: &[HealthKey]) -> PortResult<Vec<Option<Health>>> {
+        let now = self.clock.now();
+        let unknown: Vec<HealthKey> =
+            gateways.iter().filter(|gateway| self.health.fresh(gateway, now).is_none()).cloned().collect();
+        if !unknown.is_empty() {
+            let read = self.store.health_of(&unknown).await?;
+            for (gateway, health) in unknown.iter().zip(read) {
+                self.health.hold(gateway, health, now);
+            }
+        }
+        Ok(gateways.iter().map(|gateway| self.health.held(gateway).flatten()).collect())
+    }
+
+    fn forget_health(&self, gateways: &[HealthKey]) {
+        for gateway in gateways {
+            self.health.forget(gateway);
+        }
     }
 
     fn forget_templates(&self, tenant: &TenantId) {

@@ -36,11 +36,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Lately<K, V> {
         now: Timestamp,
         read: impl Future<Output = PortResult<V>>,
     ) -> PortResult<V> {
-        let held = self.lock().get(whose).filter(|held| now < held.until).map(|held| held.value.clone());
-        match held {
+        match self.fresh(whose, now) {
             Some(value) => Ok(value),
             None => Ok(self.hold(whose, read.await?, now)),
         }
+    }
+
+    /// What is held for `whose` and is not over.
+    pub(crate) fn fresh(&self, whose: &K, now: Timestamp) -> Option<V> {
+        self.lock().get(whose).filter(|held| now < held.until).map(|held| held.value.clone())
     }
 
     /// What is held for `whose`, however old.

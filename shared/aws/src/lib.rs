@@ -22,6 +22,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use otpost_service::ports::{Clock, Entropy, PortResult, Ports};
+use otpost_service::tallies::Tallies;
 
 pub use crate::configuration::CachedConfiguration;
 use crate::dynamodb::DynamoStore;
@@ -50,6 +51,10 @@ pub struct Resources {
     pub jobs_queue: Option<String>,
     /// URLs of the senders' queues.
     pub sender_queues: SenderQueues,
+    /// URL of the queue `receipts`.
+    pub receipts_queue: Option<String>,
+    /// URLs of the dead-letter queues of `deliveries` and of the senders' queues.
+    pub dead_letter_queues: Vec<String>,
     /// What links begin with; no slash at its end.
     pub public_url: Option<String>,
 }
@@ -64,6 +69,7 @@ pub struct AwsPorts<C, E, W = KmsKeyWrapper> {
     sealer: EnvelopeSealer<W, C, E>,
     clock: C,
     entropy: E,
+    tallies: Tallies,
     public_url: Option<String>,
 }
 
@@ -109,7 +115,9 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
                 config,
                 resources.deliveries_queue,
                 resources.jobs_queue,
+                resources.receipts_queue,
                 resources.sender_queues,
+                resources.dead_letter_queues,
             ),
             credentials: SecretCredentials::new(
                 config,
@@ -121,6 +129,7 @@ impl<C: Clock + Clone, E: Entropy + Clone, W: KeyWrapper> AwsPorts<C, E, W> {
             store,
             clock,
             entropy,
+            tallies: Tallies::default(),
             public_url: resources.public_url,
         }
     }
@@ -155,6 +164,9 @@ impl<C: Clock, E: Entropy, W: KeyWrapper> Ports for AwsPorts<C, E, W> {
     }
     fn entropy(&self) -> &E {
         &self.entropy
+    }
+    fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
     fn public_url(&self) -> PortResult<&str> {
         self.public_url.as_deref().ok_or_else(|| not_given("public URL"))

@@ -15,7 +15,7 @@ use otpost_domain::verification::{
 use otpost_service::ports::{AuthWrite, Journal, PortResult, Standing, Subject, VerificationStore, Write};
 
 use super::rows::{AuthItem, TokenRow};
-use super::transaction::{CONFLICTS, Transaction, pause_before};
+use super::transaction::{Transaction, past_transactions};
 use super::{DynamoStore, keys, number, row, text};
 use crate::fault::sorted;
 
@@ -254,21 +254,14 @@ fn with_source(update: UpdateItemFluentBuilder, branch: &Branch) -> UpdateItemFl
 /// Sends the one write. Where the row refuses it because `ours` finds it written already (its answer was lost, and the
 /// SDK has sent it again), it is done.
 async fn write(update: UpdateItemFluentBuilder, ours: impl Fn(&AuthRow) -> bool) -> PortResult<AuthWrite> {
-    let mut tries = 1;
-    loop {
-        let Err(error) = update.clone().send().await else { return Ok(AuthWrite::Done) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                let newer = refused.item.clone().map(row::<AuthItem>).transpose()?;
-                let newer = newer.map(AuthRow::try_from).transpose()?.unwrap_or_default();
-                return Ok(if ours(&newer) { AuthWrite::Done } else { AuthWrite::Moved(newer) });
-            }
-            // A transaction is changing the same user: it is done in a moment.
-            Some(UpdateItemError::TransactionConflictException(_)) if tries < CONFLICTS => {
-                pause_before(tries).await;
-                tries += 1;
-            }
-            _ => return Err(sorted("UpdateItem", &error)),
+    let sent = past_transactions(|| update.clone().send()).await;
+    let Err(error) = sent else { return Ok(AuthWrite::Done) };
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+            let newer = refused.item.clone().map(row::<AuthItem>).transpose()?;
+            let newer = newer.map(AuthRow::try_from).transpose()?.unwrap_or_default();
+            Ok(if ours(&newer) { AuthWrite::Done } else { AuthWrite::Moved(newer) })
         }
+        _ => Err(sorted("UpdateItem", &error)),
     }
 }

@@ -1,10 +1,13 @@
 //! Partition and sort keys.
 
 use otpost_domain::audit::AuditEntry;
+use otpost_domain::circuit::HealthKey;
 use otpost_domain::gateway::Owner;
 use otpost_domain::ids::{BearerHash, GatewayId, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
+use otpost_domain::suppression::AddressKey;
 use otpost_domain::template::TemplateName;
 use otpost_domain::tenant::Keeper;
+use otpost_domain::time::Day;
 use otpost_domain::token::{Token, TokenState};
 use otpost_service::ports::{GatewaySecret, JobRef, MessageRef, Slot, Subject};
 
@@ -37,6 +40,20 @@ pub(super) const MARK: &str = "X";
 pub(super) const JOB: &str = "J";
 /// The shard of jobs in the index of open messages.
 pub(super) const JOBS: &str = "J";
+
+/// A gateway's health.
+pub(super) const HEALTH: &str = "H";
+pub(super) const SUPPRESSION: &str = "SUP#";
+
+/// The partition of a gateway's health: under its tenant, so that it goes with it.
+pub(super) fn health(gateway: &HealthKey) -> String {
+    format!("T#{}#H#{}", gateway.tenant, gateway.name())
+}
+
+/// Beside the tenant's other lists.
+pub(super) fn suppression(address: &AddressKey) -> String {
+    format!("{SUPPRESSION}{}", address.as_str())
+}
 
 pub(super) fn tenant(tenant: &TenantId) -> String {
     format!("T#{tenant}")
@@ -122,7 +139,7 @@ pub(super) fn pointer(tenant: &TenantId, serial: &Serial) -> String {
 
 /// A day's entries share a partition: the tenant's own, or the platform's if they have no tenant or outlive it.
 pub(super) fn audit(entry: &AuditEntry) -> String {
-    let day: String = entry.at.rfc3339().chars().take(10).collect();
+    let day = Day::of(entry.at);
     match &entry.tenant {
         Some(tenant) if !entry.action.outlives_its_tenant() => format!("{}AUD#{day}", under(tenant)),
         _ => format!("{PLATFORM}#AUD#{day}"),
@@ -163,6 +180,11 @@ pub(super) fn parse_job(pk: &str) -> Option<JobRef> {
 /// Under what the jobs of a tenant stand in the index `messages-by-user`.
 pub(super) fn jobs(tenant: &TenantId) -> String {
     format!("T#{tenant}#JOBS")
+}
+
+/// Under what the messages of a tenant that were made on a day stand in the index `messages-by-tenant`.
+pub(super) fn day(tenant: &TenantId, day: Day) -> String {
+    format!("T#{tenant}#D#{day}")
 }
 
 pub(super) fn shard(shard: u8) -> String {

@@ -28,7 +28,7 @@
 //! | flow | `T#<t>#I#<digest>` | `I` | the answer to a request, for its repetitions |
 //! | flow | `N#<device>#<nonce>` | `N` | a signature's nonce |
 //! | flow | `T#<t>#J#<id>` | `J` | a job; in index `messages-by-user` under its tenant, and in `open-messages` until it is done |
-//! | flow | `T#<t>#M#<id>` | `M` | a message; in index `messages-by-user`, and in `open-messages` while it is open |
+//! | flow | `T#<t>#M#<id>` | `M` | a message; in the indexes `messages-by-user` and `messages-by-tenant`, and in `open-messages` while it is open |
 //!
 //! The auth row and the tokens share a partition and the prefix `A`, so that one strongly consistent Query reads all
 //! that decides a verification; accepting or refusing is one conditional `UpdateItem` of the auth row.
@@ -65,14 +65,16 @@ use otpost_service::ports::{Fault, Page, PageRequest, PortError, PortResult, Wri
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::transaction::{Condition, item};
+use self::transaction::{Condition, item, past_transactions};
 use crate::fault::{corrupt, not_given, sorted};
 pub(crate) use rows::TenantKeys;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The index of a user's messages in time order.
-const MESSAGES_BY_USER: &str = "messages-by-user";
+/// The index of a user's messages in time order, and its partition key.
+const MESSAGES_BY_USER: (&str, &str) = ("messages-by-user", "user_key");
+/// The index of a tenant's messages in time order, day by day, and its partition key.
+const MESSAGES_BY_TENANT: (&str, &str) = ("messages-by-tenant", "day_key");
 /// The sparse index of open messages in 16 shards, ordered by when they are due.
 const OPEN_MESSAGES: &str = "open-messages";
 
@@ -170,6 +172,25 @@ impl DynamoStore {
 }
 
 impl DynamoStore {
+    /// At most 100 rows of one table as they are now, in any order; in one request, unless DynamoDB leaves some out.
+    async fn items_now(&self, table: &str, wanted: Vec<Item>) -> PortResult<Vec<Item>> {
+        let mut items = Vec::new();
+        let mut wanted = wanted;
+        for _ in 0..ROUNDS {
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true);
+            let keys = keys.build().map_err(corrupt)?;
+            let sent = self.client.batch_get_item().request_items(table, keys).send().await;
+            let got = sent.map_err(|error| sorted("BatchGetItem", &error))?;
+            items.extend(got.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            let rest = got.unprocessed_keys.unwrap_or_default().remove(table);
+            wanted = rest.map(|keys| keys.keys).unwrap_or_default();
+        }
+        Err(PortError::new(Fault::Throttled, "BatchGetItem leaves keys unprocessed"))
+    }
+
     /// At most 100 rows of one table, in the order given; one that is gone is left out.
     async fn rows<R: DeserializeOwned>(&self, table: &str, wanted: Vec<Item>) -> PortResult<Vec<R>> {
         let order: Vec<String> =
@@ -200,13 +221,13 @@ impl DynamoStore {
     /// more. `start` is the place and the id of the one before.
     async fn listed_in_flow(
         &self,
-        index: &str,
+        (index, attribute): (&str, &str),
         key: String,
         start: Option<(Item, String)>,
         limit: usize,
     ) -> PortResult<(Vec<String>, Option<String>)> {
         let start = start.map(|(mut place, id)| {
-            place.insert("user_key".to_owned(), text(key.clone()));
+            place.insert(attribute.to_owned(), text(key.clone()));
             place.insert("id".to_owned(), text(id));
             place
         });
@@ -215,7 +236,8 @@ impl DynamoStore {
             .query()
             .table_name(self.flow()?)
             .index_name(index)
-            .key_condition_expression("user_key = :key")
+            .key_condition_expression("#of = :key")
+            .expression_attribute_names("#of", attribute)
             .expression_attribute_values(":key", text(key))
             .scan_index_forward(false)
             .set_exclusive_start_key(start)
@@ -238,7 +260,7 @@ impl DynamoStore {
         let put = put.condition_expression(expression);
         let put =
             values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
-        written("PutItem", put.send().await)
+        written("PutItem", past_transactions(|| put.clone().send()).await)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Atomic writes, each with its audit entry.
 
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Delete, Put, TransactWriteItem, Update};
@@ -11,7 +13,7 @@ use super::{DynamoStore, Item, keys, text};
 use crate::fault::{corrupt, sorted};
 
 /// How often a write is made that collides with a transaction on the same rows.
-pub(super) const CONFLICTS: u32 = 5;
+const CONFLICTS: u32 = 5;
 
 /// Lets the other transaction finish: 10 ms after the first collision, doubling.
 #[expect(
@@ -20,6 +22,26 @@ pub(super) const CONFLICTS: u32 = 5;
 )]
 pub(super) async fn pause_before(tries: u32) {
     tokio::time::sleep(std::time::Duration::from_millis(10 << tries.min(4))).await;
+}
+
+/// The code of a single write that has collided with a transaction on the same row. The SDK does not send it again.
+const COLLIDED: &str = "TransactionConflictException";
+
+/// Sends a single write, and again while a transaction is changing the same row: that is done in a moment.
+pub(super) async fn past_transactions<T, E, F>(write: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    for tries in 1..CONFLICTS {
+        match write().await {
+            Err(error) if error.as_service_error().and_then(ProvideErrorMetadata::code) == Some(COLLIDED) => {
+                pause_before(tries).await;
+            }
+            sent => return sent,
+        }
+    }
+    write().await
 }
 
 /// A transaction in the making. Its parts are numbered in the order in which they are added.
@@ -83,6 +105,13 @@ impl Transaction {
         let put =
             values.into_iter().fold(put, |put, (name, value)| put.expression_attribute_values(name, value));
         self.items.push(TransactWriteItem::builder().put(put.build().map_err(corrupt)?).build());
+        Ok(self)
+    }
+
+    /// Puts a row, whatever is there.
+    pub(super) fn put_always(mut self, table: &str, row: &impl Serialize) -> PortResult<Self> {
+        let put = Put::builder().table_name(table).set_item(Some(item(row)?)).build().map_err(corrupt)?;
+        self.items.push(TransactWriteItem::builder().put(put).build());
         Ok(self)
     }
 

@@ -1,13 +1,16 @@
 //! Messages as rows.
 
-use otpost_domain::gateway::Owner;
+use std::collections::BTreeMap;
+
+use otpost_domain::gateway::{Country, Owner};
 use otpost_domain::ids::{GatewayId, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{
-    Channel, Ending, GatewayName, Hop, HopState, Message, MessageStatus, RETENTION, SealedContent, Sender,
-    Via,
+    Because, Channel, Ending, Fallback, GatewayName, Hop, HopState, Message, MessageStatus, News, RETENTION,
+    SealedContent, Sender, Verdict, Via,
 };
+use otpost_domain::suppression::AddressKey;
 use otpost_domain::template::TemplateKind;
-use otpost_domain::time::Timestamp;
+use otpost_domain::time::{Day, Timestamp};
 use otpost_service::ports::{MessageRef, PortError, PortResult};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -30,6 +33,9 @@ pub(in crate::dynamodb) struct MessageRow {
     /// Puts it into the list of its user's messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_key: Option<String>,
+    /// Puts it into the list of its tenant's messages; those from before there was one lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    day_key: Option<String>,
     id: String,
     tenant: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,8 +45,17 @@ pub(in crate::dynamodb) struct MessageRow {
     purpose: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     test: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    simulated: bool,
     channel: String,
     recipient: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fallback: Option<FallbackItem>,
+    /// The key of its mail address in the suppression list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<ByteBuf>,
     st: String,
@@ -52,6 +67,9 @@ pub(in crate::dynamodb) struct MessageRow {
     /// The last hop, by itself: a claim changes it without reading the row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hop: Option<HopItem>,
+    /// What providers told of hops, by their numbers: a receipt changes it without reading the row, so it is always there.
+    #[serde(default)]
+    news: BTreeMap<String, NewsItem>,
     /// Present while the message is open: puts it into the sweep's index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open_shard: Option<String>,
@@ -64,8 +82,58 @@ pub(in crate::dynamodb) struct MessageRow {
 }
 
 #[derive(Deserialize, Serialize)]
+struct FallbackItem {
+    channel: String,
+    recipient: String,
+}
+
+/// What a provider told of a hop.
+#[derive(Deserialize, Serialize)]
+pub(in crate::dynamodb) struct NewsItem {
+    verdict: String,
+    /// The verdict's place: only a higher one replaces it.
+    rank: u8,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    why: String,
+    at: u64,
+}
+
+impl From<&News> for NewsItem {
+    fn from(news: &News) -> Self {
+        Self {
+            verdict: news.verdict.as_str().to_owned(),
+            rank: news.verdict.rank(),
+            why: news.why.clone(),
+            at: news.at.millis(),
+        }
+    }
+}
+
+impl TryFrom<NewsItem> for News {
+    type Error = PortError;
+
+    fn try_from(item: NewsItem) -> PortResult<Self> {
+        let verdict = known("verdict", Verdict::parse(&item.verdict))?;
+        Ok(Self { verdict, why: item.why, at: Timestamp::from_millis(item.at) })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
 struct HopItem {
     no: u16,
+    channel: String,
+    because: String,
+    /// Gateways that were passed over for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passed: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probe: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    then: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    tells: bool,
     /// The gateway's id; none for the deployment's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gateway: Option<String>,
@@ -101,19 +169,32 @@ impl From<&Message> for MessageRow {
             pk: keys::message(&MessageRef::from(message)),
             sk: keys::MESSAGE.to_owned(),
             user_key: message.user.as_ref().map(|user| keys::user(&message.tenant, user)),
+            day_key: Some(keys::day(&message.tenant, Day::of(message.created_at))),
             id: message.id.to_string(),
             tenant: message.tenant.to_string(),
             user: message.user.as_ref().map(UserId::to_string),
             serial: message.serial.as_ref().map(Serial::to_string),
             purpose: message.purpose.as_str().to_owned(),
             test: message.test,
+            simulated: message.simulated,
             channel: message.channel.as_str().to_owned(),
             recipient: message.recipient.clone(),
+            country: message.country.map(|country| country.as_str().to_owned()),
+            fallback: message.fallback.as_ref().map(|fallback| FallbackItem {
+                channel: fallback.channel.as_str().to_owned(),
+                recipient: fallback.recipient.clone(),
+            }),
+            address: message.address.as_ref().map(|address| address.as_str().to_owned()),
             content: message.content.as_ref().map(|content| ByteBuf::from(content.0.clone())),
             st: message.status.as_str().to_owned(),
             reason: message.reason.clone(),
             hops: before.iter().map(HopItem::from).collect(),
             hop: last.map(HopItem::from),
+            news: message
+                .hops
+                .iter()
+                .filter_map(|hop| Some((hop.number.to_string(), NewsItem::from(hop.news.as_ref()?))))
+                .collect(),
             open_shard: due_at.map(|_| keys::shard(message.id.shard())),
             due_at,
             created: message.created_at.millis(),
@@ -129,6 +210,13 @@ impl From<&Hop> for HopItem {
         let named = hop.via.gateway.as_ref();
         let mut item = Self {
             no: hop.number,
+            channel: hop.channel.as_str().to_owned(),
+            because: hop.because.as_str().to_owned(),
+            passed: hop.passed.clone(),
+            probe: hop.probe.map(Timestamp::millis),
+            limit: hop.limit.map(Timestamp::millis),
+            then: hop.then.map(|channel| channel.as_str().to_owned()),
+            tells: hop.tells,
             gateway: named.map(|named| named.id.to_string()),
             owner: named.map(|named| named.owner.as_str().to_owned()),
             seen: named.map(|named| named.version),
@@ -186,9 +274,17 @@ impl TryFrom<HopItem> for Hop {
         Ok(Self {
             number: item.no,
             via: Via { gateway, sender: known("sender", Sender::parse(&item.sender))? },
+            channel: known("channel", Channel::parse(&item.channel))?,
+            because: known("reason of a hop", Because::parse(&item.because))?,
+            passed: item.passed,
+            probe: item.probe.map(Timestamp::from_millis),
+            limit: item.limit.map(Timestamp::from_millis),
+            then: item.then.map(|channel| known("channel", Channel::parse(&channel))).transpose()?,
+            tells: item.tells,
             handed_at: Timestamp::from_millis(item.handed),
             state,
             said: item.said,
+            news: None,
         })
     }
 }
@@ -197,23 +293,39 @@ impl TryFrom<MessageRow> for Message {
     type Error = PortError;
 
     fn try_from(row: MessageRow) -> PortResult<Self> {
-        Ok(Self {
+        let mut news = row.news;
+        let hops = row.hops.into_iter().chain(row.hop).map(|item| {
+            let told = news.remove(&item.no.to_string()).map(News::try_from).transpose()?;
+            Ok(Hop { news: told, ..Hop::try_from(item)? })
+        });
+        let hops = hops.collect::<PortResult<_>>()?;
+        let fallback = row.fallback.map(|item| {
+            let channel = known("channel", Channel::parse(&item.channel))?;
+            Ok(Fallback { channel, recipient: item.recipient })
+        });
+        let address = row.address.map(|key| known("address", AddressKey::parse(&key)));
+        let message = Self {
             id: MessageId::try_from(row.id.as_str()).map_err(bad("message"))?,
             tenant: TenantId::try_from(row.tenant.as_str()).map_err(bad("tenant"))?,
             user: row.user.as_deref().map(UserId::try_from).transpose().map_err(bad("user"))?,
             serial: row.serial.as_deref().map(Serial::try_from).transpose().map_err(bad("serial"))?,
             purpose: known("purpose", TemplateKind::parse(&row.purpose))?,
             test: row.test,
+            simulated: row.simulated,
             channel: known("channel", Channel::parse(&row.channel))?,
             recipient: row.recipient,
+            country: row.country.as_deref().map(Country::try_from).transpose().map_err(bad("country"))?,
+            fallback: fallback.transpose()?,
+            address: address.transpose()?,
             content: row.content.map(|content| SealedContent(content.into_vec())),
             created_at: Timestamp::from_millis(row.created),
             expires_at: Timestamp::from_millis(row.exp),
             status: known("status", MessageStatus::parse(&row.st))?,
             reason: row.reason,
-            hops: row.hops.into_iter().chain(row.hop).map(Hop::try_from).collect::<PortResult<_>>()?,
+            hops,
             due_at: row.due_at.map(Timestamp::from_millis),
             version: row.ver,
-        })
+        };
+        Ok(message.settled())
     }
 }

@@ -4,6 +4,7 @@
 
 mod directories;
 mod gateways;
+mod health;
 mod jobs;
 mod messages;
 mod policies;
@@ -39,8 +40,9 @@ use super::keys;
 use crate::fault::corrupt;
 pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
 pub(super) use gateways::{GatewayRow, SecretRow};
+pub(super) use health::{HealthRow, SuppressionRow};
 pub(super) use jobs::JobRow;
-pub(super) use messages::{CLAIMED, HANDED, MessageRow};
+pub(super) use messages::{CLAIMED, HANDED, MessageRow, NewsItem};
 pub(super) use policies::PolicyRow;
 pub(super) use templates::{BrandRow, TemplateHeadRow, TemplateVersionRow};
 pub(super) use tombstone::{ListedRow, TombstoneRow};
@@ -741,6 +743,8 @@ pub(super) struct AuditRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -762,6 +766,7 @@ impl From<&AuditEntry> for AuditRow {
             policy: entry.policy.as_ref().map(PolicyId::to_string),
             gateway: entry.gateway.as_ref().map(GatewayId::to_string),
             template: entry.template.as_ref().map(TemplateName::to_string),
+            address: entry.address.as_ref().map(|address| address.as_str().to_owned()),
             reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             detail: entry.detail,
         }
