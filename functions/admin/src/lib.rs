@@ -8,6 +8,7 @@ mod keys;
 mod mass_changes;
 mod messages;
 mod policies;
+mod suppressions;
 mod templates;
 mod tenants;
 
@@ -29,7 +30,7 @@ const CONFIGURATION_READERS: Access = Access::Roles(&[Role::Operator, Role::Admi
 const LOG_READERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 44] = [
+pub static ROUTES: [Route; 46] = [
     Route {
         method: "POST",
         path: "/v1/tenants",
@@ -328,7 +329,7 @@ pub static ROUTES: [Route; 44] = [
         method: "GET",
         path: "/v1/messages",
         operation: "listMessages",
-        summary: "Lists a user's messages, newest first.",
+        summary: "Lists messages, newest first: all of the tenant, or those that are wanted.",
         access: LOG_READERS,
     },
     Route {
@@ -337,6 +338,20 @@ pub static ROUTES: [Route; 44] = [
         operation: "getMessage",
         summary: "Shows a message and its way so far.",
         access: LOG_READERS,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/suppressions",
+        operation: "listSuppressions",
+        summary: "Lists the mail addresses that are written to no more.",
+        access: LOG_READERS,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/suppressions/{suppression}",
+        operation: "clearSuppression",
+        summary: "Takes a mail address off that list.",
+        access: CONFIGURATION_READERS,
     },
 ];
 
@@ -391,6 +406,8 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "deleteDirectory" => directories::delete(ports, &call).await,
         "listMessages" => messages::list(ports, &call).await,
         "getMessage" => messages::get(ports, &call).await,
+        "listSuppressions" => suppressions::list(ports, &call).await,
+        "clearSuppression" => suppressions::clear(ports, &call).await,
         _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
     })
     .await
@@ -408,6 +425,7 @@ pub fn describe(document: &mut Document) {
     mass_changes::describe(document);
     directories::describe(document);
     messages::describe(document);
+    suppressions::describe(document);
 }
 
 #[cfg(test)]
@@ -478,7 +496,11 @@ mod tests {
             ("get-directory.json", StatusCode::OK),
             ("delete-directory.json", StatusCode::NO_CONTENT),
             ("list-messages.json", StatusCode::OK),
+            ("list-messages-of-tenant.json", StatusCode::OK),
+            ("list-messages-badly.json", StatusCode::BAD_REQUEST),
             ("get-message.json", StatusCode::OK),
+            ("list-suppressions.json", StatusCode::OK),
+            ("clear-suppression.json", StatusCode::NO_CONTENT),
             ("wrong-role.json", StatusCode::FORBIDDEN),
         ];
         for (file, text) in events("admin", &expected.map(|(file, _)| file)) {

@@ -54,6 +54,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             twilio: config.get(TWILIO_QUEUE_URL),
             govuk_notify: config.get(GOVUK_NOTIFY_QUEUE_URL),
         },
+        ..Resources::default()
     };
     let ports = AwsPorts::new(&sdk, resources, SystemClock, OsEntropy);
     let keys = KeyRing::new(PlatformSecret::new(&sdk, config.text(PLATFORM_KEY_SECRET)));

@@ -1,4 +1,5 @@
-//! Gets messages on their way: from the queue one by one, and by a sweep every minute.
+//! Gets messages on their way: from the queue one by one, and by a sweep every minute. Brings dead letters back when an
+//! operator asks for it.
 
 use lambda_runtime::Diagnostic;
 use otpost_domain::ids::{MessageId, TenantId};
@@ -6,8 +7,9 @@ use otpost_edge::batch::{self, Processed};
 use otpost_edge::telemetry::chain;
 use otpost_service::deliver::{deliver, sweep};
 use otpost_service::ports::{MessageRef, Ports};
+use otpost_service::redrive::{Redriven, redrive};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A body on the queue `deliveries`.
 #[derive(Deserialize)]
@@ -16,15 +18,31 @@ struct Due {
     message: String,
 }
 
-/// Handles a batch of the queue, or the schedule's `{"otpost": "sweep"}`.
+/// Handles a batch of the queue, the schedule's `{"otpost": "sweep"}`, or an operator's `{"otpost": "redrive"}`.
 ///
 /// # Errors
-/// When the event is neither, or a sweep ended early.
+/// When the event is none of these, or a sweep or a redrive ended early.
 pub async fn handle(ports: &impl Ports, event: Value) -> Result<Value, Diagnostic> {
     if let Some(found) = batch::swept(&event, || sweep(ports)).await? {
         return Ok(found);
     }
+    if event.get("otpost").and_then(Value::as_str) == Some("redrive") {
+        return redriven(ports).await;
+    }
     batch::answer(event, async |due: Due| look_after(ports, &due).await).await
+}
+
+async fn redriven(ports: &impl Ports) -> Result<Value, Diagnostic> {
+    match redrive(ports).await {
+        Ok(Redriven { redriven, skipped, left, more }) => {
+            Ok(json!({ "redriven": redriven, "skipped": skipped, "left": left, "more": more }))
+        }
+        Err(error) => {
+            let error_message = chain(&error);
+            tracing::error!(error = error_message, "dead letters were not redriven to their end");
+            Err(Diagnostic { error_type: "RedriveEndedEarly".to_owned(), error_message })
+        }
+    }
 }
 
 async fn look_after(ports: &impl Ports, due: &Due) -> Processed {
@@ -48,7 +66,6 @@ mod tests {
     use super::*;
     use otpost_service::memory::Queued;
     use otpost_service::sample::{events, sample_world};
-    use serde_json::json;
 
     #[tokio::test]
     async fn every_sample_event_is_answered_as_expected() {
@@ -62,11 +79,15 @@ mod tests {
             ] }),
                 1,
             ),
+            ("redrive.json", json!({ "redriven": 0, "skipped": 0, "left": 1, "more": false }), 0),
             ("sweep.json", json!({ "found": 0 }), 0),
         ];
-        for (file, text) in events("deliver", &["batch.json", "batch-with-bad-bodies.json", "sweep.json"]) {
+        for (file, text) in
+            events("deliver", &["batch.json", "batch-with-bad-bodies.json", "redrive.json", "sweep.json"])
+        {
             let ports = sample_world().await;
             ports.queue().take();
+            ports.queue().bury(0, None);
             let answer = handle(&ports, serde_json::from_str(&text).unwrap()).await.unwrap();
             let (_, wanted, handed) = expected.iter().find(|(name, ..)| *name == file).unwrap();
             assert_eq!(&answer, wanted, "{file}");

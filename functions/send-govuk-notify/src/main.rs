@@ -15,7 +15,7 @@ use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::config::{
     CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE,
-    GOVUK_NOTIFY_QUEUE_URL, GOVUK_NOTIFY_URL,
+    GOVUK_NOTIFY_QUEUE_URL, GOVUK_NOTIFY_URL, RECEIPTS_QUEUE_URL,
 };
 use otpost_edge::sender::{self, NEEDED};
 use otpost_edge::telemetry;
@@ -32,6 +32,7 @@ async fn main() -> Result<(), Error> {
         data_key: config.get(DATA_KEY),
         credentials_prefix: config.get(CREDENTIALS_PREFIX),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        receipts_queue: config.get(RECEIPTS_QUEUE_URL),
         sender_queues: SenderQueues {
             govuk_notify: config.get(GOVUK_NOTIFY_QUEUE_URL),
             ..SenderQueues::default()

@@ -15,7 +15,7 @@ use otpost_aws::sqs::SenderQueues;
 use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::config::{
-    CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE,
+    CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, RECEIPTS_QUEUE_URL,
     SES_CONFIGURATION_SET, SES_QUEUE_URL, SES_SENDER,
 };
 use otpost_edge::sender::{self, NEEDED};
@@ -35,6 +35,7 @@ async fn main() -> Result<(), Error> {
         data_key: config.get(DATA_KEY),
         credentials_prefix: config.get(CREDENTIALS_PREFIX),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        receipts_queue: config.get(RECEIPTS_QUEUE_URL),
         sender_queues: SenderQueues { ses: config.get(SES_QUEUE_URL), ..SenderQueues::default() },
         ..Resources::default()
     };

@@ -114,7 +114,8 @@ impl Provider for SesProvider {
 
 fn request(order: &Order<'_>, settings: &Ses, mail: &OutgoingEmail) -> Option<SendEmailInputBuilder> {
     let raw = RawMessage::builder().data(Blob::new(compose(&order.message.id, mail).ok()?)).build().ok()?;
-    let tag = MessageTag::builder().name(TAG).value(order.reference().replace('/', ".")).build().ok()?;
+    let reference = order.reference().replace('/', ".");
+    let tag = order.followed.then(|| MessageTag::builder().name(TAG).value(reference).build());
     let name =
         |name: &Option<otpost_domain::gateway::SesName>| name.as_ref().map(|name| name.as_str().to_owned());
     let built = SendEmailInput::builder()
@@ -123,7 +124,7 @@ fn request(order: &Order<'_>, settings: &Ses, mail: &OutgoingEmail) -> Option<Se
         .content(EmailContent::builder().raw(raw).build())
         .set_configuration_set_name(name(&settings.configuration_set))
         .set_tenant_name(name(&settings.tenant_name))
-        .email_tags(tag);
+        .set_email_tags(tag.transpose().ok()?.map(|tag| vec![tag]));
     Some(built)
 }
 

@@ -17,7 +17,7 @@ use otpost_domain::gateway::DomainName;
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::config::{
     ALLOWED_NETWORKS, CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, EHLO_NAME,
-    FLOW_TABLE, SMTP_QUEUE_URL,
+    FLOW_TABLE, RECEIPTS_QUEUE_URL, SMTP_QUEUE_URL,
 };
 use otpost_edge::sender::{self, NEEDED};
 use otpost_edge::telemetry;
@@ -35,6 +35,7 @@ async fn main() -> Result<(), Error> {
         data_key: config.get(DATA_KEY),
         credentials_prefix: config.get(CREDENTIALS_PREFIX),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        receipts_queue: config.get(RECEIPTS_QUEUE_URL),
         sender_queues: SenderQueues { smtp: config.get(SMTP_QUEUE_URL), ..SenderQueues::default() },
         ..Resources::default()
     };

@@ -15,7 +15,7 @@ use otpost_aws::{AwsPorts, Resources, sdk_config};
 use otpost_edge::ambient::{OsEntropy, SystemClock};
 use otpost_edge::config::{
     CORE_TABLE, CREDENTIALS_PREFIX, Config, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, PUBLIC_URL,
-    TWILIO_QUEUE_URL, TWILIO_URL,
+    RECEIPTS_QUEUE_URL, TWILIO_QUEUE_URL, TWILIO_URL,
 };
 use otpost_edge::sender::{self, NEEDED};
 use otpost_edge::telemetry;
@@ -32,6 +32,7 @@ async fn main() -> Result<(), Error> {
         data_key: config.get(DATA_KEY),
         credentials_prefix: config.get(CREDENTIALS_PREFIX),
         deliveries_queue: config.get(DELIVERIES_QUEUE_URL),
+        receipts_queue: config.get(RECEIPTS_QUEUE_URL),
         public_url: config.get(PUBLIC_URL),
         sender_queues: SenderQueues { twilio: config.get(TWILIO_QUEUE_URL), ..SenderQueues::default() },
         ..Resources::default()

@@ -148,6 +148,7 @@ impl Given {
             life: self.life,
             receipts: self.receipts.as_deref(),
             deadline: self.deadline,
+            followed: true,
             test: false,
         }
     }

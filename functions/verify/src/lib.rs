@@ -1,7 +1,8 @@
-//! Checks codes, and repairs tokens whose right codes are refused, over HTTP.
+//! Checks codes, tells who waits for a message how far it is, and repairs tokens whose right codes are refused, over HTTP.
 
 mod check;
 mod repair;
+mod status;
 
 use lambda_http::{Body, Request, Response};
 use otpost_domain::apikey::Role;
@@ -15,12 +16,19 @@ use otpost_service::ports::{PlatformKey, Ports};
 const REPAIRERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 3] = [
+pub static ROUTES: [Route; 4] = [
     Route {
         method: "POST",
         path: "/v1/verify",
         operation: "verify",
         summary: "Checks a code; a right one is accepted once.",
+        access: Access::Roles(&[Role::App]),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/messages/{message}/status",
+        operation: "getMessageStatus",
+        summary: "Tells the person who waits for a message how far it is; for keys marked after_first_factor only.",
         access: Access::Roles(&[Role::App]),
     },
     Route {
@@ -47,6 +55,7 @@ pub async fn handle<P: Ports, K: PlatformKey>(
 ) -> Response<Body> {
     respond(ports, keys, &ROUTES, request, async |call| match call.route.operation {
         "verify" => check::check(ports, &call).await,
+        "getMessageStatus" => status::get(ports, &call).await,
         "resyncToken" => repair::resync(ports, &call).await,
         "unlockToken" => repair::unlock(ports, &call).await,
         _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
@@ -57,6 +66,7 @@ pub async fn handle<P: Ports, K: PlatformKey>(
 /// Describes the routes.
 pub fn describe(document: &mut Document) {
     check::describe(document);
+    status::describe(document);
     repair::describe(document);
 }
 
@@ -76,6 +86,10 @@ mod tests {
             ("right-code-by-serial.json", StatusCode::OK),
             ("malformed-code.json", StatusCode::BAD_REQUEST),
             ("resync-wrong-codes.json", StatusCode::UNPROCESSABLE_ENTITY),
+            ("message-status.json", StatusCode::OK),
+            ("message-status-of-unknown.json", StatusCode::NOT_FOUND),
+            ("message-status-badly.json", StatusCode::BAD_REQUEST),
+            ("message-status-unmarked.json", StatusCode::FORBIDDEN),
             ("unlock.json", StatusCode::NO_CONTENT),
         ];
         for (file, text) in events("verify", &expected.map(|(file, _)| file)) {

@@ -1,9 +1,9 @@
-//! `verify`: checks codes, and repairs tokens whose right codes are refused.
+//! `verify`: checks codes, tells who waits for a message how far it is, and repairs tokens whose right codes are refused.
 //!
 //! - Trigger: HTTP API.
 //! - Environment: `OTPOST_CORE_TABLE`, `OTPOST_FLOW_TABLE`, `OTPOST_DATA_KEY`.
-//! - Permissions: reads table `core`, updates its auth rows, seals seeds anew, adds audit entries, keeps answers in table `flow`, opens
-//!   data keys.
+//! - Permissions: reads table `core`, updates its auth rows, seals seeds anew, adds audit entries, keeps answers and reads
+//!   messages in table `flow`, opens data keys.
 //! - Sample events: `events/verify/`.
 
 use lambda_http::service_fn;

@@ -18,6 +18,8 @@ pub const DATA_KEY: &str = "OTPOST_DATA_KEY";
 pub const DELIVERIES_QUEUE_URL: &str = "OTPOST_DELIVERIES_QUEUE_URL";
 /// URL of the queue `jobs`.
 pub const JOBS_QUEUE_URL: &str = "OTPOST_JOBS_QUEUE_URL";
+/// URL of the queue `receipts`.
+pub const RECEIPTS_QUEUE_URL: &str = "OTPOST_RECEIPTS_QUEUE_URL";
 /// URL of the queue of `send-ses`.
 pub const SES_QUEUE_URL: &str = "OTPOST_SES_QUEUE_URL";
 /// URL of the queue of `send-smtp`.
@@ -29,6 +31,8 @@ pub const GOVUK_NOTIFY_QUEUE_URL: &str = "OTPOST_GOVUK_NOTIFY_QUEUE_URL";
 /// The queues of all senders.
 pub const SENDER_QUEUES: [&str; 4] =
     [SES_QUEUE_URL, SMTP_QUEUE_URL, TWILIO_QUEUE_URL, GOVUK_NOTIFY_QUEUE_URL];
+/// URLs of the dead-letter queues of `deliveries` and of all senders' queues, commas between them.
+pub const DEAD_LETTER_QUEUE_URLS: &str = "OTPOST_DEAD_LETTER_QUEUE_URLS";
 /// Base URL of Twilio's API.
 pub const TWILIO_URL: &str = "OTPOST_TWILIO_URL";
 /// Base URL of GOV.UK Notify's API.
@@ -37,6 +41,8 @@ pub const GOVUK_NOTIFY_URL: &str = "OTPOST_GOVUK_NOTIFY_URL";
 pub const EHLO_NAME: &str = "OTPOST_EHLO_NAME";
 /// Networks, as comma-separated CIDR blocks, that gateways' hosts may be in though they are not public; `none` for none.
 pub const ALLOWED_NETWORKS: &str = "OTPOST_ALLOWED_NETWORKS";
+/// Under which namespace CloudWatch keeps the numbers of messages. Without it none are written.
+pub const METRICS_NAMESPACE: &str = "OTPOST_METRICS_NAMESPACE";
 /// What enrolment links begin with; no slash at its end.
 pub const PUBLIC_URL: &str = "OTPOST_PUBLIC_URL";
 /// Secrets Manager id of the platform key's secret.

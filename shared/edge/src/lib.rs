@@ -13,6 +13,7 @@ pub mod config;
 pub mod directory;
 pub mod http;
 pub mod idempotency;
+pub mod metrics;
 pub mod openapi;
 pub mod paging;
 pub mod problem;

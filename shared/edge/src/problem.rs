@@ -22,6 +22,7 @@ use otpost_service::policies::{ExplainError, PolicyError};
 use otpost_service::ports::{Fault, PortError};
 use otpost_service::provision::{LookUpError, ProvisionError};
 use otpost_service::push::PushError;
+use otpost_service::suppressions::SuppressionError;
 use otpost_service::templates::{TemplateError, TestError};
 use otpost_service::transfer::ImportError;
 use otpost_service::users::UserError;
@@ -73,6 +74,8 @@ problem_types! {
     InvalidSignature = "invalid-signature", 401, "The device's signature is not valid";
     /// The key's role may not do this.
     Forbidden = "forbidden", 403, "This key may not do that";
+    /// The key's caller does not promise that people have shown a first factor.
+    FirstFactorRequired = "first-factor-required", 403, "A first factor must have been shown";
     /// The link needs its authorization code.
     AuthorizationRequired = "authorization-required", 403, "An authorization code is needed";
     /// There is no such thing in the key's tenant.
@@ -301,6 +304,17 @@ impl From<DirectoryError> for Problem {
                 Self::new(ProblemType::NotFound, "There is no tenant of this id.")
             }
             DirectoryError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SuppressionError> for Problem {
+    fn from(error: SuppressionError) -> Self {
+        match error {
+            SuppressionError::NoSuchAddress => {
+                Self::new(ProblemType::NotFound, "There is no address of this key on the suppression list.")
+            }
+            SuppressionError::Port(error) => error.into(),
         }
     }
 }

@@ -9,11 +9,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::batch::{self, Processed};
-use crate::config::{CORE_TABLE, CREDENTIALS_PREFIX, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE};
+use crate::config::{
+    CORE_TABLE, CREDENTIALS_PREFIX, DATA_KEY, DELIVERIES_QUEUE_URL, FLOW_TABLE, RECEIPTS_QUEUE_URL,
+};
 use crate::telemetry::chain;
 
 /// What every sender needs of the environment, beside its own queue.
-pub const NEEDED: [&str; 5] = [CORE_TABLE, FLOW_TABLE, DATA_KEY, CREDENTIALS_PREFIX, DELIVERIES_QUEUE_URL];
+pub const NEEDED: [&str; 6] =
+    [CORE_TABLE, FLOW_TABLE, DATA_KEY, CREDENTIALS_PREFIX, DELIVERIES_QUEUE_URL, RECEIPTS_QUEUE_URL];
 
 /// A body on a sender's queue.
 #[derive(Deserialize)]

@@ -73,6 +73,7 @@ impl Desk {
             life: Duration::from_mins(10),
             receipts: None,
             deadline: self.deadline,
+            followed: false,
             test: self.test,
         }
     }

@@ -139,6 +139,7 @@ async fn asked(provider: &SesProvider, settings: &Settings, test: bool, deadline
         life: Duration::from_mins(5),
         receipts: None,
         deadline,
+        followed: true,
         test,
     };
     provider.send(&order).await

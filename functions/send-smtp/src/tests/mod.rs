@@ -79,6 +79,7 @@ async fn sent_as(gateway: &GatewayDocument, letter: &Letter, deadline: Duration)
         life: Duration::from_mins(10),
         receipts: None,
         deadline,
+        followed: true,
         test: false,
     };
     let report = provider().send(&order).await;

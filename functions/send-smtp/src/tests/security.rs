@@ -206,6 +206,7 @@ async fn an_address_that_is_not_allowed_is_not_connected_to() {
             life: PATIENCE,
             receipts: None,
             deadline: PATIENCE,
+            followed: true,
             test: false,
         };
         let name = DomainName::try_from("otpost.example.org").unwrap();
