@@ -26,21 +26,40 @@ export class Delivery extends Construct {
   /** The queue of each sender. */
   readonly senders: Readonly<Record<SenderBinary, WorkerQueue>>;
   readonly jobs: WorkerQueue;
+  /** What simulated recipients tell. What providers tell goes to its function without a queue. */
+  readonly receipts: WorkerQueue;
   readonly configurationSet: ses.ConfigurationSet;
 
   constructor(scope: Construct, id: string, settings: Settings, encryptionKey: IKey) {
     super(scope, id);
     const common = { settings, encryptionKey, consumerTimeout: WORKER_TIMEOUT, maxConcurrency: CONCURRENT_BATCHES };
-    this.deliveries = new WorkerQueue(this, "Deliveries", { ...common, maxAge: Duration.minutes(20) });
+    this.deliveries = new WorkerQueue(this, "Deliveries", {
+      ...common,
+      maxAge: Duration.minutes(20),
+      runbook: { deadLetters: "alarm-dead-letters-of-deliveries", age: "alarm-age-of-deliveries" },
+    });
     const sender = (name: string): WorkerQueue =>
-      new WorkerQueue(this, name, { ...common, maxAge: Duration.minutes(15) });
+      new WorkerQueue(this, name, {
+        ...common,
+        maxAge: Duration.minutes(15),
+        runbook: { deadLetters: "alarm-dead-letters-of-a-sender", age: "alarm-age-of-a-senders-queue" },
+      });
     this.senders = {
       "send-govuk-notify": sender("SendGovukNotify"),
       "send-ses": sender("SendSes"),
       "send-smtp": sender("SendSmtp"),
       "send-twilio": sender("SendTwilio"),
     };
-    this.jobs = new WorkerQueue(this, "Jobs", { ...common, maxAge: Duration.minutes(20) });
+    this.jobs = new WorkerQueue(this, "Jobs", {
+      ...common,
+      maxAge: Duration.minutes(20),
+      runbook: { deadLetters: "alarms-of-jobs", age: "alarms-of-jobs" },
+    });
+    this.receipts = new WorkerQueue(this, "Receipts", {
+      ...common,
+      maxAge: Duration.minutes(20),
+      runbook: { deadLetters: "alarm-dead-letters-of-receipts", age: "alarm-age-of-receipts" },
+    });
     this.configurationSet = new ses.ConfigurationSet(this, "Ses", {
       tlsPolicy: ses.ConfigurationSetTlsPolicy.REQUIRE,
       reputationMetrics: true,
@@ -49,7 +68,7 @@ export class Delivery extends Construct {
 
   /** The queues, for what looks at all of them. */
   get queues(): readonly WorkerQueue[] {
-    return [this.deliveries, ...Object.values(this.senders), this.jobs];
+    return [this.deliveries, ...Object.values(this.senders), this.jobs, this.receipts];
   }
 
   /** Wakes `target` every minute. Nothing is retried: the next minute does the same work. */

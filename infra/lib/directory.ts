@@ -1,10 +1,9 @@
-import { Duration, Names, Stack } from "aws-cdk-lib";
+import { Duration, Names } from "aws-cdk-lib";
 import * as events from "aws-cdk-lib/aws-events";
-import * as iam from "aws-cdk-lib/aws-iam";
 import type { IKey } from "aws-cdk-lib/aws-kms";
-import * as sqs from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { WORKER_TIMEOUT } from "./delivery.ts";
+import { allowRule, TARGET_RETRIES } from "./rule.ts";
 import type { Settings } from "./settings.ts";
 import { WorkerQueue } from "./worker-queue.ts";
 
@@ -25,6 +24,7 @@ export class DirectoryBus extends Construct {
       consumerTimeout: WORKER_TIMEOUT,
       maxConcurrency: 4,
       maxAge: Duration.minutes(20),
+      runbook: { deadLetters: "alarm-dead-letters-of-the-directory-queue", age: "alarm-age-of-the-directory-queue" },
     });
     // What the rule cannot put into the queue stands beside what the function cannot follow: one place to look.
     const { deadLetters, queue } = this.queue;
@@ -39,30 +39,13 @@ export class DirectoryBus extends Construct {
           id: "Queue",
           arn: queue.queueArn,
           deadLetterConfig: { arn: deadLetters.queueArn },
-          retryPolicy: { maximumEventAgeInSeconds: 24 * 3600, maximumRetryAttempts: 185 },
+          retryPolicy: TARGET_RETRIES,
         },
       ],
     });
     for (const target of [queue, deadLetters]) {
-      this.allowRule(target, ruleName);
+      allowRule(target, `${this.bus.eventBusName}/${ruleName}`);
       rule.node.addDependency(target);
     }
-  }
-
-  private allowRule(target: sqs.Queue, ruleName: string): void {
-    const { account } = Stack.of(this);
-    const rule = Stack.of(this).formatArn({
-      service: "events",
-      resource: "rule",
-      resourceName: `${this.bus.eventBusName}/${ruleName}`,
-    });
-    target.addToResourcePolicy(
-      new iam.PolicyStatement({
-        principals: [new iam.ServicePrincipal("events.amazonaws.com")],
-        actions: ["sqs:SendMessage"],
-        resources: [target.queueArn],
-        conditions: { ArnEquals: { "aws:SourceArn": rule }, StringEquals: { "aws:SourceAccount": account } },
-      }),
-    );
   }
 }

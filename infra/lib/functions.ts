@@ -5,6 +5,7 @@ import { Construct } from "constructs";
 import { alarmOn } from "./alarm.ts";
 import { type Delivery, WORKER_TIMEOUT } from "./delivery.ts";
 import type { DirectoryBus } from "./directory.ts";
+import { metricsNamespace } from "./metrics.ts";
 import {
   type Binary,
   type FunctionEnvironment,
@@ -45,6 +46,9 @@ export const TROUBLE = "a gateway is in trouble";
 /** What keeping the answers to repeated requests takes: a slot is put, filled by an update, or given back. */
 const KEPT_ANSWERS: readonly TableAction[] = ["DeleteItem", "PutItem", "UpdateItem"];
 
+/** What working off a message takes. The row of a gateway's health goes when the gateway works again. */
+const MESSAGES_AND_HEALTH: readonly TableAction[] = ["DeleteItem", "GetItem", "PutItem", "UpdateItem"];
+
 /** What erasing a deleted tenant takes: its rows are found among all others and deleted, and what is left of it is told. */
 const ERASURE: readonly TableAction[] = ["BatchWriteItem", "PutItem", "Scan"];
 
@@ -74,6 +78,7 @@ export class Functions extends Construct {
       enroll: this.enroll(),
       jobs: this.jobs(),
       "push-token": this.pushToken(),
+      receipts: this.receipts(),
       "send-govuk-notify": this.sendGovukNotify(),
       "send-ses": this.sendSes(),
       "send-smtp": this.sendSmtp(),
@@ -86,7 +91,7 @@ export class Functions extends Construct {
     const { state } = this.props;
     const made = this.make("Verify", {
       binary: "verify",
-      description: "Checks codes; resynchronises tokens and unlocks their users",
+      description: "Checks codes; resynchronises tokens and unlocks their users; shows how far a message is",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
@@ -94,7 +99,8 @@ export class Functions extends Construct {
       },
     });
     this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
-    this.allowTable(made, state.flow, KEPT_ANSWERS);
+    // It tells who waits for a message how far it is.
+    this.allowTable(made, state.flow, ["GetItem", ...KEPT_ANSWERS]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     return made;
@@ -143,9 +149,10 @@ export class Functions extends Construct {
 
   private deliver(): OtpFunction {
     const { state, delivery } = this.props;
+    const redriven = [delivery.deliveries, ...Object.values(delivery.senders)];
     const made = this.make("Deliver", {
       binary: "deliver",
-      description: "Chooses the route of each message; sweeps what is stuck",
+      description: "Chooses the route of each message; sweeps what is stuck, redrives dead letters",
       timeout: WORKER_TIMEOUT,
       loops: true,
       environment: {
@@ -153,14 +160,17 @@ export class Functions extends Construct {
         flowTable: state.flow.tableName,
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
         ...this.senderQueueUrls,
+        deadLetterQueueUrls: redriven.map(({ deadLetters }) => deadLetters.queueUrl).join(","),
+        metricsNamespace: metricsNamespace(this.props.settings),
       },
     });
-    this.allowTable(made, state.core, ["GetItem", "Query"]);
-    this.allowTable(made, state.flow, ["GetItem", "PutItem", "UpdateItem"]);
+    this.allowTable(made, state.core, ["BatchGetItem", "Query"]);
+    this.allowTable(made, state.flow, ["BatchGetItem", ...MESSAGES_AND_HEALTH]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
     this.allowSend(made, delivery.deliveries, ...Object.values(delivery.senders));
     delivery.deliveries.consumedBy(made);
+    this.allowRedrive(made, redriven);
     return made;
   }
 
@@ -191,6 +201,36 @@ export class Functions extends Construct {
     this.allowSend(made, delivery.deliveries, delivery.jobs);
     this.allowCredentials(made, ["DeleteSecret"]);
     delivery.jobs.consumedBy(made);
+    return made;
+  }
+
+  private receipts(): OtpFunction {
+    const { state, delivery } = this.props;
+    const made = this.make("Receipts", {
+      binary: "receipts",
+      description: "Takes what providers tell of messages that they took",
+      deadLetters: delivery.receipts.deadLetters,
+      loops: true,
+      environment: {
+        coreTable: state.core.tableName,
+        flowTable: state.flow.tableName,
+        dataKey: state.dataKey.keyArn,
+        credentialsPrefix: this.credentialsPrefix,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
+        publicUrl: this.props.publicUrl,
+        metricsNamespace: metricsNamespace(this.props.settings),
+      },
+    });
+    // Gateways and tenants' data keys are read, and addresses put on the suppression list.
+    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query"]);
+    // A receipt changes a row that it has not read, and is told what is there instead.
+    this.allowTable(made, state.flow, ["BatchGetItem", "UpdateItem"]);
+    this.allowStorage(made);
+    this.allowDataKey(made, ["Decrypt"]);
+    this.allowSend(made, delivery.deliveries);
+    this.allowCredentials(made, ["GetSecretValue"]);
+    this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
+    delivery.receipts.consumedBy(made);
     return made;
   }
 
@@ -246,14 +286,18 @@ export class Functions extends Construct {
         dataKey: state.dataKey.keyArn,
         credentialsPrefix: this.credentialsPrefix,
         deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
+        receiptsQueueUrl: delivery.receipts.queue.queueUrl,
+        metricsNamespace: metricsNamespace(this.props.settings),
         ...environment,
       },
     });
     this.allowTable(made, state.core, ["GetItem", "Query"]);
-    this.allowTable(made, state.flow, ["PutItem", "UpdateItem"]);
+    this.allowTable(made, state.flow, MESSAGES_AND_HEALTH);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
-    this.allowSend(made, delivery.deliveries, queue);
+    // Simulated recipients tell by the queue of receipts, where the provider would tell: a server of mail never does.
+    const told = binary === "send-smtp" ? [] : [delivery.receipts];
+    this.allowSend(made, delivery.deliveries, ...told, queue);
     this.allowCredentials(made, ["GetSecretValue"]);
     this.allowStorageVia(made, "secretsmanager", ["kms:Decrypt"]);
     queue.consumedBy(made);
@@ -266,12 +310,13 @@ export class Functions extends Construct {
     const filter = new logs.MetricFilter(this, `${id}Trouble`, {
       logGroup: made.logGroup,
       filterPattern: logs.FilterPattern.stringValue("$.fields.message", "=", TROUBLE),
-      metricNamespace: `Otpost/${this.props.settings.stage}`,
+      metricNamespace: metricsNamespace(this.props.settings),
       metricName: `${made.binary}-trouble`,
       metricValue: "1",
     });
     alarmOn(this, `${id}TroubleAlarm`, this.props.settings, {
-      alarmDescription: `${made.binary}: a provider refuses a gateway itself. Its log names the gateway and why; test the gateway when it is mended. See docs/runbook.md.`,
+      says: `${made.binary}: a provider refuses a gateway itself. Its log names the gateway and why.`,
+      runbook: "alarm-sender-trouble",
       metric: filter.metric({ period: Duration.minutes(5), statistic: "Sum" }),
       threshold: 0,
     });
@@ -298,6 +343,7 @@ export class Functions extends Construct {
     this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
     this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
     this.allowTable(made, state.flow, ["BatchGetItem", "GetItem", ...KEPT_ANSWERS]);
+    this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByTenant);
     this.allowIndex(made, state.flow, FLOW_INDEXES.messagesByUser);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt", "GenerateDataKey"]);
@@ -360,6 +406,12 @@ export class Functions extends Construct {
   private allowSend(made: OtpFunction, ...queues: WorkerQueue[]): void {
     made.allow(["sqs:SendMessage"], queues.map(({ queue }) => queue.queueArn));
     this.allowStorageVia(made, "sqs", ["kms:Decrypt", "kms:GenerateDataKey"]);
+  }
+
+  /** What is among dead letters is read, and goes or stays. */
+  private allowRedrive(made: OtpFunction, queues: readonly WorkerQueue[]): void {
+    const actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"];
+    made.allow(actions, queues.map(({ deadLetters }) => deadLetters.queueArn));
   }
 
   private allowStorageVia(made: OtpFunction, service: string, actions: string[]): void {

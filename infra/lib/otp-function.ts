@@ -2,6 +2,7 @@ import { Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
+import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { findPackage } from "./package.ts";
 import type { Settings } from "./settings.ts";
@@ -18,10 +19,13 @@ export const ENVIRONMENT = {
   dataKey: "OTPOST_DATA_KEY",
   deliveriesQueueUrl: "OTPOST_DELIVERIES_QUEUE_URL",
   jobsQueueUrl: "OTPOST_JOBS_QUEUE_URL",
+  receiptsQueueUrl: "OTPOST_RECEIPTS_QUEUE_URL",
+  deadLetterQueueUrls: "OTPOST_DEAD_LETTER_QUEUE_URLS",
   sesQueueUrl: "OTPOST_SES_QUEUE_URL",
   smtpQueueUrl: "OTPOST_SMTP_QUEUE_URL",
   twilioQueueUrl: "OTPOST_TWILIO_QUEUE_URL",
   govukNotifyQueueUrl: "OTPOST_GOVUK_NOTIFY_QUEUE_URL",
+  metricsNamespace: "OTPOST_METRICS_NAMESPACE",
   publicUrl: "OTPOST_PUBLIC_URL",
   platformKeySecret: "OTPOST_PLATFORM_KEY_SECRET",
   sesSender: "OTPOST_SES_SENDER",
@@ -33,7 +37,7 @@ export const ENVIRONMENT = {
 } as const;
 
 /** The functions, each named as its binary. */
-export type Binary = "admin" | "deliver" | "enroll" | "jobs" | "push-token" | SenderBinary | "verify";
+export type Binary = "admin" | "deliver" | "enroll" | "jobs" | "push-token" | "receipts" | SenderBinary | "verify";
 
 /** The senders: one for each kind of provider. */
 export type SenderBinary = "send-govuk-notify" | "send-ses" | "send-smtp" | "send-twilio";
@@ -50,6 +54,8 @@ export interface OtpFunctionProps {
   readonly timeout?: Duration;
   /** Whether what it puts on a queue may come back to it, hop by hop: Lambda would end such a chain after 16. @default false */
   readonly loops?: boolean;
+  /** Where events end that EventBridge gave it and that it failed to work off. @default nowhere */
+  readonly deadLetters?: IQueue;
   /** In MiB. @default 256 */
   readonly memory?: number;
 }
@@ -88,6 +94,7 @@ export class OtpFunction extends Construct {
       memorySize: props.memory ?? 256,
       timeout: this.timeout,
       recursiveLoop: props.loops === true ? lambda.RecursiveLoop.ALLOW : undefined,
+      deadLetterQueue: props.deadLetters,
       reservedConcurrentExecutions: settings.reservedConcurrency,
       // The SDK says this name with every request, so that CloudTrail shows which function asked.
       environment: { AWS_SDK_UA_APP_ID: `otpost-${binary}`, ...variables(props.environment) },

@@ -15,6 +15,8 @@ export const DEFAULT_THROTTLE: Throttle = { rateLimit: 50, burstLimit: 100 };
 
 const LOGIN: Throttle = { rateLimit: 500, burstLimit: 1000 };
 const PUBLIC: Throttle = { rateLimit: 50, burstLimit: 100 };
+/** Providers call back in bursts behind a bulk of messages, and not all of them call again when they are refused. */
+const RECEIPTS: Throttle = { rateLimit: 500, burstLimit: 1000 };
 const SEND: Throttle = { rateLimit: 50, burstLimit: 100 };
 const MANAGE: Throttle = { rateLimit: 100, burstLimit: 200 };
 const RARE: Throttle = { rateLimit: 5, burstLimit: 10 };
@@ -67,6 +69,8 @@ export const ROUTES: readonly Route[] = [
   route(DELETE, "/v1/directories/{directory}", "admin", RARE),
   route(GET, "/v1/messages", "admin", MANAGE),
   route(GET, "/v1/messages/{message}", "admin", MANAGE),
+  route(GET, "/v1/suppressions", "admin", MANAGE),
+  route(DELETE, "/v1/suppressions/{suppression}", "admin", MANAGE),
 
   route(POST, "/v1/users", "push-token", MANAGE),
   route(GET, "/v1/users", "push-token", MANAGE),
@@ -87,7 +91,11 @@ export const ROUTES: readonly Route[] = [
   route(POST, "/e/{code}", "enroll", PUBLIC),
   route(POST, "/v1/activations/{code}", "enroll", PUBLIC),
 
+  route(POST, "/receipts/twilio/{tenant}/{message}/{hop}/{key}", "receipts", RECEIPTS),
+  route(POST, "/receipts/notify/{owner}/{gateway}", "receipts", RECEIPTS),
+
   route(POST, "/v1/verify", "verify", LOGIN),
+  route(GET, "/v1/messages/{message}/status", "verify", LOGIN),
   route(POST, "/v1/tokens/{serial}/resync", "verify", MANAGE),
   route(POST, "/v1/tokens/{serial}/unlock", "verify", MANAGE),
 ];

@@ -1,9 +1,12 @@
 import { CfnOutput, Stack } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { HttpApi } from "./api.ts";
+import { Dashboard } from "./dashboard.ts";
 import { Delivery } from "./delivery.ts";
 import { DirectoryBus } from "./directory.ts";
 import { Functions } from "./functions.ts";
+import { MessageAlarms } from "./message-alarms.ts";
+import { Receipts } from "./receipts.ts";
 import { type Settings, stackTags } from "./settings.ts";
 import type { State } from "./stateful.ts";
 
@@ -20,9 +23,23 @@ export class ServiceStack extends Stack {
     const delivery = new Delivery(this, "Delivery", settings, state.storageKey);
     const directory = new DirectoryBus(this, "Directory", settings, state.storageKey);
     const functions = new Functions(this, "Functions", { settings, state, delivery, directory, publicUrl });
+    new Receipts(this, "Receipts", { settings, delivery, receiver: functions.all.receipts });
     api.serve(functions.all);
     delivery.sweepWith("Sweep", "messages", functions.all.deliver);
     delivery.sweepWith("JobsSweep", "jobs", functions.all.jobs);
+    new MessageAlarms(this, "Messages", { settings, api, sweeping: [functions.all.deliver, functions.all.jobs] });
+    new Dashboard(this, "Dashboard", {
+      settings,
+      api,
+      functions: Object.values(functions.all),
+      queues: {
+        deliveries: delivery.deliveries,
+        ...delivery.senders,
+        receipts: delivery.receipts,
+        jobs: delivery.jobs,
+        directory: directory.queue,
+      },
+    });
     this.output("ApiUrl", "Where the API answers", api.url);
     this.output("ApiId", "The API's id", api.api.apiId);
     this.output("PublicUrl", "Base of the links in mails", publicUrl);

@@ -22,6 +22,8 @@ export interface Settings {
   readonly sesSender: Sender;
   /** Identities of SES, addresses or domains, from which gateways of the kind `ses` may send besides. */
   readonly sesIdentities: readonly string[];
+  /** Configuration sets of SES, besides the deployment's own, whose events tell what becomes of mails. */
+  readonly sesConfigurationSets: readonly string[];
   /** Base URL of Twilio's API. */
   readonly twilioUrl: string;
   /** Base URL of GOV.UK Notify's API. */
@@ -62,6 +64,12 @@ export function readSettings(scope: Construct, environment: NodeJS.ProcessEnv): 
     publicUrl: readPublicUrl(context("publicUrl")),
     sesSender,
     sesIdentities: readList("sesIdentities", context("sesIdentities"), IDENTITY, "addresses and domains"),
+    sesConfigurationSets: readList(
+      "sesConfigurationSets",
+      context("sesConfigurationSets"),
+      CONFIGURATION_SET,
+      "names of configuration sets",
+    ),
     twilioUrl: readApi("twilioUrl", context("twilioUrl") ?? "https://api.twilio.com"),
     govukNotifyUrl: readApi("govukNotifyUrl", context("govukNotifyUrl") ?? "https://api.notifications.service.gov.uk"),
     ehloName: readEhloName(context("ehloName") ?? sesSender.address.split("@")[1]),
@@ -74,6 +82,8 @@ export function readSettings(scope: Construct, environment: NodeJS.ProcessEnv): 
 
 /** An address or a domain as SES knows it: permissions heed upper and lower case. The domain is in lower case. */
 const IDENTITY = /^(?:[A-Za-z0-9.!#$%&'+/=^_`{|}~-]+@)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
+const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** A block of addresses; the sender reads it more closely when it starts. */
 const NETWORK = /^[0-9A-Fa-f.:]+\/[0-9]{1,3}$/;

@@ -10,7 +10,11 @@ import { type Settings, stackTags } from "./settings.ts";
 export const CORE_INDEXES = { usersByTenant: "users-by-tenant" } as const;
 
 /** Indexes of the flow table. */
-export const FLOW_INDEXES = { messagesByUser: "messages-by-user", openMessages: "open-messages" } as const;
+export const FLOW_INDEXES = {
+  messagesByTenant: "messages-by-tenant",
+  messagesByUser: "messages-by-user",
+  openMessages: "open-messages",
+} as const;
 
 /** What outlives a deployment of the service. */
 export interface State {
@@ -114,6 +118,12 @@ export class StatefulStack extends Stack implements State {
       deletionProtection: this.settings.retain,
       removalPolicy: this.removalPolicy,
       globalSecondaryIndexes: [
+        {
+          indexName: FLOW_INDEXES.messagesByTenant,
+          partitionKey: { name: "day_key", type: dynamodb.AttributeType.STRING },
+          sortKey: { name: "id", type: dynamodb.AttributeType.STRING },
+          projectionType: dynamodb.ProjectionType.KEYS_ONLY,
+        },
         {
           indexName: FLOW_INDEXES.messagesByUser,
           partitionKey: { name: "user_key", type: dynamodb.AttributeType.STRING },

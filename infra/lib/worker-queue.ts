@@ -2,7 +2,7 @@ import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import type { IKey } from "aws-cdk-lib/aws-kms";
 import * as sqs from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { alarmOn } from "./alarm.ts";
+import { type AlarmProps, alarmOn } from "./alarm.ts";
 import type { OtpFunction } from "./otp-function.ts";
 import { SettingsError } from "./settings-error.ts";
 import type { Settings } from "./settings.ts";
@@ -14,6 +14,8 @@ export interface WorkerQueueProps {
   readonly consumerTimeout: Duration;
   /** What the oldest message may wait before the alarm. */
   readonly maxAge: Duration;
+  /** Sections of the runbook. */
+  readonly runbook: { readonly deadLetters: string; readonly age: string };
   /** @default 5 */
   readonly batchSize?: number;
   /** How many batches run at the same time, at least 2. @default no limit */
@@ -84,7 +86,8 @@ export class WorkerQueue extends Construct {
 
   private alarmOnDeadLetters(): void {
     this.alarm("DeadLettersAlarm", {
-      alarmDescription: `${this.node.path}: messages failed ${RECEIVES_BEFORE_DEAD} times. Find the cause in the consumer's log; docs/runbook.md says what to do with them.`,
+      says: `${this.node.path}: messages failed ${RECEIVES_BEFORE_DEAD} times.`,
+      runbook: this.props.runbook.deadLetters,
       metric: this.deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: "Maximum" }),
       threshold: 0,
     });
@@ -92,13 +95,14 @@ export class WorkerQueue extends Construct {
 
   private alarmOnAge(): void {
     this.alarm("AgeAlarm", {
-      alarmDescription: `${this.node.path}: the oldest message waits too long. Look for throttling or failures of the consumer.`,
+      says: `${this.node.path}: the oldest message waits too long.`,
+      runbook: this.props.runbook.age,
       metric: this.queue.metricApproximateAgeOfOldestMessage({ period: Duration.minutes(1), statistic: "Maximum" }),
       threshold: this.props.maxAge.toSeconds(),
     });
   }
 
-  private alarm(id: string, props: Parameters<typeof alarmOn>[3]): void {
+  private alarm(id: string, props: AlarmProps): void {
     alarmOn(this, id, this.props.settings, props);
   }
 }

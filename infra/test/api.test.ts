@@ -49,6 +49,8 @@ const EXPECTED: Record<string, Binary> = {
   "DELETE /v1/directories/{directory}": "admin",
   "GET /v1/messages": "admin",
   "GET /v1/messages/{message}": "admin",
+  "GET /v1/suppressions": "admin",
+  "DELETE /v1/suppressions/{suppression}": "admin",
   "POST /v1/users": "push-token",
   "GET /v1/users": "push-token",
   "GET /v1/users/{user}": "push-token",
@@ -66,7 +68,10 @@ const EXPECTED: Record<string, Binary> = {
   "HEAD /e/{code}": "enroll",
   "POST /e/{code}": "enroll",
   "POST /v1/activations/{code}": "enroll",
+  "POST /receipts/twilio/{tenant}/{message}/{hop}/{key}": "receipts",
+  "POST /receipts/notify/{owner}/{gateway}": "receipts",
   "POST /v1/verify": "verify",
+  "GET /v1/messages/{message}/status": "verify",
   "POST /v1/tokens/{serial}/resync": "verify",
   "POST /v1/tokens/{serial}/unlock": "verify",
 };
@@ -97,13 +102,26 @@ describe("API", () => {
     }
   });
 
-  test("the API may call its four functions and no caller else may", () => {
+  test("the API may call its five functions, a rule one of them, and no caller else may", () => {
     const permissions = resources(service, "AWS::Lambda::Permission");
-    assert.equal(permissions.length, 4);
+    const called: string[] = [];
     for (const [id, { Properties }] of permissions) {
-      assert.equal(Properties["Principal"], "apigateway.amazonaws.com", id);
-      assert.match(JSON.stringify(Properties["SourceArn"]), /"Ref":"HttpApi/, id);
+      const caller = Properties["Principal"] as string;
+      const source = caller === "events.amazonaws.com" ? /^\{"Fn::GetAtt":\["ReceiptsRule[^"]*","Arn"\]\}$/ : /"Ref":"HttpApi/;
+      assert.match(JSON.stringify(Properties["SourceArn"]), source, id);
+      const binary = Object.values(EXPECTED).find(
+        (each) => functionOf(service, each)[0] === target(Properties["FunctionName"]),
+      );
+      called.push(`${caller} ${binary}`);
     }
+    assert.deepEqual(called.sort(), [
+      "apigateway.amazonaws.com admin",
+      "apigateway.amazonaws.com enroll",
+      "apigateway.amazonaws.com push-token",
+      "apigateway.amazonaws.com receipts",
+      "apigateway.amazonaws.com verify",
+      "events.amazonaws.com receipts",
+    ]);
   });
 
   test("each route has its throttle, and the stage waits for the routes it names", () => {

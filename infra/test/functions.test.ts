@@ -14,8 +14,10 @@ const DATA_KEY = "OTPOST_DATA_KEY";
 const JOBS = "OTPOST_JOBS_QUEUE_URL";
 const CREDENTIALS = "OTPOST_CREDENTIALS_PREFIX";
 const DELIVERIES = "OTPOST_DELIVERIES_QUEUE_URL";
+const RECEIPTS = "OTPOST_RECEIPTS_QUEUE_URL";
+const METRICS = "OTPOST_METRICS_NAMESPACE";
 const SENDER_QUEUES = ["SES", "SMTP", "TWILIO", "GOVUK_NOTIFY"].map((name) => `OTPOST_${name}_QUEUE_URL`);
-const SENDER = [CORE, FLOW, DATA_KEY, CREDENTIALS, DELIVERIES];
+const SENDER = [CORE, FLOW, DATA_KEY, CREDENTIALS, DELIVERIES, RECEIPTS, METRICS];
 
 /** What each function is told. */
 const VARIABLES: Record<Binary, string[]> = {
@@ -31,10 +33,11 @@ const VARIABLES: Record<Binary, string[]> = {
     CREDENTIALS,
     ...SENDER_QUEUES,
   ],
-  deliver: [CORE, FLOW, DELIVERIES, ...SENDER_QUEUES],
+  deliver: [CORE, FLOW, DELIVERIES, "OTPOST_DEAD_LETTER_QUEUE_URLS", ...SENDER_QUEUES, METRICS],
   enroll: [CORE, FLOW, DATA_KEY],
   jobs: [CORE, FLOW, DATA_KEY, DELIVERIES, JOBS, "OTPOST_PUBLIC_URL", CREDENTIALS],
   "push-token": [CORE, FLOW, DATA_KEY, DELIVERIES, "OTPOST_PUBLIC_URL"],
+  receipts: [CORE, FLOW, DATA_KEY, CREDENTIALS, DELIVERIES, "OTPOST_PUBLIC_URL", METRICS],
   "send-govuk-notify": [...SENDER, "OTPOST_GOVUK_NOTIFY_QUEUE_URL", "OTPOST_GOVUK_NOTIFY_URL"],
   "send-ses": [...SENDER, "OTPOST_SES_QUEUE_URL", "OTPOST_SES_SENDER", "OTPOST_SES_CONFIGURATION_SET"],
   "send-smtp": [...SENDER, "OTPOST_SMTP_QUEUE_URL", "OTPOST_EHLO_NAME", "OTPOST_ALLOWED_NETWORKS"],
@@ -42,13 +45,14 @@ const VARIABLES: Record<Binary, string[]> = {
   verify: [CORE, FLOW, DATA_KEY],
 };
 
-/** In seconds. API Gateway waits for 30; a sender's hop may take as long with its provider and the stores together. */
+/** In seconds. API Gateway waits for 30, GOV.UK Notify for 5, but it calls again; a sender's hop may take as long with its provider and the stores together. */
 const TIMEOUTS: Record<Binary, number> = {
   admin: 10,
   deliver: 35,
   enroll: 10,
   jobs: 35,
   "push-token": 10,
+  receipts: 10,
   "send-govuk-notify": 35,
   "send-ses": 35,
   "send-smtp": 35,
@@ -77,7 +81,7 @@ const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey stora
 
 /** What each function may do besides, and nothing else. */
 const PERMISSIONS: Record<Binary, string[]> = {
-  verify: [...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]), ...on("flow", KEPT_ANSWERS), OPEN_DATA_KEY],
+  verify: [...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]), ...on("flow", ["GetItem", ...KEPT_ANSWERS]), OPEN_DATA_KEY],
   enroll: [
     ...on("core", ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ...on("flow", ["GetItem", ...KEPT_ANSWERS]),
@@ -113,13 +117,29 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...consume("directory"),
     ...SEND_KEYS,
   ],
+  receipts: [
+    ...on("core", ["GetItem", "PutItem", "Query"]),
+    ...on("flow", ["BatchGetItem", "UpdateItem"]),
+    OPEN_DATA_KEY,
+    "sqs:SendMessage deliveries",
+    "sqs:SendMessage dead letters of receipts",
+    ...consume("receipts"),
+    ...SEND_KEYS,
+    "secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-2:111122223333:secret:otpost/prod/gateways/*",
+    "kms:Decrypt storage key via secretsmanager",
+  ],
   deliver: [
-    ...on("core", ["GetItem", "Query"]),
-    ...on("flow", ["GetItem", "PutItem", "UpdateItem"]),
+    ...on("core", ["BatchGetItem", "Query"]),
+    ...on("flow", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"]),
     ...on("flow/index/open-messages", ["Query"]),
     "sqs:SendMessage deliveries",
     ...SENDERS.map((sender) => `sqs:SendMessage ${sender}`),
     ...consume("deliveries"),
+    ...["deliveries", ...SENDERS].flatMap((queue) =>
+      ["ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"].map(
+        (action) => `sqs:${action} dead letters of ${queue}`,
+      ),
+    ),
     ...SEND_KEYS,
   ],
   "send-govuk-notify": sending("send-govuk-notify"),
@@ -139,6 +159,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
     ...on("core", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ...on("core/index/users-by-tenant", ["Query"]),
     ...on("flow", ["BatchGetItem", "GetItem", ...KEPT_ANSWERS]),
+    ...on("flow/index/messages-by-tenant", ["Query"]),
     ...on("flow/index/messages-by-user", ["Query"]),
     OPEN_DATA_KEY,
     "kms:GenerateDataKey data key for a tenant",
@@ -159,7 +180,7 @@ describe("functions", () => {
   const logGroups = new Map(resources(service, "AWS::Logs::LogGroup"));
   const policies = resources(service, "AWS::IAM::Policy");
 
-  test("there are ten functions", () => {
+  test("there are eleven functions", () => {
     service.resourceCountIs("AWS::Lambda::Function", BINARIES.length);
   });
 
@@ -234,10 +255,10 @@ describe("functions", () => {
     }
   });
 
-  test("only senders may read gateways' credentials", () => {
+  test("only senders, and who checks call-backs, may read gateways' credentials", () => {
     for (const binary of BINARIES) {
       const may = PERMISSIONS[binary].some((line) => /GetSecretValue .*gateways/.test(line));
-      assert.equal(may, SENDERS.includes(binary), binary);
+      assert.equal(may, binary === "receipts" || SENDERS.includes(binary), binary);
     }
   });
 
@@ -276,6 +297,15 @@ describe("functions", () => {
   });
 });
 
+const DEAD_LETTERS = {
+  Deliveries: "deliveries",
+  Receipts: "receipts",
+  SendGovukNotify: "send-govuk-notify",
+  SendSes: "send-ses",
+  SendSmtp: "send-smtp",
+  SendTwilio: "send-twilio",
+};
+
 interface Statement {
   readonly Effect: string;
   readonly Action: string | string[];
@@ -291,9 +321,10 @@ function on(resource: string, actions: readonly string[]): string[] {
 function sending(sender: Binary): string[] {
   return [
     ...on("core", ["GetItem", "Query"]),
-    ...on("flow", ["PutItem", "UpdateItem"]),
+    ...on("flow", ["DeleteItem", "GetItem", "PutItem", "UpdateItem"]),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
+    ...(sender === "send-smtp" ? [] : ["sqs:SendMessage receipts"]),
     `sqs:SendMessage ${sender}`,
     ...consume(sender),
     ...SEND_KEYS,
@@ -334,6 +365,11 @@ function nameOf(resource: unknown, ownLog: string): string {
     [/^\{"Fn::GetAtt":\["DeliveryDeliveriesQueue[^"]*","Arn"\]\}$/, "deliveries"],
     [/^\{"Fn::GetAtt":\["DirectoryQueue[^"]*","Arn"\]\}$/, "directory"],
     [/^\{"Fn::GetAtt":\["DeliveryJobsQueue[^"]*","Arn"\]\}$/, "jobs"],
+    [/^\{"Fn::GetAtt":\["DeliveryReceiptsQueue[^"]*","Arn"\]\}$/, "receipts"],
+    ...Object.entries(DEAD_LETTERS).map(([id, name]): [RegExp, string] => [
+      new RegExp(`^\\{"Fn::GetAtt":\\["Delivery${id}DeadLetters[^"]*","Arn"\\]\\}$`),
+      `dead letters of ${name}`,
+    ]),
     [/^\{"Fn::GetAtt":\["DeliverySendGovukNotifyQueue[^"]*","Arn"\]\}$/, "send-govuk-notify"],
     [/^\{"Fn::GetAtt":\["DeliverySendSesQueue[^"]*","Arn"\]\}$/, "send-ses"],
     [/^\{"Fn::GetAtt":\["DeliverySendSmtpQueue[^"]*","Arn"\]\}$/, "send-smtp"],

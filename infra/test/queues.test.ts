@@ -6,6 +6,7 @@ import { deploy, functionOf, type Resource, resources, target } from "./support.
 const CONSUMERS: Record<string, Binary> = {
   DeliveryDeliveries: "deliver",
   DeliveryJobs: "jobs",
+  DeliveryReceipts: "receipts",
   DeliverySendGovukNotify: "send-govuk-notify",
   DeliverySendSes: "send-ses",
   DeliverySendSmtp: "send-smtp",
@@ -25,9 +26,9 @@ describe("queues", () => {
   const alarms = resources(service, "AWS::CloudWatch::Alarm");
   const mappings = resources(service, "AWS::Lambda::EventSourceMapping");
 
-  test("there is a queue for deliveries, one for directories, one for jobs and one for each sender, each with its own dead-letter queue", () => {
-    assert.equal(working.length, 7);
-    assert.equal(dead.size, 7);
+  test("there is a queue for deliveries, one for directories, one for jobs, one for receipts and one for each sender, each with its own dead-letter queue", () => {
+    assert.equal(working.length, 8);
+    assert.equal(dead.size, 8);
     for (const [id, queue] of working) {
       assert.ok(queue.Properties["RedrivePolicy"], id);
       assert.equal(queue.Properties["RedrivePolicy"].maxReceiveCount, 5);
@@ -86,8 +87,7 @@ describe("queues", () => {
   }
 
   test("everything on the directories' bus goes to their queue, and what cannot is kept beside it", () => {
-    const [rule] = resources(service, "AWS::Events::Rule");
-    const properties = rule?.[1].Properties ?? {};
+    const [, { Properties: properties }] = found(resources(service, "AWS::Events::Rule"), "DirectoryRule");
     assert.deepEqual(properties["EventPattern"], { account: [{ exists: true }] });
     assert.equal(target(properties["EventBusName"]).startsWith("DirectoryBus"), true);
     const [queueId, queue] = found(working, "DirectoryQueue");
@@ -96,7 +96,8 @@ describe("queues", () => {
     assert.equal(target(goal.DeadLetterConfig.Arn), target(queue.Properties["RedrivePolicy"].deadLetterTargetArn));
     const policies = resources(service, "AWS::SQS::QueuePolicy").map(([, each]) => JSON.stringify(each.Properties));
     const open = policies.filter((policy) => policy.includes("events.amazonaws.com"));
-    assert.equal(open.length, 2);
+    // The third is that of receipts' dead letters.
+    assert.equal(open.length, 3);
     for (const policy of open) {
       assert.match(policy, /"ArnEquals":\{"aws:SourceArn":.*"aws:SourceAccount"/);
     }

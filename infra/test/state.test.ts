@@ -52,16 +52,18 @@ describe("state", () => {
     assert.equal(recovery(tables.flow), false);
   });
 
-  test("core has one index, flow two", () => {
+  test("core has one index, flow three", () => {
     assert.deepEqual(tables.core.Properties["GlobalSecondaryIndexes"], [index("users-by-tenant", "users_of", "id")]);
     assert.deepEqual(tables.flow.Properties["GlobalSecondaryIndexes"], [
+      index("messages-by-tenant", "day_key", "id"),
       index("messages-by-user", "user_key", "id"),
       index("open-messages", "open_shard", "due_at"),
     ]);
     state.hasResourceProperties(TABLE, {
       AttributeDefinitions: Match.arrayWith([
-        { AttributeName: "user_key", AttributeType: "S" },
+        { AttributeName: "day_key", AttributeType: "S" },
         { AttributeName: "id", AttributeType: "S" },
+        { AttributeName: "user_key", AttributeType: "S" },
         { AttributeName: "open_shard", AttributeType: "S" },
         { AttributeName: "due_at", AttributeType: "N" },
       ]),

@@ -14,6 +14,7 @@ export const BINARIES: readonly Binary[] = [
   "enroll",
   "jobs",
   "push-token",
+  "receipts",
   "send-govuk-notify",
   "send-ses",
   "send-smtp",
