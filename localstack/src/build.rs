@@ -17,6 +17,7 @@ pub const FUNCTIONS: &[&str] = &[
     "enroll",
     "jobs",
     "push-token",
+    "receipts",
     "send-govuk-notify",
     "send-ses",
     "send-smtp",

@@ -77,6 +77,8 @@ enum Demonstration {
     Directory,
     /// A message by a gateway of each kind, shown where it arrives; then what the test button tells of trouble.
     Senders,
+    /// A provider of texts goes silent: how messages arrive all the same, and pass it over until it works again.
+    Failover,
 }
 
 /// Runs what the command line asks for.
@@ -95,11 +97,12 @@ pub fn run() -> ExitCode {
 
 async fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Up { once: true, release } => up::once(release).await,
+        Command::Up { once: true, release } => Box::pin(up::once(release)).await,
         Command::Up { once: false, release } => Box::pin(up::up(release)).await,
         Command::Demo { which: Demonstration::Main } => up::demo_again().await,
         Command::Demo { which: Demonstration::Directory } => up::demo_directory().await,
         Command::Demo { which: Demonstration::Senders } => up::demo_senders().await,
+        Command::Demo { which: Demonstration::Failover } => up::demo_failover().await,
         Command::Down => up::down().await,
         Command::Status => up::status(),
         Command::Logs { function } => up::logs(function.as_deref()).await,

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Requests by function and operation. The function is empty when the request does not name one.
-type ByFunction = BTreeMap<(String, String), u64>;
+use crate::host::Watch;
+
+/// Requests by function and operation: how many, and since when. The function is empty when the request does not name one.
+type ByFunction = BTreeMap<(String, String), (u64, Watch)>;
 
 /// Counters shared between the tap and who reads them.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +15,8 @@ pub struct Counts(Arc<Mutex<ByFunction>>);
 impl Counts {
     /// One more request of `operation` by `function`.
     pub fn add(&self, function: String, operation: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((function, operation)).or_insert(0) += 1;
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.entry((function, operation)).or_insert_with(|| (0, Watch::start())).0 += 1;
     }
 
     /// The counts so far by operation.
@@ -28,6 +31,13 @@ impl Counts {
         by_operation(&self.0.lock().unwrap_or_else(PoisonError::into_inner), |caller| caller == function)
     }
 
+    /// The time since a function first asked for an operation; nothing if it has not yet.
+    #[must_use]
+    pub fn first(&self, function: &str, operation: &str) -> Option<Watch> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&(function.to_owned(), operation.to_owned())).map(|(_, first)| *first)
+    }
+
     /// Starts again from nothing, and gives what was counted.
     pub fn reset(&self) -> BTreeMap<String, u64> {
         by_operation(&std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)), |_| true)
@@ -36,7 +46,7 @@ impl Counts {
 
 fn by_operation(counts: &ByFunction, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
-    for ((_, operation), count) in counts.iter().filter(|((function, _), _)| wanted(function)) {
+    for ((_, operation), (count, _)) in counts.iter().filter(|((function, _), _)| wanted(function)) {
         *sums.entry(operation.clone()).or_insert(0) += count;
     }
     sums
@@ -86,6 +96,7 @@ mod tests {
         }
         assert_eq!(counts.read(), BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]));
         assert_eq!(counts.read_of("deliver"), BTreeMap::from([("a".to_owned(), 1)]));
+        assert!(counts.first("deliver", "a").is_some() && counts.first("deliver", "b").is_none());
         assert_eq!(counts.reset().len(), 2);
         assert!(counts.read().is_empty());
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::emulator::{ACCOUNT, REGION};
 use crate::guard::{Launch, Output};
@@ -76,7 +77,10 @@ impl Deployment<'_> {
     /// # Errors
     /// One of the steps fails: the end of its log is part of the error.
     pub async fn run(&self, progress: Progress) -> Result<Outputs> {
-        let prepare = async { tokio::try_join!(self.bootstrap(), self.synthesise()).map(drop) };
+        let prepare = async {
+            tokio::try_join!(self.bootstrap(), self.synthesise())?;
+            leave_out(&self.assembly())
+        };
         progress.step("preparing the deployment: cdk bootstrap and synth (about 10 s)", prepare).await?;
         progress.step("deploying the CDK app (about 15 s)", self.deploy()).await?;
         let path = self.outputs();
@@ -166,6 +170,27 @@ impl Deployment<'_> {
     }
 }
 
+/// Takes out of the synthesised templates what the emulator refuses and nobody looks at here: alarms that calculate.
+fn leave_out(assembly: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(assembly).with_context(|| format!("cannot read {}", assembly.display()))? {
+        let path = entry?.path();
+        if !path.to_string_lossy().ends_with(".template.json") {
+            continue;
+        }
+        let mut template: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+        let Some(resources) = template.get_mut("Resources").and_then(Value::as_object_mut) else { continue };
+        let before = resources.len();
+        resources.retain(|_, resource| {
+            let is_alarm = resource.get("Type").and_then(Value::as_str) == Some("AWS::CloudWatch::Alarm");
+            !(is_alarm && resource.pointer("/Properties/Metrics").is_some())
+        });
+        if resources.len() < before {
+            std::fs::write(&path, template.to_string())?;
+        }
+    }
+    Ok(())
+}
+
 const FOREIGN: &[&str] =
     &["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "FORCE_COLOR"];
 
@@ -205,6 +230,25 @@ mod tests {
         assert_eq!(context["twilioUrl"], "http://127.0.0.1:3");
         assert_eq!(context["govukNotifyUrl"], "http://127.0.0.1:4");
         assert_eq!(context["allowedNetworks"], "127.0.0.0/8");
+    }
+
+    #[test]
+    fn alarms_that_calculate_are_left_out_and_nothing_else() {
+        let folder = std::env::temp_dir().join(format!("otpost-assembly-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let template = serde_json::json!({ "Outputs": {}, "Resources": {
+            "Share": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "Metrics": [] } },
+            "Errors": { "Type": "AWS::CloudWatch::Alarm", "Properties": { "MetricName": "Errors" } },
+            "Other": { "Type": "AWS::SES::ConfigurationSet", "Properties": { "Metrics": [] } },
+        }});
+        let path = folder.join("Service.template.json");
+        std::fs::write(&path, template.to_string()).unwrap();
+        std::fs::write(folder.join("manifest.json"), "no template").unwrap();
+        leave_out(&folder).unwrap();
+        let left: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let names: Vec<_> = left["Resources"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["Errors", "Other"]);
     }
 
     #[test]

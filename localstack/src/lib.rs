@@ -19,7 +19,7 @@
 //! [`install`] fetches what is missing, [`build`] makes the functions' zips, [`emulator`] and [`viewer`] are
 //! child processes under a [`guard`], and so is the server of mail of [`smtp`]; [`providers`] of texts and a
 //! [`third_party`] bring texts to a [`phone`], which [`phone_view`] shows. [`tap`] counts what functions ask of the
-//! emulator, [`proxy`] gives the API one base URL, [`deploy`] runs the same CDK app as production.
+//! emulator, [`ses`] tells what becomes of mails, [`proxy`] gives the API one base URL, [`deploy`] runs the same CDK app as production.
 //!
 //! Nothing listens outside 127.0.0.1, and nothing outlives the process that started it.
 
@@ -53,6 +53,7 @@ pub mod progress;
 pub mod providers;
 pub mod proxy;
 pub mod qr;
+pub mod ses;
 pub mod smtp;
 pub mod stage;
 pub mod stamp;

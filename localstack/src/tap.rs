@@ -2,19 +2,24 @@
 //!
 //! Functions know only the tap's address. `SendEmail` goes on to the mail viewer, because the emulator's own
 //! SES drops the inline QR code; everything else goes on to the emulator. The [third party](crate::third_party) sees the
-//! mails that the viewer took.
+//! mails that the viewer took, and mails to Amazon's mailbox simulator have [the events](crate::ses) that they have there.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
+use serde_json::Value;
 
+use crate::aws::Aws;
 use crate::counts::{Counts, function, operation};
+use crate::host;
 use crate::proxy::{Serving, client, forward, serve};
+use crate::ses::{self, SesMail};
 use crate::third_party::ThirdParty;
 
 /// SES's `SendEmail`.
@@ -29,6 +34,7 @@ pub struct Tap {
     pub url: String,
     counts: Counts,
     mails: RawMails,
+    taken: TakenMails,
     upstream: Arc<OnceLock<Upstream>>,
     _serving: Serving,
 }
@@ -54,29 +60,40 @@ impl Tap {
         let url = crate::ports::url(listener.local_addr()?.port());
         let (counts, upstream) = (Counts::default(), Arc::new(OnceLock::<Upstream>::new()));
         let (counted, shared, client) = (counts.clone(), Arc::clone(&upstream), client());
-        let mails = RawMails::default();
-        let kept = mails.clone();
+        let (mails, taken) = (RawMails::default(), TakenMails::default());
+        let (kept, known) = (mails.clone(), taken.clone());
         let serving = serve(listener, move |request: Request| {
             count(&counted, &request);
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            let url = shared.get().map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
+            let upstream = shared.get().cloned();
+            let url =
+                upstream.as_ref().map(|upstream| format!("{}{path}", upstream.of(request.uri().path())));
             let client = client.clone();
-            let (kept, third_party) = (kept.clone(), third_party.clone());
+            let (kept, known, third_party) = (kept.clone(), known.clone(), third_party.clone());
             async move {
-                let Some(url) = url else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+                let (Some(url), Some(upstream)) = (url, upstream) else {
+                    return StatusCode::SERVICE_UNAVAILABLE.into_response();
+                };
                 // The signature covers the host, and queue URLs are made from it.
                 if request.uri().path() != SEND_EMAIL {
                     return forward(&client, request, &url, true).await;
                 }
-                let (request, mail) = kept.keep(request).await;
+                let (request, call, mail) = kept.keep(request).await;
                 let response = forward(&client, request, &url, true).await;
-                if let Some(mail) = mail.filter(|_| response.status().is_success()) {
+                if !response.status().is_success() {
+                    return response;
+                }
+                if let Some(mail) = mail {
                     third_party.read(&mail);
+                }
+                let (response, mail) = known.keep(&call, response).await;
+                if let Some(mail) = mail {
+                    tokio::spawn(simulate(upstream.emulator, mail));
                 }
                 response
             }
         })?;
-        Ok(Self { url, counts, mails, upstream, _serving: serving })
+        Ok(Self { url, counts, mails, taken, upstream, _serving: serving })
     }
 
     /// Hands requests on from now on.
@@ -88,6 +105,13 @@ impl Tap {
     #[must_use]
     pub fn raw_mails(&self) -> Vec<Vec<u8>> {
         self.mails.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The latest mail of a message that was taken, if there is one.
+    #[must_use]
+    pub fn mail_of(&self, message: &str) -> Option<SesMail> {
+        let taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.iter().rev().find(|mail| mail.is_of(message)).cloned()
     }
 
     /// The counters.
@@ -102,19 +126,49 @@ impl Tap {
 struct RawMails(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl RawMails {
-    /// Keeps the mail of a `SendEmail` request, and gives the request back, and the mail if there is one.
-    async fn keep(&self, request: Request) -> (Request, Option<Vec<u8>>) {
+    /// Keeps the mail of a `SendEmail` request; gives the request back, what it asks for, and the mail if there is one.
+    async fn keep(&self, request: Request) -> (Request, Value, Option<Vec<u8>>) {
         let (parts, body) = request.into_parts();
         let bytes = axum::body::to_bytes(body, LARGEST_MAIL).await.unwrap_or_default();
-        let call: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-        let raw =
-            call.and_then(|call| BASE64.decode(call.pointer("/Content/Raw/Data")?.as_str()?.as_bytes()).ok());
+        let call: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let data = call.pointer("/Content/Raw/Data").and_then(Value::as_str);
+        let raw = data.and_then(|data| BASE64.decode(data.as_bytes()).ok());
         if let Some(raw) = &raw {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(raw.clone());
         }
-        (Request::from_parts(parts, bytes.into()), raw)
+        (Request::from_parts(parts, bytes.into()), call, raw)
     }
 }
+
+/// The mails that were taken, as far as events tell of them.
+#[derive(Clone, Debug, Default)]
+struct TakenMails(Arc<Mutex<Vec<SesMail>>>);
+
+impl TakenMails {
+    /// Keeps what was asked for; gives the answer back, and the mail.
+    async fn keep(&self, call: &Value, response: Response) -> (Response, Option<SesMail>) {
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, LARGEST_MAIL).await.unwrap_or_default();
+        let mail = SesMail::of(call, &serde_json::from_slice(&bytes).unwrap_or_default());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(mail.clone());
+        (Response::from_parts(parts, bytes.into()), mail)
+    }
+}
+
+/// Tells what the mailbox simulator does with a mail to it. Whoever waits for it sees that a failure told nothing.
+async fn simulate(emulator: String, mail: SesMail) {
+    let aws = Aws::at(&emulator);
+    for news in mail.simulated() {
+        // The sender has its answer first, as a rule: SES is not as fast as this.
+        host::pause(BETWEEN_EVENTS).await;
+        if let Err(error) = ses::tell(&aws, &mail.event(*news)).await {
+            eprintln!("Amazon SES's events tell nothing: {error:#}");
+        }
+    }
+}
+
+/// How long SES takes from one event of a mail to the next.
+const BETWEEN_EVENTS: Duration = Duration::from_millis(300);
 
 fn count(counts: &Counts, request: &Request) {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());

@@ -109,6 +109,15 @@ pub async fn demo_senders() -> Result<()> {
     demo::run_senders(&endpoints).await
 }
 
+/// Shows on the running system how messages arrive when a provider goes silent.
+///
+/// # Errors
+/// No system runs, or a step fails.
+pub async fn demo_failover() -> Result<()> {
+    let (endpoints, _) = running_system(&StateFile::of(&Layout::find()?))?;
+    demo::run_failover(&endpoints).await
+}
+
 /// Prints what functions of the running system logged: all of them, or one.
 ///
 /// # Errors
@@ -225,7 +234,7 @@ fn print_urls(endpoints: &Endpoints, keys: Option<&Keys>) {
         println!("  all of them      {}, under keys", StateFile::of(&layout).path().display());
     }
     println!(
-        "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n  cargo local demo senders\n",
+        "\nTry:\n  curl -s {}/v1/users/jane -H 'authorization: Bearer {}'\n  cargo local demo senders\n  cargo local demo failover\n",
         endpoints.api, keys.operator
     );
 }

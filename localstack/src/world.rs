@@ -11,6 +11,7 @@ use crate::aws::{Aws, Invoked};
 use crate::deploy::Deployment;
 use crate::emulator::{self, Server};
 pub use crate::endpoints::Endpoints;
+use crate::host::Watch;
 use crate::layout::Layout;
 use crate::logs::{self, Line, plain};
 use crate::mails::{self, Mail};
@@ -20,6 +21,7 @@ use crate::progress::Progress;
 use crate::providers::govuk_notify::GovukNotify;
 use crate::providers::twilio::Twilio;
 use crate::proxy::Front;
+use crate::ses::{self, News};
 use crate::smtp::Smtp;
 use crate::tap::Tap;
 use crate::third_party::ThirdParty;
@@ -75,7 +77,7 @@ pub struct World {
     smtp: Smtp,
     phone: Phone,
     twilio: Twilio,
-    _govuk_notify: GovukNotify,
+    govuk_notify: GovukNotify,
     _phone_view: PhoneView,
 }
 
@@ -143,7 +145,7 @@ impl World {
             smtp,
             phone,
             twilio,
-            _govuk_notify: govuk_notify,
+            govuk_notify,
             _phone_view: phone_view,
         })
     }
@@ -214,10 +216,25 @@ impl World {
         &self.twilio
     }
 
+    /// The stand-in for GOV.UK Notify, which is told where its services call back.
+    #[must_use]
+    pub fn govuk_notify(&self) -> &GovukNotify {
+        &self.govuk_notify
+    }
+
     /// The MIME of every mail as the functions gave it to SES, oldest first.
     #[must_use]
     pub fn raw_mails(&self) -> Vec<Vec<u8>> {
         self.tap.raw_mails()
+    }
+
+    /// Amazon SES tells of the latest mail of a message; gives how many functions heard of it. See [`crate::ses`].
+    ///
+    /// # Errors
+    /// There is no such mail, or a function fails.
+    pub async fn ses_tells(&self, message: &str, news: News) -> Result<usize> {
+        let mail = self.tap.mail_of(message).with_context(|| format!("SES has no mail of {message}"))?;
+        ses::tell(&self.aws, &mail.event(news)).await
     }
 
     /// How often functions asked for which AWS operation since the start or the last reset.
@@ -230,6 +247,12 @@ impl World {
     #[must_use]
     pub fn wire_counts_of(&self, function: &str) -> BTreeMap<String, u64> {
         self.tap.counts().read_of(function)
+    }
+
+    /// The time since a function first asked for an operation after the start or the last reset; nothing if it has not.
+    #[must_use]
+    pub fn wire_first(&self, function: &str, operation: &str) -> Option<Watch> {
+        self.tap.counts().first(function, operation)
     }
 
     /// Counts from nothing again; gives the counts until now.

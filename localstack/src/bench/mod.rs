@@ -5,10 +5,11 @@
 //! emulator is a [`wire`] that times every request, so that a function's own time can be told from the emulator's, which
 //! is slower and less steady than AWS.
 //!
-//! [`operation`] says what is measured, [`scene`] does it, [`ledger`] keeps it; [`units`] and [`prices`] say what it
+//! [`journey`] follows messages through the deployed system, with its queues. Of the rest, [`operation`] says what is measured, [`scene`] does it, [`ledger`] keeps it; [`units`] and [`prices`] say what it
 //! would cost, [`report`] tells it. Nothing fails because it is slow.
 
 pub mod events;
+pub mod journey;
 pub mod ledger;
 pub mod machine;
 pub mod operation;
@@ -56,10 +57,12 @@ struct Repetitions {
     timed: usize,
     /// People for whom units are counted.
     counted: usize,
+    /// Messages that are followed through the whole system.
+    journeys: usize,
 }
 
-const FULL: Repetitions = Repetitions { starts: 40, first: 5, timed: 200, counted: 5 };
-const QUICK: Repetitions = Repetitions { starts: 5, first: 1, timed: 5, counted: 2 };
+const FULL: Repetitions = Repetitions { starts: 40, first: 5, timed: 200, counted: 5, journeys: 60 };
+const QUICK: Repetitions = Repetitions { starts: 5, first: 1, timed: 5, counted: 2, journeys: 3 };
 
 /// Measures, prints, and rewrites the results in `docs/performance.md` (not if `quick`).
 ///
@@ -100,10 +103,13 @@ async fn measure(layout: &Layout, world: &World, prices: Prices, repetitions: Re
     let starts = starts(&binaries, &deployed, &logs, repetitions.starts);
     let starts = Progress::Shown.step("measuring starts", starts).await?;
     let hello = hello(&binaries, &logs, repetitions.timed).await?;
+    let keys = keys(world).await?;
+    let journeys = journey::travelled(world, &keys, repetitions.journeys);
+    let journeys = Progress::Shown.step("following messages", journeys).await?;
     let found = async {
         let tables = [world.output("CoreTable")?, world.output("FlowTable")?];
         let wire = Wire::start(ports::listen(None)?, world.aws_endpoint(), &tables).await?;
-        let scene = Scene::new(wire, keys(world).await?, binaries.clone(), &deployed, &logs);
+        let scene = Scene::new(wire, keys, binaries.clone(), &deployed, &logs);
         scene.play(repetitions.first, repetitions.timed, repetitions.counted).await
     };
     let found: Found = Progress::Shown.step("measuring calls (a minute or two)", found).await?;
@@ -113,7 +119,7 @@ async fn measure(layout: &Layout, world: &World, prices: Prices, repetitions: Re
         Ok((*name, size))
     });
     let packages = packages.collect::<Result<_>>()?;
-    Ok(Report { machine, packages, starts, hello, found, prices })
+    Ok(Report { machine, packages, starts, hello, journeys, found, prices })
 }
 
 /// Warm calls of hello: what Lambda's runtime and our harness take of every call.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use super::journey::{Journey, Part};
 use super::ledger::{Call, Found, Ledger};
 use super::machine::Machine;
 use super::operation::Operation;
@@ -21,6 +23,8 @@ const START_AIM: f64 = 3.0;
 const MEMORY_AIM: f64 = 32.0;
 const VERIFY_AIM: f64 = 1.0;
 const RENDER_AIM: f64 = 5.0;
+/// Own time of the functions between order and provider, as a multiple of a call of hello.
+const WAY_AIM: f64 = 40.0;
 /// What the functions are deployed with, in MB (`infra/lib/otp-function.ts`).
 const DEPLOYED_MEMORY: f64 = 256.0;
 
@@ -35,6 +39,8 @@ pub struct Report {
     pub starts: BTreeMap<&'static str, Sample>,
     /// Warm calls of hello.
     pub hello: Vec<Call>,
+    /// Messages on their way through the whole system.
+    pub journeys: Vec<Journey>,
     /// Calls and memory.
     pub found: Found,
     /// The price list.
@@ -45,8 +51,15 @@ impl Report {
     /// The whole report.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let parts =
-            [self.machine(), self.aims(), self.starting(), self.verifying(), self.calling(), self.costing()];
+        let parts = [
+            self.machine(),
+            self.aims(),
+            self.starting(),
+            self.verifying(),
+            self.calling(),
+            self.travelling(),
+            self.costing(),
+        ];
         parts.join("\n")
     }
 
@@ -92,6 +105,14 @@ impl Report {
             format!("a mail with its QR code rendered in under {RENDER_AIM} ms of CPU"),
             format!("{sent:.2} ms, all else that `send-ses` does for it included"),
             verdict(sent < RENDER_AIM),
+        ]);
+        let way = [Operation::Push, Operation::Deliver, Operation::Send];
+        let way: f64 = way.iter().map(|operation| own(self.found.timed.of(*operation)).median()).sum();
+        let way = way / own(&self.hello).median();
+        table.row(&[
+            format!("the functions on a mail's way take {WAY_AIM} × a call of hello"),
+            format!("{way:.1} ×, own time of `push-token`, `deliver` and `send-ses` together"),
+            verdict(way <= WAY_AIM),
         ]);
         table.text
     }
@@ -182,6 +203,34 @@ impl Report {
                 format!("{:.0} µs", cpu(warm).mean()),
             ]);
         }
+        table.text
+    }
+
+    fn travelling(&self) -> String {
+        let title = format!(
+            "From the order to the provider's request ({} mails one after the other, the whole local system)",
+            self.journeys.len()
+        );
+        let mut table = Table::new(&title, &["part", "median", "p10 – p90", "of the whole"]);
+        let sample = |took: &dyn Fn(&Journey) -> Duration| -> Sample {
+            self.journeys.iter().map(|journey| milliseconds(took(journey))).collect()
+        };
+        let sum = sample(&|journey| Part::ALL.iter().map(|part| journey.of(*part)).sum());
+        let mut row = |name: &str, sample: &Sample| {
+            table.row(&[
+                name.to_owned(),
+                format!("{:.1} ms", sample.median()),
+                format!("{:.1} – {:.1} ms", sample.percentile(10), sample.percentile(90)),
+                format!("{:.2}", sample.mean() / sum.mean()),
+            ]);
+        };
+        for part in Part::ALL {
+            row(part.name(), &sample(&|journey| journey.of(part)));
+        }
+        let queues = Part::ALL.iter().filter(|part| part.is_queue());
+        let queues = sample(&|journey| queues.clone().map(|part| journey.of(*part)).sum());
+        row("both queues", &queues);
+        row("from the accepted order to the provider's request", &sample(&|journey| journey.whole));
         table.text
     }
 
@@ -319,7 +368,6 @@ mod tests {
     use super::*;
     use crate::bench::wire::Asked;
     use std::path::Path;
-    use std::time::Duration;
 
     fn asked(operation: &str, write: f64) -> Asked {
         let units = Units { read: 0.0, write };
@@ -379,6 +427,10 @@ mod tests {
             packages: BTreeMap::new(),
             starts: FUNCTIONS.iter().chain(&[HELLO]).map(start).collect(),
             hello: calls.clone(),
+            journeys: vec![Journey::new(
+                [1, 2, 3, 4, 10].map(Duration::from_millis),
+                Duration::from_millis(19),
+            )],
             found: Found {
                 first: ledger(),
                 timed: ledger(),
@@ -392,6 +444,8 @@ mod tests {
         assert!(text.contains("at most 3.25 × (verify) | **missed** |"), "{text}");
         assert!(text.contains("at most 10.0 MB (verify) | kept |"), "{text}");
         assert!(text.contains("| 0.40 ms alone | kept |"), "{text}");
+        let row = "| both queues | 6.0 ms | 6.0 – 6.0 ms | 0.30 |";
+        assert!(text.contains(row) && text.contains("3.0 ×, own time"), "{text}");
         assert!(
             text.contains("| right code | 1 | 400 µs | 400 / 400 / 400 µs | 2.00 / 2.00 / 2.00 ms |"),
             "{text}"

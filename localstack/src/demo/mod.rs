@@ -1,9 +1,11 @@
 //! What Otpost does, before the user's eyes, each step with what was seen: the main job from a new user to a verified
-//! code, a directory whose people get and lose their tokens by themselves, and messages by gateways of each kind.
+//! code, a directory whose people get and lose their tokens by themselves, messages by gateways of each
+//! kind, and a provider that goes silent.
 
 mod api;
 mod browser;
 mod directory;
+mod failover;
 mod senders;
 mod steps;
 mod transcript;
@@ -14,6 +16,7 @@ mod tests;
 pub use api::{Answer, Api};
 pub use browser::Browser;
 pub use directory::run as run_directory;
+pub use failover::run as run_failover;
 pub use senders::run as run_senders;
 
 use anyhow::Result;

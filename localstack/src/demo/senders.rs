@@ -185,4 +185,4 @@ impl<'a> Scene<'a> {
 }
 
 /// Where the next line of a step begins: below the first.
-const NEXT: &str = "\n                              ";
+pub(super) const NEXT: &str = "\n                              ";

@@ -6,35 +6,47 @@
 //! - Any UUID is a template `((message))`, except [`TEMPLATE_CODE`], [`TEMPLATE_EMAIL`], [`TEMPLATE_DELETED`] and
 //!   [`TEMPLATE_MISSING`]. Any UUID is a sender of texts, except [`SENDER_MISSING`].
 //! - The service's name, [`PREFIX`], stands in front of each text, and texts abroad are allowed.
-//! - A text is delivered at once, and nobody calls back.
+//! - A text is delivered at once, unless another [fate](Fate) was [decided](crate::providers::receipts) for it. No
+//!   number means one by itself; with a test key those of Notify do.
+//! - A service calls back where [`GovukNotify::call_back`] or a `PUT` of `{"url", "token"}` at `/local/services/{service}`
+//!   says: it POSTs a receipt as Notify does, and again after a while when it is not taken because of a network, 429 or 5xx.
+//!   Notify does so every five minutes; here it is every [two seconds](Pace).
+//! - A service that was named so is there. Its keys are those of the first one with its own id: [`key_of`].
 //! - Nothing is limited: neither requests in a minute nor texts in a day.
 
 mod door;
 mod form;
 mod numbers;
+mod receipt;
 mod refusal;
 mod render;
 mod store;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::receipts::{CONTROL, Fate, Pace, Receipts, Told};
 use crate::host;
 use crate::phone::{Phone, Text};
-use crate::proxy::{Serving, serve};
+use crate::proxy::{Serving, client, serve};
 use form::{Form, is_uuid};
 use numbers::Number;
+use receipt::Plan;
 use refusal::Refusal;
 use render::{PREFIX_SEPARATOR, Template};
 use store::{Row, Store, uuid};
 
+/// The service that is always there.
+pub const SERVICE: &str = "6b1f0c52-3f0e-4d6b-9a57-2f1d8c3e4b5a";
 /// A live key: its texts arrive.
 pub const LIVE_KEY: &str =
     "otpost-local-6b1f0c52-3f0e-4d6b-9a57-2f1d8c3e4b5a-0d9c8b7a-6f5e-4d3c-8b2a-1f0e9d8c7b6a";
@@ -85,12 +97,60 @@ impl Kind {
     ];
 }
 
+/// The live key of another service.
+#[must_use]
+pub fn key_of(service: &str) -> String {
+    LIVE_KEY.replace(SERVICE, service)
+}
+
+/// Where a service calls back, and what it bears then.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallBack {
+    /// The URL; only one of this machine is ever called.
+    pub url: String,
+    /// The bearer token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for CallBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CallBack(…)")
+    }
+}
+
 /// A running stand-in.
 #[derive(Debug)]
 pub struct GovukNotify {
     /// Its base URL.
     pub url: String,
+    services: Services,
+    receipts: Receipts,
     _serving: Serving,
+}
+
+impl Drop for GovukNotify {
+    fn drop(&mut self) {
+        self.receipts.end();
+    }
+}
+
+/// The services that are known, and where each calls back.
+#[derive(Clone, Debug, Default)]
+struct Services(Arc<Mutex<BTreeMap<String, CallBack>>>);
+
+impl Services {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CallBack>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn knows(&self, service: &str) -> bool {
+        service == SERVICE || self.lock().contains_key(service)
+    }
+
+    fn call_back(&self, service: &str) -> Option<CallBack> {
+        self.lock().get(service).cloned()
+    }
 }
 
 impl GovukNotify {
@@ -99,19 +159,57 @@ impl GovukNotify {
     /// # Errors
     /// The listener cannot be used.
     pub fn start(listener: TcpListener, phone: Phone) -> Result<Self> {
+        Self::paced(listener, phone, Pace::default())
+    }
+
+    /// The same, telling at another pace.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn paced(listener: TcpListener, phone: Phone, pace: Pace) -> Result<Self> {
         let url = crate::ports::url(listener.local_addr()?.port());
-        let desk = Arc::new(Desk { phone, store: Store::default() });
+        let (services, receipts) = (Services::default(), Receipts::new(pace));
+        let desk =
+            Desk { phone, store: Store::default(), services: services.clone(), receipts: receipts.clone() };
+        let desk = Arc::new(desk);
         let serving = serve(listener, move |request: Request| {
             let desk = Arc::clone(&desk);
             async move { desk.answer(request).await.unwrap_or_else(Refusal::into_response) }
         })?;
-        Ok(Self { url, _serving: serving })
+        Ok(Self { url, services, receipts, _serving: serving })
+    }
+
+    /// Makes a service known, or says anew where it calls back.
+    pub fn call_back(&self, service: &str, call_back: CallBack) {
+        self.services.lock().insert(service.to_owned(), call_back);
+    }
+
+    /// What was told so far.
+    #[must_use]
+    pub fn told(&self) -> Vec<Told> {
+        self.receipts.teller.told()
     }
 }
+
+/// Says where a service of the stand-in at `url` calls back. One that is not there yet is made.
+///
+/// # Errors
+/// The stand-in does not answer, or refuses.
+pub async fn register(url: &str, service: &str, call_back: &CallBack) -> Result<()> {
+    let body = json!({ "url": call_back.url, "token": call_back.token });
+    let request = client().put(format!("{url}{SERVICES}{service}")).json(&body);
+    request.send().await?.error_for_status()?;
+    Ok(())
+}
+
+/// Where a service is told where to call back.
+const SERVICES: &str = "/local/services/";
 
 struct Desk {
     phone: Phone,
     store: Store,
+    services: Services,
+    receipts: Receipts,
 }
 
 /// Who asks.
@@ -126,12 +224,17 @@ impl Desk {
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
+        if path.starts_with("/local/") {
+            let body = to_bytes(body, LARGEST).await.unwrap_or_default();
+            return self.control(&parts.method, path, &body);
+        }
         let known = ["/v2/notifications", "/v2/template/"].iter().any(|start| path.starts_with(start));
         if !known {
             return Err(Refusal::no_route());
         }
         let head = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let (service, kind) = door::open(head(header::AUTHORIZATION), host::unix_time())?;
+        let (service, kind) =
+            door::open(head(header::AUTHORIZATION), host::unix_time(), |id| self.services.knows(id))?;
         let host = format!("http://{}", head(header::HOST).unwrap_or_default());
         let caller = Caller { service, kind, host };
         let last = path.rsplit('/').next().unwrap_or_default();
@@ -158,6 +261,20 @@ impl Desk {
         }
     }
 
+    /// Takes what only this stand-in can be told.
+    fn control(&self, method: &Method, path: &str, body: &[u8]) -> Result<Response, Refusal> {
+        match path.strip_prefix(SERVICES) {
+            Some(service) if *method == Method::PUT && is_uuid(service) => {
+                let invalid = |_| Refusal::bad_request("a service calls back to a url with a token");
+                let call_back = serde_json::from_slice(body).map_err(invalid)?;
+                self.services.lock().insert(service.to_ascii_lowercase(), call_back);
+                Ok(StatusCode::NO_CONTENT.into_response())
+            }
+            None if path == CONTROL => Ok(self.receipts.control(method, body)),
+            _ => Err(Refusal::no_route()),
+        }
+    }
+
     fn take(&self, caller: &Caller, body: &[u8]) -> Result<Response, Refusal> {
         let form = Form::read(body)?;
         let template =
@@ -176,6 +293,12 @@ impl Desk {
             ));
         }
         let number = Number::read(&form.phone_number)?;
+        let plan = if caller.kind == Kind::Test {
+            Plan::rehearsed(number.rehearsed())
+        } else {
+            let fate = self.receipts.decided(&caller.service, &number.international());
+            Plan::of(fate.unwrap_or(Fate::Delivered))
+        };
         let row = Row {
             id: uuid(),
             service: caller.service.clone(),
@@ -183,23 +306,39 @@ impl Desk {
             number: form.phone_number,
             template: template.id,
             body,
-            status: if caller.kind == Kind::Test { number.rehearsed() } else { "delivered" },
+            status: plan.status,
             at: host::unix_time(),
         };
         let answer = json(201, &taken(&row, &caller.host));
         if !number.is_smoke() {
-            if caller.kind == Kind::Live {
-                self.phone.receive(Text {
-                    to: number.international(),
-                    from: FROM.to_owned(),
-                    body: format!("{PREFIX}{PREFIX_SEPARATOR}{}", row.body),
-                    by: BY,
-                    at: row.at,
-                });
-            }
-            self.store.keep(row);
+            let text = (caller.kind == Kind::Live).then(|| Text {
+                to: number.international(),
+                from: FROM.to_owned(),
+                body: format!("{PREFIX}{PREFIX_SEPARATOR}{}", row.body),
+                by: BY,
+                at: row.at,
+            });
+            self.store.keep(row.clone());
+            self.follow(row, &plan, text);
         }
         Ok(answer)
+    }
+
+    /// Lets a text arrive, and tells what becomes of it.
+    fn follow(&self, row: Row, plan: &Plan, text: Option<Text>) {
+        let late = match text {
+            Some(text) if plan.late => Some(text),
+            Some(text) if plan.arrives => {
+                self.phone.receive(text);
+                None
+            }
+            _ => None,
+        };
+        let call_back = self.services.call_back(&row.service);
+        let news =
+            receipt::News { row, late, call_back, store: self.store.clone(), phone: self.phone.clone() };
+        let (teller, pace) = (self.receipts.teller.clone(), self.receipts.pace);
+        self.receipts.later(news.follow(teller, pace, plan.tells));
     }
 
     fn list(&self, caller: &Caller, uri: &Uri) -> Response {

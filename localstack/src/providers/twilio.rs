@@ -26,8 +26,20 @@
 //! | `+15005559457` | 400 with 21614, in the form of RFC 9457 |
 //! | `+15005553038` | 429 with 63038: the day's limit |
 //!
-//! It sends no receipts; [`Twilio::taken`] tells where they would go. Twilio asks receipts' addresses to be public; here
-//! those of this machine are taken too. What Twilio answers to a body that is no form is not known; here it is 415.
+//! Whoever gives a `StatusCallback` of this machine is told what becomes of the text, by POSTs of forms that are signed as
+//! Twilio signs them: `sent` first, then `delivered`. Some numbers mean another [fate](Fate), and
+//! [what was decided](crate::providers::receipts) goes before them:
+//!
+//! | number, as `To` | what happens | what is told |
+//! |---|---|---|
+//! | `+15005550602` | the text arrives late | `sent`, and late `delivered` |
+//! | `+15005550603` | it does not arrive | `sent`, then `undelivered` with 30005 |
+//! | `+15005550607` | it does not arrive | nothing |
+//! | `+15005550608` | it arrives | everything twice |
+//! | `+15005550609` | it arrives | `delivered`, then `sent` |
+//!
+//! Twilio asks receipts' addresses to be public; here those of this machine are taken too, and nobody else is called. What
+//! Twilio answers to a body that is no form is not known; here it is 415.
 
 use std::future::pending;
 use std::net::TcpListener;
@@ -45,11 +57,15 @@ use crate::proxy::{Serving, serve};
 
 mod answer;
 mod form;
+mod status;
 #[cfg(test)]
 mod tests;
 
+use super::receipts::{CONTROL, Fate, Pace, Receipts, Told};
 use answer::{Fault, Shape};
 use form::{Message, sid};
+use status::Note;
+pub use status::signature;
 
 /// Twilio takes less.
 const LARGEST_BODY: usize = 1 << 20;
@@ -60,7 +76,14 @@ pub struct Twilio {
     /// Where the API is: what a sender is told in place of Twilio's own address.
     pub url: String,
     taken: Log,
+    receipts: Receipts,
     _serving: Serving,
+}
+
+impl Drop for Twilio {
+    fn drop(&mut self) {
+        self.receipts.end();
+    }
 }
 
 /// An account that the stand-in knows.
@@ -98,20 +121,35 @@ impl Twilio {
     /// # Errors
     /// The listener cannot be used.
     pub fn start(listener: TcpListener, phone: Phone, accounts: Vec<Account>) -> Result<Self> {
+        Self::paced(listener, phone, accounts, Pace::default())
+    }
+
+    /// The same, telling at another pace.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn paced(listener: TcpListener, phone: Phone, accounts: Vec<Account>, pace: Pace) -> Result<Self> {
         let url = crate::ports::url(listener.local_addr()?.port());
-        let taken = Log::default();
-        let desk = Desk { phone, accounts: accounts.into(), taken: taken.clone() };
+        let (taken, receipts) = (Log::default(), Receipts::new(pace));
+        let desk =
+            Desk { phone, accounts: accounts.into(), taken: taken.clone(), receipts: receipts.clone() };
         let serving = serve(listener, move |request| {
             let desk = desk.clone();
             async move { desk.answer(request).await }
         })?;
-        Ok(Self { url, taken, _serving: serving })
+        Ok(Self { url, taken, receipts, _serving: serving })
     }
 
     /// What was taken so far, oldest first.
     #[must_use]
     pub fn taken(&self) -> Vec<Taken> {
         self.taken.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was told of it so far.
+    #[must_use]
+    pub fn told(&self) -> Vec<Told> {
+        self.receipts.teller.told()
     }
 }
 
@@ -120,6 +158,13 @@ struct Desk {
     phone: Phone,
     accounts: Arc<[Account]>,
     taken: Log,
+    receipts: Receipts,
+}
+
+/// Who asks, and with what receipts for them are signed.
+struct Login {
+    account: String,
+    auth_token: String,
 }
 
 impl Desk {
@@ -136,12 +181,16 @@ impl Desk {
     async fn asked(&self, request: Request) -> Result<Option<Response>, Fault> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
+        if path == CONTROL {
+            let body = axum::body::to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+            return Ok(Some(self.receipts.control(&parts.method, &body)));
+        }
         let account = path.strip_prefix("/2010-04-01/Accounts/").and_then(|rest| rest.split_once('/'));
         let Some((account, "Messages.json")) = account else {
             return Err(Fault::new(404, 20404, "The requested resource was not found"));
         };
-        let owner = self.owner(&parts.headers, account).ok_or(UNKNOWN_LOGIN)?;
-        if owner != account || sid(account, "AC").is_none() {
+        let login = self.login(&parts.headers, account).ok_or(UNKNOWN_LOGIN)?;
+        if login.account != account || sid(account, "AC").is_none() {
             return Err(Fault::new(404, 20404, "The requested resource was not found"));
         }
         if parts.method != Method::POST {
@@ -156,46 +205,68 @@ impl Desk {
         let message = Message::read(&body.map_err(|_| Fault { status: 413, ..Fault::default() })?)?;
         match TROUBLE.iter().find(|(number, _)| *number == message.to) {
             Some((_, Some(fault))) => Err(*fault),
-            trouble => Ok(Some(self.take(account, message)).filter(|_| trouble.is_none())),
+            trouble => Ok(Some(self.take(login, message)).filter(|_| trouble.is_none())),
         }
     }
 
     /// Whose login it is (RFC 7617 section 2).
-    fn owner(&self, headers: &HeaderMap, path: &str) -> Option<String> {
+    fn login(&self, headers: &HeaderMap, path: &str) -> Option<Login> {
         let login = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
         let login = String::from_utf8(BASE64.decode(login.as_bytes()).ok()?).ok()?;
         let (user, password) = login.split_once(':')?;
         if self.accounts.is_empty() {
             let good = (16..=128).contains(&password.len()) && password.bytes().all(|b| b.is_ascii_graphic());
-            let owner = sid(user, "AC").or_else(|| sid(user, "SK").and(Some(path)));
-            return owner.filter(|_| good).map(str::to_owned);
+            let (account, auth_token) = match sid(user, "AC") {
+                Some(account) => (account, password),
+                None => (sid(user, "SK").and(Some(path))?, AUTH_TOKEN),
+            };
+            let login = Login { account: account.to_owned(), auth_token: auth_token.to_owned() };
+            return good.then_some(login);
         }
         let with_key = |account: &Account| account.keys.iter().any(|key| key.0 == user && key.1 == password);
         let known =
             |account: &&Account| (account.sid == user && account.auth_token == password) || with_key(account);
-        self.accounts.iter().find(known).map(|account| account.sid.clone())
+        let found = self.accounts.iter().find(known)?;
+        Some(Login { account: found.sid.clone(), auth_token: found.auth_token.clone() })
     }
 
-    fn take(&self, account: &str, message: Message) -> Response {
+    fn take(&self, login: Login, message: Message) -> Response {
         let mut random = [0; 16];
         // Ids that repeat would only be seen as such.
         let _ = aws_lc_rs::rand::fill(&mut random);
         let id = format!("SM{}", data_encoding::HEXLOWER.encode(&random));
         let at = host::unix_time();
-        let created = answer::created(&id, account, &message, at);
+        let created = answer::created(&id, &login.account, &message, at);
         let taken = Taken {
-            sid: id,
-            account: account.to_owned(),
+            sid: id.clone(),
+            account: login.account.clone(),
             to: message.to.clone(),
             validity: message.validity,
             status_callback: message.status_callback.clone(),
         };
         self.taken.0.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
+        let fate = self.receipts.decided(&login.account, &message.to);
+        let fate = fate.or_else(|| status::fate_of(&message.to)).unwrap_or(Fate::Delivered);
+        let note = Note::of(&id, login, &message);
         let from = message.from.or(message.service).unwrap_or_default();
-        self.phone.receive(Text { to: message.to, from, body: message.body, by: "twilio", at });
+        let text = Text { to: message.to, from, body: message.body, by: "twilio", at };
+        if fate.arrives() {
+            self.phone.receive(text.clone());
+        }
+        let late = (fate == Fate::Late).then(|| (self.phone.clone(), text));
+        self.receipts.later(status::follow(
+            self.receipts.teller.clone(),
+            self.receipts.pace,
+            fate,
+            note,
+            late,
+        ));
         created
     }
 }
+
+/// What signs receipts of an account that asked with an API key, where every login is good: its auth token was never seen.
+pub const AUTH_TOKEN: &str = "auth-token-of-accounts-with-keys";
 
 const UNKNOWN_LOGIN: Fault = Fault::new(401, 20003, "Authenticate");
 

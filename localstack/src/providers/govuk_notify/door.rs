@@ -13,7 +13,12 @@ const DRIFT: u64 = 30;
 const UUID: usize = 36;
 
 /// The service that a request's `Authorization` speaks for, and with what kind of key; `now` in seconds of the Unix epoch.
-pub(super) fn open(authorization: Option<&str>, now: u64) -> Result<(String, Kind), Refusal> {
+/// All services that are `known` have keys of the same secrets.
+pub(super) fn open(
+    authorization: Option<&str>,
+    now: u64,
+    known: impl Fn(&str) -> bool,
+) -> Result<(String, Kind), Refusal> {
     let authorization = authorization
         .filter(|value| !value.is_empty())
         .ok_or_else(|| Refusal::auth(401, "Unauthorized: authentication token must be provided"))?;
@@ -28,12 +33,11 @@ pub(super) fn open(authorization: Option<&str>, now: u64) -> Result<(String, Kin
     if !is_uuid(issuer) {
         return Err(Refusal::auth(403, "Invalid token: service id is not the right data type"));
     }
-    let own: Vec<_> = keys().filter(|key| key.service == issuer).collect();
-    if own.is_empty() {
+    if !known(issuer) {
         return Err(Refusal::auth(403, "Invalid token: service not found"));
     }
     let unknown = || Refusal::auth(403, "Invalid token: API key not found");
-    let key = own.into_iter().find(|key| token.is_signed_by(key.secret)).ok_or_else(unknown)?;
+    let key = keys().find(|key| token.is_signed_by(key.secret)).ok_or_else(unknown)?;
     // A token without a time is told of in the same words.
     let since = token.claims.get("iat").and_then(Value::as_u64).ok_or_else(unknown)?;
     let expired = token.claims.get("exp").is_some_and(|exp| exp.as_u64().is_none_or(|exp| exp <= now));
@@ -46,22 +50,19 @@ pub(super) fn open(authorization: Option<&str>, now: u64) -> Result<(String, Kin
     if key.kind == Kind::Revoked {
         return Err(Refusal::auth(403, "Invalid token: API key revoked"));
     }
-    Ok((key.service.to_owned(), key.kind))
+    Ok((issuer.to_owned(), key.kind))
 }
 
 struct Key {
-    service: &'static str,
     secret: &'static str,
     kind: Kind,
 }
 
-/// The keys, cut from their ends.
+/// The keys' secrets, which are their ends.
 fn keys() -> impl Iterator<Item = Key> {
     Kind::ALL.iter().filter_map(|(text, kind)| {
-        let (rest, secret) = text.split_at_checked(text.len().checked_sub(UUID)?)?;
-        let rest = rest.strip_suffix('-')?;
-        let (_, service) = rest.split_at_checked(rest.len().checked_sub(UUID)?)?;
-        Some(Key { service, secret, kind: *kind })
+        let (_, secret) = text.split_at_checked(text.len().checked_sub(UUID)?)?;
+        Some(Key { secret, kind: *kind })
     })
 }
 

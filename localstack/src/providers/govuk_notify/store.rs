@@ -1,6 +1,6 @@
 //! The texts that were taken, while the stand-in runs.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
 use data_encoding::HEXLOWER;
@@ -50,12 +50,18 @@ impl Row {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Store(Mutex<Vec<Row>>);
+/// Every clone is the same.
+#[derive(Clone, Default)]
+pub(super) struct Store(Arc<Mutex<Vec<Row>>>);
 
 impl Store {
     pub(super) fn keep(&self, row: Row) {
         self.lock().push(row);
+    }
+
+    /// Another status of a text.
+    pub(super) fn change(&self, id: &str, status: &'static str) {
+        self.lock().iter_mut().filter(|row| row.id == id).for_each(|row| row.status = status);
     }
 
     pub(super) fn find(&self, wanted: impl Fn(&Row) -> bool) -> Option<Row> {

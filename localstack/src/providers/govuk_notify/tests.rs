@@ -7,7 +7,6 @@ use crate::ports;
 use crate::proxy::client;
 
 const TEMPLATE: &str = "5135a8c1-3a5e-4d0f-9f2c-0a6c1b7e9d11";
-const SERVICE: &str = "6b1f0c52-3f0e-4d6b-9a57-2f1d8c3e4b5a";
 
 struct Room {
     notify: GovukNotify,
@@ -60,7 +59,12 @@ fn claims(ago: i64) -> Value {
     json!({ "iss": SERVICE, "iat": host::unix_time().checked_add_signed(-ago).unwrap() })
 }
 
-fn token(key: &str, claims: &Value) -> String {
+/// Claims of a token of this moment.
+pub(super) fn claims_of(service: &str) -> Value {
+    json!({ "iss": service, "iat": host::unix_time() })
+}
+
+pub(super) fn token(key: &str, claims: &Value) -> String {
     signed(&key[key.len() - 36..], r#"{"typ":"JWT","alg":"HS256"}"#, claims)
 }
 
