@@ -16,6 +16,7 @@ use crate::{plain, shared};
 
 mod mails;
 mod notify;
+mod receipts;
 mod sms;
 mod smtp;
 mod twilio;
@@ -39,6 +40,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         plain(
             "conformance::notifys_own_client_verifies_our_tokens",
             notify::notifys_own_client_verifies_our_tokens,
+        ),
+        plain(
+            "conformance::twilios_own_validator_judges_signatures_as_we_do",
+            receipts::twilios_own_validator_judges_signatures_as_we_do,
         ),
         shared(
             "conformance::notifys_own_client_sends_by_the_stand_in",

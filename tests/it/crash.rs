@@ -620,9 +620,10 @@ impl Run {
                 let batch =
                     |body: Value| json!({ "Records": [{ "messageId": "m", "body": body.to_string() }] });
                 let answered = match &entry {
-                    Queued::Deliver(reference) => {
+                    Queued::Deliver(reference) | Queued::Wake(reference, _) => {
                         otpost_deliver::handle(&self.ports, batch(body(reference))).await
                     }
+                    Queued::Tell(..) => unreachable!("nobody of these is simulated"),
                     Queued::Work(job, _) => otpost_jobs::handle(&self.ports, batch(job_body(&job.id))).await,
                     Queued::Hand(_, reference, hop, _) => {
                         let mut body = body(reference);

@@ -2,6 +2,7 @@
 
 mod erasure;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,17 +27,18 @@ use otpost_aws::{AwsPorts, Resources};
 use otpost_domain::audit::Actor;
 use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::{TenantId, UserId};
+use otpost_domain::message::{News, Routes, Step, Verdict, Way};
 use otpost_domain::otp::{Code, OtpParameters};
 use otpost_domain::sealing::DataKey;
 use otpost_local::{ports, proxy};
 use otpost_service::admin::create_tenant;
 use otpost_service::caller::Caller;
 use otpost_service::contract;
-use otpost_service::memory::{CountingEntropy, ManualClock, enrolled, operator, wrong_code};
+use otpost_service::memory::{CountingEntropy, ManualClock, enrolled, operator, pushed, wrong_code};
 use otpost_service::once::Once;
 use otpost_service::ports::{
-    Clock as _, Entropy as _, PortResult, Ports as _, RecordKind, Sealer as _, Subject, TokenStore as _,
-    VerificationStore as _, WrappedKey,
+    Clock as _, Entropy as _, Fault, Heard, MessageStore as _, PortResult, Ports as _, RecordKind,
+    Sealer as _, Subject, TokenStore as _, VerificationStore as _, WrappedKey, Write,
 };
 use otpost_service::provision::provision;
 use otpost_service::verify::{Attempt, VerifyError, Whose, verify};
@@ -52,6 +54,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             erasure::rows_that_were_not_processed_are_sent_again,
         ),
         on_dynamo("a_lost_answer_changes_nothing", a_lost_answer_changes_nothing),
+        on_dynamo(
+            "a_write_that_meets_a_transaction_is_sent_again",
+            a_write_that_meets_a_transaction_is_sent_again,
+        ),
         on_dynamo(
             "data_keys_are_held_for_minutes_and_few_tenants",
             data_keys_are_held_for_minutes_and_few_tenants,
@@ -105,6 +111,32 @@ async fn a_lost_answer_changes_nothing() {
     }
 }
 
+/// Single writes of a message's row that collide with a transaction on it, four times each: they are made all the same.
+/// A fifth time is too much.
+async fn a_write_that_meets_a_transaction_is_sent_again() {
+    let line = Line::default();
+    let ports = over(line.clone(), KeyPerTenant::default()).await;
+    let reference = Box::pin(pushed(&ports)).await;
+    let now = ports.clock().now();
+    let message = ports.store().message(&reference).await.expect("read").expect("there");
+    let routes = Routes { usable: vec![Way::OWN], ..Routes::default() };
+    let Step::Hand(handed, hop, _) = message.next_step(&routes, now) else { panic!("a route") };
+    line.collide(5);
+    let busy = ports.store().save_message(&handed).await.expect_err("busy");
+    assert_eq!(busy.kind, Fault::Throttled);
+    line.collide(4);
+    assert_eq!(ports.store().save_message(&handed).await.expect("a write"), Write::Done);
+    line.collide(4);
+    assert!(ports.store().claim(&reference, hop, "sender", now).await.expect("a write").is_some());
+    line.collide(4);
+    let news = News { verdict: Verdict::Delayed, why: "slow".to_owned(), at: now };
+    let heard = ports.store().hear(&reference, hop, &news, None).await.expect("a write");
+    assert!(matches!(heard, Heard::New(_)), "{heard:?}");
+    line.collide(4);
+    ports.store().put_aside(&reference).await.expect("a write");
+    assert_eq!(line.collisions.load(Ordering::SeqCst), 0);
+}
+
 /// One call of the key service for a tenant while its keys are held; they are held for five minutes, and for so many
 /// tenants.
 async fn data_keys_are_held_for_minutes_and_few_tenants() {
@@ -148,13 +180,14 @@ async fn nothing_is_left_of_a_deleted_tenant() {
     Box::pin(contract::nothing_is_left_of_a_deleted_tenant(fresh, rows)).await;
 }
 
-/// The line to the database. It loses an answer when told to, after the request was carried out; leaves batches of writes
+/// The line to the database. It says that single writes collide with a transaction, without carrying them out; loses an answer when told to, after the request was carried out; leaves batches of writes
 /// unprocessed; and lets time pass with each request.
 #[derive(Clone, Debug, Default)]
 struct Line {
     requests: Arc<AtomicUsize>,
     lost: Arc<AtomicUsize>,
     unprocessed: Arc<AtomicUsize>,
+    collisions: Arc<AtomicUsize>,
     clock: Arc<std::sync::Mutex<Option<(ManualClock, Duration)>>>,
 }
 
@@ -162,6 +195,11 @@ impl Line {
     /// Loses the answer to the `n`th request from now on.
     fn lose(&self, n: usize) {
         self.lost.store(self.requests.load(Ordering::SeqCst) + n, Ordering::SeqCst);
+    }
+
+    /// Lets the next `n` single writes collide.
+    fn collide(&self, n: usize) {
+        self.collisions.store(n, Ordering::SeqCst);
     }
 
     /// Carries a request over.
@@ -175,6 +213,13 @@ impl Line {
         if writes && self.unprocessed.load(Ordering::SeqCst) > 0 {
             self.unprocessed.fetch_sub(1, Ordering::SeqCst);
             return left_unprocessed(request).await;
+        }
+        let single =
+            target.is_some_and(|target| target.ends_with(".PutItem") || target.ends_with(".UpdateItem"));
+        if single && self.collisions.load(Ordering::SeqCst) > 0 {
+            self.collisions.fetch_sub(1, Ordering::SeqCst);
+            let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException"}"#;
+            return Response::builder().status(400).body(body.into()).expect("an answer");
         }
         let answer = proxy::forward(&client, request, &url, false).await;
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
@@ -266,7 +311,9 @@ async fn database(line: Line) -> aws_config::SdkConfig {
         ("messages-by-user", ("user_key", ScalarAttributeType::S), ("id", ScalarAttributeType::S));
     let open_messages =
         ("open-messages", ("open_shard", ScalarAttributeType::S), ("due_at", ScalarAttributeType::N));
-    table(&client, "flow", &[messages_by_user, open_messages]).await;
+    let messages_by_tenant =
+        ("messages-by-tenant", ("day_key", ScalarAttributeType::S), ("id", ScalarAttributeType::S));
+    table(&client, "flow", &[messages_by_user, messages_by_tenant, open_messages]).await;
     config
 }
 
@@ -287,19 +334,22 @@ async fn table(client: &Client, name: &str, indexes: &[Index<'_>]) {
     let key = |name: &str, kind| {
         KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("a key")
     };
-    let attribute = |(name, kind): &(&str, ScalarAttributeType)| {
+    let attribute = |(name, kind): (&str, ScalarAttributeType)| {
         AttributeDefinition::builder()
-            .attribute_name(*name)
-            .attribute_type(kind.clone())
+            .attribute_name(name)
+            .attribute_type(kind)
             .build()
             .expect("an attribute")
     };
+    let table = [("PK", ScalarAttributeType::S), ("SK", ScalarAttributeType::S)];
+    let of_indexes = indexes.iter().flat_map(|(_, hash, range)| [hash.clone(), range.clone()]);
+    // Indexes may have a key in common, which is defined once.
+    let attributes: BTreeMap<_, _> = table.into_iter().chain(of_indexes).collect();
     let mut create = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute(&("PK", ScalarAttributeType::S)))
-        .attribute_definitions(attribute(&("SK", ScalarAttributeType::S)))
+        .set_attribute_definitions(Some(attributes.into_iter().map(attribute).collect()))
         .key_schema(key("PK", KeyType::Hash))
         .key_schema(key("SK", KeyType::Range));
     for (index, hash, range) in indexes {
@@ -311,10 +361,7 @@ async fn table(client: &Client, name: &str, indexes: &[Index<'_>]) {
             .projection(projection)
             .build()
             .expect("an index");
-        create = create
-            .attribute_definitions(attribute(hash))
-            .attribute_definitions(attribute(range))
-            .global_secondary_indexes(definition);
+        create = create.global_secondary_indexes(definition);
     }
     create.send().await.expect("a table");
 }

@@ -12,17 +12,21 @@
 
 mod api;
 mod budgets;
+mod chaos;
 mod crash;
 mod devices;
 mod directory;
 mod dynamo;
 mod enrolment;
 mod events;
+mod failover;
+mod forced;
 mod fuzz;
 mod gateways;
 mod idempotency;
 mod lifecycle;
 mod main_job;
+mod messages;
 mod policies;
 mod problems;
 mod senders;
@@ -77,6 +81,7 @@ fn main() {
     trials.extend(main_job::trials());
     trials.extend(enrolment::trials());
     trials.extend(api::trials());
+    trials.extend(chaos::trials());
     trials.extend(crash::trials());
     trials.extend(devices::trials());
     trials.extend(idempotency::trials());
@@ -88,9 +93,12 @@ fn main() {
     trials.extend(tenants::trials());
     trials.extend(twilio::trials());
     trials.extend(senders::trials());
+    trials.extend(failover::trials());
+    trials.extend(forced::trials());
     trials.extend(problems::trials());
     trials.extend(events::trials());
     trials.extend(fuzz::trials());
+    trials.extend(messages::trials());
     trials.extend(budgets::trials());
     #[cfg(feature = "conformance")]
     trials.extend(conformance::trials());

@@ -75,11 +75,24 @@ async fn bad_fields() {
         expect_problem(&answer, 400, "invalid-request");
         assert_eq!(text(&answer.body, "field"), field, "{}", answer.body);
     }
-    for query in
-        ["", "?user=jane&limit=0", "?user=jane&limit=101", "?user=jane&cursor=%21", "?user=jane&cursor=eA"]
-    {
-        expect_problem(&tenant.get(&format!("/v1/messages{query}")).await, 400, "invalid-request");
+    for (query, field) in [
+        ("user=", "user"),
+        ("user=jane&limit=0", "limit"),
+        ("user=jane&limit=101", "limit"),
+        ("user=jane&cursor=%21", "cursor"),
+        ("cursor=eA", "cursor"),
+        ("status=lost", "status"),
+        ("channel=pigeon", "channel"),
+        ("gateway=No%20Such", "gateway"),
+        ("from=yesterday", "from"),
+        ("to=2027-01-15T09:00:00+01:00", "to"),
+        ("from=2027-01-15T09:00:00Z&to=2027-01-15T09:00:00%2B01:00", "to"),
+    ] {
+        let answer = tenant.get(&format!("/v1/messages?{query}")).await;
+        expect_problem(&answer, 400, "invalid-request");
+        assert_eq!(text(&answer.body, "field"), field, "{}", answer.body);
     }
+    expect_problem(&tenant.get("/v1/messages?usr=jane").await, 400, "invalid-request");
     let platform = tenant.world.platform_key().await.expect("the platform key");
     for (body, field) in [
         (json!({ "tenant": "Acme", "name": "Acme" }), "tenant"),
@@ -157,6 +170,12 @@ async fn things_that_are_not_there() {
         "/v1/messages/nonsense",
     ] {
         expect_problem(&tenant.get(path).await, 404, "not-found");
+    }
+    for key in ["nonsense", "QpEhKJTwlWfMokNIbSIcbfM_DcvJkW0warsc5xNoT_U"] {
+        let path = format!("/v1/suppressions/{key}");
+        let operator = tenant.key("operator");
+        let answer = tenant.api.send(reqwest::Method::DELETE, &path, operator, None).await;
+        expect_problem(&answer.expect("an answer"), 404, "not-found");
     }
     expect_problem(&tenant.post("/v1/users/nobody/tokens", &json!({})).await, 404, "not-found");
     let push = tenant.post("/v1/tokens/OTP000000000000/push", &json!({ "channel": "email" })).await;

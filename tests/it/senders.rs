@@ -286,7 +286,9 @@ async fn a_link_goes_by_text() {
     let routes = json!({ "channels": ["sms"], "sms_routes": [{ "gateway": "twilio" }] });
     let serial = jane_texts(&tenant, &phone, routes).await;
     let message = closed(&tenant, &pushed(&tenant, &serial).await).await;
-    assert_eq!((&message["status"], &message["channel"]), (&json!("sent"), &json!("sms")), "{message}");
+    // Twilio tells very soon that it has arrived.
+    assert!([json!("sent"), json!("delivered")].contains(&message["status"]), "{message}");
+    assert_eq!(message["channel"], "sms");
     let hop = &message["hops"][0];
     assert_eq!(
         (&hop["gateway"], &hop["sender"], &hop["state"]),

@@ -62,7 +62,7 @@ fn arrows_go_down_only() {
         .filter(|package| package.manifest_path.as_str().contains("/functions/"))
         .map(|package| package.name.to_string())
         .collect();
-    assert_eq!(functions.len(), 10);
+    assert_eq!(functions.len(), 11);
     for function in &functions {
         assert!(used[function].is_subset(&layers), "{function} uses {:?}", used[function]);
     }

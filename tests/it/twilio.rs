@@ -33,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         plain("twilio::the_stand_in_takes_whatever_is_sent", the_stand_in_takes_whatever_is_sent),
         shared("twilio::every_trouble_is_understood", every_trouble_is_understood),
+        plain("twilio::a_code_means_the_same_in_a_receipt", a_code_means_the_same_in_a_receipt),
     ]
 }
 
@@ -90,6 +91,7 @@ impl Given {
             life: self.life,
             receipts: self.receipts,
             deadline,
+            followed: true,
             test: false,
         };
         provider.send(&order).await
@@ -218,4 +220,18 @@ async fn every_trouble_is_understood() {
     let open = Given::to("+15005550408").send(&provider, Duration::from_millis(500)).await;
     assert_eq!(open.outcome, Outcome::Unknown);
     assert_eq!(scene.phone.texts().len(), 1, "it arrived all the same");
+}
+
+/// An operator reads the same of a code, whether the sender met it or a receipt brought it.
+fn a_code_means_the_same_in_a_receipt() {
+    let told_by_receipts = otpost_receipts::twilio::codes::TABLE;
+    assert!(told_by_receipts.len() >= 20);
+    for (code, told) in told_by_receipts {
+        let known = otpost_send_twilio::outcome::explain(*code).map(|entry| entry.told);
+        assert_eq!(known, Some(*told), "{code}");
+    }
+    // Whatever happens to a text after it was taken has a code from 30000 on.
+    for entry in otpost_send_twilio::outcome::TABLE.iter().filter(|entry| entry.code >= 30_000) {
+        assert_eq!(otpost_receipts::twilio::codes::explain(entry.code), Some(entry.told), "{}", entry.code);
+    }
 }

@@ -18,7 +18,7 @@ use otpost_domain::device::{DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::ids::{
     AuditId, BearerCode, InvalidId, KeyId, MessageId, OPEN_SHARDS, PLATFORM, Serial, TenantId, UserId,
 };
-use otpost_domain::message::Channel;
+use otpost_domain::message::{Channel, Verdict};
 use otpost_domain::otp::Code;
 use otpost_domain::outcome::Said;
 use otpost_domain::redaction::{MOST_LINES, MOST_OF_LINE, Redaction};
@@ -35,6 +35,14 @@ use otpost_edge::problem::Problem;
 use otpost_edge::route::{Access, Route};
 use otpost_edge::signature::{SKEW, Signed, check};
 use otpost_outbound::mime::compose;
+use otpost_receipts::hop::Told;
+use otpost_receipts::notify::CallBack;
+use otpost_receipts::seldom::Seldom;
+use otpost_receipts::ses::{self, Reading};
+use otpost_receipts::simulated::Simulated;
+use otpost_receipts::twilio;
+use otpost_receipts::twilio::parameters::{MOST_PARAMETERS, Parameters};
+use otpost_receipts::twilio::signature::{Content, is_signed};
 use otpost_service::memory::MemoryPorts;
 use otpost_service::memory::ScriptedProvider;
 use otpost_service::ports::{Clock as _, Ports as _};
@@ -50,7 +58,7 @@ use crate::openapi::routes;
 pub type Target = fn(&[u8]);
 
 /// All targets by name; each has a folder of this name in the corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("codes", codes),
     ("keys", keys),
     ("links", links),
@@ -61,6 +69,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("signatures", signatures),
     ("requests", requests),
     ("sqs", sqs),
+    ("receipts", receipts),
     ("templates", templates),
     ("said", said),
     ("sealed", sealed),
@@ -694,33 +703,34 @@ fn codes_in(body: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The four HTTP functions, each with the keys that it has seen.
+/// The five HTTP functions, each with the keys that it has seen.
 struct Functions {
     ports: MemoryPorts,
     admin: KeyRing<SamplePlatformKey>,
-    others: [KeyRing<NoPlatformKey>; 3],
+    others: [KeyRing<NoPlatformKey>; 4],
 }
 
 impl Functions {
     async fn answer(&self, function: &str, request: Request) -> Response<Body> {
-        let (ports, [pushes, enrols, verifies]) = (&self.ports, &self.others);
+        let (ports, [pushes, enrols, verifies, told]) = (&self.ports, &self.others);
         match function {
             "admin" => otpost_admin::handle(ports, &self.admin, request).await,
             "push-token" => otpost_push_token::handle(ports, pushes, request).await,
             "enroll" => otpost_enroll::handle(ports, enrols, request).await,
+            "receipts" => otpost_receipts::handle(ports, told, &Seldom::default(), request).await,
             _ => otpost_verify::handle(ports, verifies, request).await,
         }
     }
 }
 
-/// Requests to the four HTTP functions, one after the other on the sample world, each read as `Asked::read` says.
+/// Requests to the five HTTP functions, one after the other on the sample world, each read as `Asked::read` says.
 pub fn requests(data: &[u8]) {
     let text = text(data.get(..MOST).unwrap_or(data));
     block_on(async {
         let functions = Functions {
             ports: sample_world().await,
             admin: KeyRing::new(SamplePlatformKey),
-            others: [(); 3].map(|()| KeyRing::new(NoPlatformKey)),
+            others: [(); 4].map(|()| KeyRing::new(NoPlatformKey)),
         };
         let mut cookie = None;
         for one in text.split(NEXT).take(8) {
@@ -919,6 +929,62 @@ fn worked_off(
             assert_eq!(failed.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
         }
     }
+}
+
+/// What providers tell: the input as Twilio's form and JSON, as GOV.UK Notify's receipt, as an event and as a queue's body.
+pub fn receipts(data: &[u8]) {
+    let text = text(data);
+    let key = SecretText::new("0123456789abcdef");
+    let url =
+        format!("https://otp.example.org/receipts/twilio?bodySHA256={}", text.get(..64).unwrap_or_default());
+    for read in [Parameters::of_form(&text), Parameters::of_json(&text)].into_iter().flatten() {
+        assert!(read.in_order().count() <= MOST_PARAMETERS);
+        assert!(!is_signed(&key, &url, Content::Form(&read), "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "forged");
+        if let Ok(Some(told)) = twilio::told(&read) {
+            reason(&told);
+        }
+    }
+    assert!(!is_signed(&key, &url, Content::Json(&text), "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), "forged");
+    if let Ok(call_back) = serde_json::from_str::<CallBack>(&text) {
+        call_back.told().iter().for_each(reason);
+        let hop = call_back.hop().map(|hop| format!("{}/{}/{}", hop.tenant, hop.message, hop.number));
+        assert!(
+            hop.is_none_or(|hop| text.contains(&hop) || text.contains('\\')),
+            "a hop is named as it is written"
+        );
+    }
+    if let Ok(simulated) = serde_json::from_str::<Simulated>(&text) {
+        simulated.read().iter().for_each(|(_, told)| reason(told));
+    }
+    let event: Value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
+    match ses::read(&event) {
+        Reading::Receipt { told, .. } => reason(&told),
+        Reading::Complaint { why, .. } => assert!(why.starts_with("Amazon SES: complaint")),
+        Reading::Nothing(_) => {}
+    }
+    block_on(async {
+        let ports = sample_world().await;
+        let answer = otpost_receipts::told(&ports, event.clone()).await;
+        if ses::is_event(&event) {
+            assert!(answer.is_ok_and(|answer| answer.get("new").is_some_and(Value::is_boolean)));
+        } else {
+            let reads = |body: &str| {
+                let body: Result<Value, _> = serde_json::from_str(body);
+                let told =
+                    |body| serde_json::from_value::<Simulated>(body).is_ok_and(|body| body.read().is_some());
+                body.is_ok_and(|body| ses::is_event(&body) || told(body))
+            };
+            worked_off(&event, answer, reads);
+        }
+    });
+}
+
+/// A reason has words of ours and codes: neither an address nor the six digits of a code.
+fn reason(told: &Told) {
+    assert!(told.why.len() < 200 && !told.why.contains(['@', '+', '\n']), "{}", told.why);
+    let runs = told.why.split(|c: char| !c.is_ascii_digit());
+    assert!(runs.into_iter().all(|run| run.len() < 6), "{}", told.why);
+    assert_eq!(told.why.is_empty(), told.verdict == Verdict::Delivered);
 }
 
 /// What a provider says: each line of the input is one of its lines. What was secret of the request is never shown.

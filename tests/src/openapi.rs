@@ -12,6 +12,7 @@ pub fn routes() -> Vec<(&'static str, &'static Route)> {
         .chain(of("push-token", &otpost_push_token::ROUTES))
         .chain(of("enroll", &otpost_enroll::ROUTES))
         .chain(of("verify", &otpost_verify::ROUTES))
+        .chain(of("receipts", &otpost_receipts::ROUTES))
         .collect()
 }
 
@@ -26,6 +27,7 @@ pub fn document() -> Value {
     otpost_push_token::describe(&mut document);
     otpost_enroll::describe(&mut document);
     otpost_verify::describe(&mut document);
+    otpost_receipts::describe(&mut document);
     for (function, route) in routes() {
         assert!(document.described().contains(&route.operation), "{function} describes {}", route.operation);
     }

@@ -73,6 +73,29 @@ impl Tenant {
         self.keys.get(role).map_or("", String::as_str)
     }
 
+    /// A key of an application whose caller asks only for people who have shown a first factor.
+    pub async fn marked_key(&self) -> String {
+        let order = json!({ "role": "app", "name": "after a password", "after_first_factor": true });
+        let made = self.api.post("/v1/keys", self.key("admin"), &order).await.expect("an answer");
+        expect(&made, 201);
+        let secret = text(&made.body, "secret");
+        secret.split('_').skip(2).take(1).for_each(remember);
+        secret
+    }
+
+    /// All items of a list, whose path has a query, page by page, as an operator.
+    pub async fn every(&self, items: &str, path: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut next = path.to_owned();
+        loop {
+            let page = self.get(&next).await;
+            expect(&page, 200);
+            all.extend(page.body.get(items).and_then(Value::as_array).expect("a list").iter().cloned());
+            let Some(cursor) = page.body.get("next").and_then(Value::as_str) else { return all };
+            next = format!("{path}&cursor={cursor}");
+        }
+    }
+
     /// Posts as an operator.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.api.post(path, self.key("operator"), body).await.expect("an answer")

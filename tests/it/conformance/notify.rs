@@ -176,6 +176,7 @@ impl Task<'_> {
             life: Duration::from_mins(5),
             receipts: None,
             deadline: Duration::from_secs(20),
+            followed: true,
             test: false,
         };
         (provider.send(&order).await, provider.reconcile(&order).await)

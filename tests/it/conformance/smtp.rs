@@ -117,6 +117,7 @@ async fn sent_with(
         life: PATIENCE,
         receipts: None,
         deadline,
+        followed: true,
         test: false,
     };
     let report = provider.send(&order).await;
