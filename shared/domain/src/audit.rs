@@ -56,6 +56,8 @@ pub enum Action {
     UserCreated,
     /// A user was changed.
     UserChanged,
+    /// A code that went to a user's changed address came back.
+    AddressConfirmed,
     /// A user was deleted, with their tokens.
     UserDeleted,
     /// A token was provisioned.
@@ -135,6 +137,7 @@ impl Action {
             Self::KeyRevoked => "key.revoked",
             Self::UserCreated => "user.created",
             Self::UserChanged => "user.changed",
+            Self::AddressConfirmed => "user.address_confirmed",
             Self::UserDeleted => "user.deleted",
             Self::TokenProvisioned => "token.provisioned",
             Self::TokenPushed => "token.pushed",

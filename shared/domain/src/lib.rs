@@ -4,7 +4,8 @@
 //! `otpost-service` load, call, and save with a condition.
 //!
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
-//! and matched, [`verification`] what a code comes to, [`policy`] what holds for whom, [`message`] how a message finds its
+//! and matched, [`verification`] what a code comes to, [`challenge`] what becomes of a code that was sent,
+//! [`confirmation`] whether an address is known to reach its user, [`policy`] what holds for whom, [`message`] how a message finds its
 //! way, [`circuit`] which gateways it passes over, [`suppression`] which addresses are written to no more, [`gateway`] what
 //! the providers are that carry it, [`simulator`] which recipients stand for an outcome, [`numbering`] which country a
 //! telephone number belongs to, [`outcome`] what became of a request to a provider, [`redaction`] what may be kept of its
@@ -19,7 +20,9 @@
 pub mod apikey;
 pub mod audit;
 pub mod authorization;
+pub mod challenge;
 pub mod circuit;
+pub mod confirmation;
 pub mod contact;
 pub mod device;
 pub mod directory;

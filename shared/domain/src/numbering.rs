@@ -67,6 +67,18 @@ pub fn countries_of(number: &PhoneNumber) -> Vec<Country> {
     })
 }
 
+/// How many digits a number's calling code has (ITU-T E.164 section 6.2.1): one in zones 1 and 7, two or three
+/// elsewhere.
+#[must_use]
+pub fn calling_code(number: &PhoneNumber) -> usize {
+    let digits = number.expose().trim_start_matches('+');
+    if digits.starts_with(['1', '7']) {
+        return 1;
+    }
+    let two = digits.get(..2).unwrap_or(digits);
+    if beginnings().any(|(beginning, _)| beginning == two) { 2 } else { 3 }
+}
+
 /// What numbers begin with, and the entry that says so.
 fn beginnings() -> impl Iterator<Item = (&'static str, &'static str)> {
     let entries = PLANS.into_iter().flat_map(|plan| plan.split("; "));

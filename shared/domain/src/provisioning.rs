@@ -108,6 +108,8 @@ mod tests {
             display_name: None,
             email: None,
             phone: None,
+            email_since: crate::confirmation::Provenance::default(),
+            phone_since: crate::confirmation::Provenance::default(),
             locale: None,
             groups: std::collections::BTreeSet::new(),
             active,

@@ -128,6 +128,22 @@ fn encrypted(cipher: &Aes256Gcm, nonce: [u8; NONCE], aad: &[u8], plaintext: &[u8
         .expect("the text fits into memory, so it is short enough")
 }
 
+/// 32 bytes that follow from a data key and a binding alone: HKDF-SHA-256 (RFC 5869) under another purpose than that of
+/// records' keys, so that they are the key of nothing.
+#[must_use]
+pub fn derive(key: &DataKey, binding: &Binding<'_>) -> [u8; KEY] {
+    expanded(key, &binding.encoded())
+}
+
+#[expect(clippy::expect_used, reason = "HKDF refuses only outputs above 255 hashes")]
+fn expanded(key: &DataKey, binding: &[u8]) -> [u8; KEY] {
+    let mut bytes = [0; KEY];
+    Hkdf::<Sha256>::new(None, key.0.as_slice())
+        .expand_multi_info(&[b"otpost/derived/1", binding], &mut bytes)
+        .expect("32 bytes are one hash");
+    bytes
+}
+
 /// Opens a sealed value.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::confirmation::Provenance;
 use crate::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use crate::directory::ExternalId;
 use crate::ids::{DirectoryId, JobId, TenantId, UserId};
@@ -18,6 +19,9 @@ pub struct Tenant {
     pub id: TenantId,
     /// The name that its users see in mails, pages and authenticator apps.
     pub name: DisplayName,
+    /// Whether it is for tests: codes that are sent to its users can be read through the API. Said when it is made, and never
+    /// changed.
+    pub test: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// Which of its data keys new secrets are sealed under, from 1 up.
@@ -150,6 +154,10 @@ pub struct User {
     pub email: Option<EmailAddress>,
     /// Where texts go.
     pub phone: Option<PhoneNumber>,
+    /// How the mail address came to them.
+    pub email_since: Provenance,
+    /// How the number came to them.
+    pub phone_since: Provenance,
     /// The language of their messages; by policy where none is known.
     pub locale: Option<Locale>,
     /// The groups that they are in; policies may cover these.

@@ -112,6 +112,12 @@ impl Hop {
         matches!(self.state, HopState::Accepted { .. })
     }
 
+    /// Whether it is another try that no sender has taken yet: it may be yet to come.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        self.because == Because::Again && self.state == HopState::Handed
+    }
+
     /// Whether its provider told that it did not arrive.
     #[must_use]
     pub fn is_refuted(&self) -> bool {

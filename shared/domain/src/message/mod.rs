@@ -90,6 +90,45 @@ impl MessageStatus {
     }
 }
 
+named! {
+    /// What overtook a message: what it tells of was undone, or done again, since it was written.
+    pub enum Overtaken {
+        /// Its tenant is gone.
+        TenantDeleted = "tenant_deleted",
+        /// Its user is gone.
+        UserDeleted = "user_deleted",
+        /// Its user may do nothing.
+        UserOff = "user_off",
+        /// Its token is gone.
+        TokenDeleted = "token_deleted",
+        /// Its token is good for nothing.
+        TokenRevoked = "token_revoked",
+        /// Another message holds the link that counts.
+        NewerLink = "newer_link",
+        /// There is nothing left to enrol.
+        Enrolled = "enrolled",
+        /// The challenge whose code it holds is over.
+        GivenUp = "given_up",
+    }
+}
+
+impl Overtaken {
+    /// In words, for operators.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::TenantDeleted => "its tenant was deleted",
+            Self::UserDeleted => "its user was deleted",
+            Self::UserOff => "its user was switched off",
+            Self::TokenDeleted => "its token was deleted",
+            Self::TokenRevoked => "its token was revoked",
+            Self::NewerLink => "a newer link was sent",
+            Self::Enrolled => "its token is enrolled",
+            Self::GivenUp => "the challenge was given up",
+        }
+    }
+}
+
 /// What a message needs to be rendered, sealed: see [`crate::sealing`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedContent(pub Vec<u8>);
@@ -107,6 +146,21 @@ pub struct Fallback {
     pub channel: Channel,
     /// The recipient on it, masked for the log.
     pub recipient: String,
+}
+
+/// That nothing is sent to a message's mail address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Since when the address is on the suppression list.
+    pub since: Timestamp,
+    /// Why: codes and words of ours.
+    pub why: String,
+}
+
+impl fmt::Display for Suppressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the address is on the suppression list since {}: {}", self.since.rfc3339(), self.why)
+    }
 }
 
 /// A message and its way so far.
@@ -136,6 +190,8 @@ pub struct Message {
     pub fallback: Option<Fallback>,
     /// By what the mail address among its recipients is looked up in the suppression list.
     pub address: Option<AddressKey>,
+    /// That this address was found on that list when a way was looked for.
+    pub suppressed: Option<Suppressed>,
     /// Recipient, link and names, sealed. Gone once the message is closed.
     pub content: Option<SealedContent>,
     /// When it was made.
@@ -146,6 +202,8 @@ pub struct Message {
     pub status: MessageStatus,
     /// Why it ended badly, or why it is held, for operators; no secret, no address.
     pub reason: Option<String>,
+    /// What overtook it, whether it had left by then or not.
+    pub overtaken: Option<Overtaken>,
     /// Its last hops, in order.
     pub hops: Vec<Hop>,
     /// When `deliver` is to look after it, and the sweep finds it; none once it is closed.

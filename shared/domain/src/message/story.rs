@@ -36,8 +36,11 @@ impl Message {
         }
         for (place, hop) in self.hops.iter().enumerate() {
             let before = self.hops.get(..place).unwrap_or_default();
-            lines.push(Line::new(hop.handed_at, self.handing(hop, before)));
-            lines.extend(outcome(hop));
+            // One that is yet to come is told at the time that it was planned.
+            let planned = before.last().filter(|_| hop.is_planned());
+            let at = planned.map_or(hop.handed_at, Hop::ended_at);
+            lines.push(Line::new(at, self.handing(hop, before)));
+            lines.extend(outcome(hop, before));
             lines.extend(hop.news.as_ref().map(|news| {
                 let told = match news.verdict {
                     Verdict::Delivered => "it arrived",
@@ -47,6 +50,12 @@ impl Message {
                 Line::new(news.at, format!("Receipt from {}: {}.", name(hop), with_why(told, &news.why)))
             }));
         }
+        lines.extend(self.suppressed.as_ref().map(|suppressed| {
+            let recipient = self.recipient_on(Channel::Email);
+            let told =
+                format!("Not by e-mail to {recipient}: {}", suppressed.to_string().trim_end_matches('.'));
+            Line::new(suppressed.since.max(self.created_at), told + ".")
+        }));
         lines.sort_by_key(|line| line.at);
         lines.extend(self.at_last());
         lines
@@ -54,23 +63,33 @@ impl Message {
 
     fn making(&self) -> String {
         let test = if self.test { ", as a test" } else { "" };
-        let other = self.fallback.as_ref().map(|other| {
-            format!("; by {} to {} if that does not reach them", by(other.channel), other.recipient)
+        let (purpose, first) = (self.purpose.as_str(), self.channels().next().unwrap_or(self.channel));
+        let other = self.channels().nth(1).map(|other| {
+            format!("; by {} to {} if that does not reach them", by(other), self.recipient_on(other))
         });
-        let (purpose, other) = (self.purpose.as_str(), other.unwrap_or_default());
-        format!("Written: {purpose}, by {} to {}{test}{other}.", by(self.channel), self.recipient)
+        let (recipient, other) = (self.recipient_on(first), other.unwrap_or_default());
+        format!("Written: {purpose}, by {} to {recipient}{test}{other}.", by(first))
+    }
+
+    /// Its channels in order, without that of an address on the suppression list by which nothing has gone.
+    fn channels(&self) -> impl Iterator<Item = Channel> {
+        let shut = |channel| self.suppressed.is_some() && channel == Channel::Email;
+        let all = [Some(self.channel), self.fallback.as_ref().map(|other| other.channel)];
+        let went_by = |channel| self.hops.iter().any(|hop| hop.channel == channel);
+        all.into_iter().flatten().filter(move |channel| !shut(*channel) || went_by(*channel))
     }
 
     /// That a hop was taken, and why.
     fn handing(&self, hop: &Hop, before: &[Hop]) -> String {
         let (gateway, sender) = (name(hop), hop.via.sender.as_str());
-        let fell_back = hop.channel != before.last().map_or(self.channel, |last| last.channel);
+        let first = self.channels().next().unwrap_or(self.channel);
+        let fell_back = hop.channel != before.last().map_or(first, |last| last.channel);
         let recipient = self.recipient_on(hop.channel);
         let mut told = if fell_back {
             format!("Now by {} to {recipient}: handed to {gateway} ({sender})", by(hop.channel))
         } else if hop.because == Because::Again {
-            // It may be yet to come.
-            format!("Another try by {gateway} ({sender})")
+            let planned = hop.is_planned().then(|| format!(", planned for {}", hop.handed_at));
+            format!("Another try by {gateway} ({sender}){}", planned.unwrap_or_default())
         } else {
             format!("Handed to {gateway} ({sender})")
         };
@@ -118,7 +137,7 @@ impl Message {
 }
 
 /// What its sender told of a hop.
-fn outcome(hop: &Hop) -> Option<Line> {
+fn outcome(hop: &Hop, before: &[Hop]) -> Option<Line> {
     let gateway = name(hop);
     match &hop.state {
         HopState::Handed => None,
@@ -141,6 +160,9 @@ fn outcome(hop: &Hop) -> Option<Line> {
                     format!("{gateway} takes nothing for a while: what may be sent is used up")
                 }
                 Ending::Unknown => format!("Nobody knows whether {gateway} took it"),
+                Ending::NotTaken if asked(hop, before) => {
+                    format!("Taken back from {gateway}, which was not asked again")
+                }
                 Ending::NotTaken => format!("Taken back from {gateway}, which was never asked"),
             };
             Some(Line::new(*at, format!("{}.", with_why(&told, reason))))
@@ -148,13 +170,27 @@ fn outcome(hop: &Hop) -> Option<Line> {
     }
 }
 
+/// Whether the gateway of a hop may have been asked before, by a hop that is on record or was.
+fn asked(hop: &Hop, before: &[Hop]) -> bool {
+    let lost = usize::from(hop.number) > before.len().saturating_add(1);
+    let was = |one: &Hop| one.state != HopState::Handed && one.ending() != Some(Ending::NotTaken);
+    lost || before.iter().any(|one| one.via.is_same(&hop.via) && was(one))
+}
+
+/// When the time of the last one's route began: with its first hop, if no hop since then is lost.
+fn began(hops: &[Hop]) -> Option<Timestamp> {
+    let (last, before) = hops.split_last()?;
+    if last.because != Because::Again {
+        return Some(last.handed_at);
+    }
+    began(before).filter(|_| before.last().is_some_and(|one| one.number.saturating_add(1) == last.number))
+}
+
 /// Why a hop was taken, to be put behind the gateway's name.
 fn because(hop: &Hop, before: &[Hop]) -> String {
     let last = before.last().filter(|last| last.number.saturating_add(1) == hop.number);
     let gateway = last.map_or("the one before", name);
-    // The route's time began with the first hop of an unbroken row by one gateway.
-    let row = before.iter().rev().take_while(|one| last.is_some_and(|last| one.via.is_same(&last.via)));
-    let waited = row.last().map(|first| first.handed_at.until(hop.handed_at));
+    let waited = last.and_then(|_| began(before)).map(|began| began.until(hop.handed_at));
     let within = waited.map_or_else(|| "in time".to_owned(), |waited| format!("within {}", span(waited)));
     match hop.because {
         Because::First => String::new(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::story::span;
-use super::{Because, Channel, Ending, Hop, HopState, Message, MessageStatus, Verdict};
+use super::{Because, Channel, Ending, Hop, HopState, Message, MessageStatus, Overtaken, Verdict};
 use crate::contact::Locale;
 use crate::named::named;
 use crate::time::Timestamp;
@@ -75,18 +75,39 @@ pub struct Waiting {
     pub advice: WaitingAdvice,
 }
 
+impl Waiting {
+    /// What is told of a message that is for nobody: what might be so of any that was sent at `made_at`.
+    #[must_use]
+    pub fn supposed(channel: Channel, made_at: Timestamp, now: Timestamp) -> Self {
+        const LEAVES: Duration = Duration::from_secs(1);
+        let since = made_at.until(now);
+        let left = since >= LEAVES;
+        let since = if left { since.saturating_sub(LEAVES) } else { since };
+        let advice = match (left, since) {
+            (false, _) => WaitingAdvice::Wait,
+            (true, since) if since < SOON => WaitingAdvice::Wait,
+            (true, since) if since >= LONG => WaitingAdvice::AskAgain,
+            (true, _) => WaitingAdvice::Look,
+        };
+        let state = if left { WaitingState::Sent } else { WaitingState::OnItsWay };
+        Self { state, channel, recipient: String::new(), since, next: None, advice }
+    }
+}
+
 impl Message {
     /// What the person is told at `now` who waits for it.
     #[must_use]
     pub fn waiting(&self, now: Timestamp) -> Waiting {
-        let state = self.waiting_state();
+        let state = self.waiting_state(now);
         let hop = self.telling_hop(state);
         let channel = hop.map_or(self.channel, |hop| hop.channel);
         let began = match (state, hop) {
             (WaitingState::Sent | WaitingState::TryingNext, Some(hop)) => hop.ended_at(),
             (WaitingState::Delivered, Some(hop)) => hop.news.as_ref().map_or(hop.ended_at(), |news| news.at),
             (WaitingState::Ended, _) if self.status == MessageStatus::Expired => self.expires_at,
-            (WaitingState::NotDelivered | WaitingState::Ended, _) => self.last_known_at(),
+            (WaitingState::Delayed | WaitingState::NotDelivered | WaitingState::Ended, _) => {
+                self.last_known_at()
+            }
             _ => self.created_at,
         };
         let (since, next) = (began.until(now), self.next_try(now));
@@ -95,18 +116,25 @@ impl Message {
             WaitingState::Sent if next.is_some() || since < SOON => WaitingAdvice::Wait,
             WaitingState::Sent if since >= LONG => WaitingAdvice::AskAgain,
             WaitingState::Sent | WaitingState::Delivered => WaitingAdvice::Look,
-            WaitingState::Delayed if since < PATIENCE => WaitingAdvice::Wait,
-            WaitingState::Ended if self.status == MessageStatus::Expired => WaitingAdvice::AskAgain,
-            WaitingState::Delayed | WaitingState::NotDelivered | WaitingState::Ended => {
-                WaitingAdvice::AskHelpdesk
-            }
+            WaitingState::Delayed if next.is_some() => WaitingAdvice::Wait,
+            WaitingState::Delayed if self.created_at.until(now) < PATIENCE => WaitingAdvice::Wait,
+            WaitingState::Delayed | WaitingState::NotDelivered => WaitingAdvice::AskHelpdesk,
+            WaitingState::Ended => match self.overtaken {
+                // The newer one is on its way, or there.
+                Some(Overtaken::NewerLink) => WaitingAdvice::Look,
+                Some(Overtaken::GivenUp) => WaitingAdvice::AskAgain,
+                None if self.status == MessageStatus::Expired => WaitingAdvice::AskAgain,
+                _ => WaitingAdvice::AskHelpdesk,
+            },
         };
         Waiting { state, channel, recipient: self.recipient_on(channel).to_owned(), since, next, advice }
     }
 
-    fn waiting_state(&self) -> WaitingState {
+    fn waiting_state(&self, now: Timestamp) -> WaitingState {
         match self.status {
             MessageStatus::Delivered => return WaitingState::Delivered,
+            // It may have left, and is good for nothing all the same.
+            _ if self.overtaken.is_some() => return WaitingState::Ended,
             MessageStatus::Undelivered | MessageStatus::Failed => return WaitingState::NotDelivered,
             MessageStatus::Expired | MessageStatus::Cancelled => return WaitingState::Ended,
             MessageStatus::Sent if !self.is_open() => return WaitingState::Sent,
@@ -122,6 +150,7 @@ impl Message {
                 WaitingState::OnItsWay
             }
             HopState::Ended { .. } => WaitingState::Delayed,
+            HopState::Handed if hop.handed_at > now => WaitingState::Delayed,
             HopState::Handed | HopState::Claimed { .. } => {
                 let row = self.hops.iter().rev().take_while(|other| other.via.is_same(&hop.via));
                 let first =

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::{
-    Because, Channel, Ending, Hop, HopState, LEASE, MAX_TRIES, MOST_HOPS, Message, MessageStatus, ROUTE_TIME,
-    Sender, Via,
+    Because, Channel, Ending, Hop, HopState, LEASE, MAX_TRIES, MOST_HOPS, Message, MessageStatus, Overtaken,
+    ROUTE_TIME, Sender, Suppressed, Via,
 };
 use crate::circuit::{Circuit, PROBE_WAIT};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 
+/// What stands for the recipient of a message that is for nobody; a masked one never reads so.
+const NOBODY: &str = "nobody";
 /// How long a message is held at least before a gateway in trouble is tried again.
 const SHORTEST_HOLD: Duration = Duration::from_secs(30);
 /// How long at most.
@@ -530,9 +532,47 @@ impl Message {
 
     /// Ends an open message, because what it tells of does not hold any more.
     #[must_use]
-    pub fn cancelled(self, reason: &str) -> Self {
-        let told = self.as_far_as_known(reason.to_owned());
-        self.ended(MessageStatus::Cancelled, told)
+    pub fn cancelled(self, overtaken: Overtaken) -> Self {
+        let told = self.as_far_as_known(overtaken.told().to_owned());
+        Self { overtaken: Some(overtaken), ..self }.ended(MessageStatus::Cancelled, told)
+    }
+
+    /// One that is for nobody: it is closed before anything is sent, and says why.
+    #[must_use]
+    pub fn never_sent(self, why: &str) -> Self {
+        Self {
+            status: MessageStatus::Cancelled,
+            reason: Some(why.to_owned()),
+            content: None,
+            due_at: None,
+            recipient: NOBODY.to_owned(),
+            fallback: None,
+            country: None,
+            simulated: false,
+            address: None,
+            suppressed: None,
+            ..self
+        }
+    }
+
+    /// Whether it was for nobody from the beginning.
+    #[must_use]
+    pub fn is_for_nobody(&self) -> bool {
+        self.recipient == NOBODY
+    }
+
+    /// As it is once nobody wants it any more, before it was handed to any sender.
+    #[must_use]
+    pub fn withdrawn(self, overtaken: Overtaken) -> Self {
+        Self {
+            status: MessageStatus::Cancelled,
+            reason: Some(overtaken.told().to_owned()),
+            overtaken: Some(overtaken),
+            content: None,
+            due_at: None,
+            version: self.version + 1,
+            ..self
+        }
     }
 
     /// Ends an open message that nothing can be sent for, for a reason that no hop tells.
@@ -543,9 +583,14 @@ impl Message {
     }
 
     fn failed(self) -> Self {
+        let suppressed = self.suppressed.as_ref();
+        let suppressed = suppressed.filter(|_| self.hops.is_empty() && self.channel == Channel::Email);
         let reason = match self.last_hop().and_then(Hop::reason) {
             Some(why) => self.as_far_as_known(why.to_owned()),
-            None if self.hops.is_empty() => format!("no gateway is configured for {}", self.channel.as_str()),
+            None if self.hops.is_empty() => suppressed.map_or_else(
+                || format!("no gateway is configured for {}", self.channel.as_str()),
+                Suppressed::to_string,
+            ),
             None => "no receipt came in time, and no route is left".to_owned(),
         };
         self.ended(MessageStatus::Failed, reason)

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use super::Policy;
-use super::values::{Channels, Chosen, QrContent, Routes, Setting, TokenKind};
+use super::values::{Channels, Chosen, QrContent, Route, Routes, Setting, TokenKind};
 use crate::authorization::AuthorizationMode;
+use crate::challenge::Mask;
 use crate::contact::Locale;
 use crate::document::{Faults, Member as _, Members, Value, Whole};
 use crate::enrolment::LinkLife;
 use crate::otp::{Algorithm, Digits, Kind, LookAhead, OtpParameters, Period, Tolerance, Window};
+use crate::template::TemplateKind;
 
 /// A setting as it is documented.
 #[derive(Clone, Debug)]
@@ -124,7 +126,8 @@ settings! {
     /// The channels by which users are written to, in the order in which they are tried.
     channels: Channels = Channels::email();
     /// Whether a message that did not arrive by one of `channels` goes by the next of them, and says so. It does where the
-    /// user has an address for that channel.
+    /// user has an address for that channel, and nobody named the channel: a push or a challenge with a `channel` goes by
+    /// that one alone.
     channel_fallback: bool = false;
     /// Whether new tokens count time or codes.
     token_kind: TokenKind = TokenKind::Totp;
@@ -146,16 +149,20 @@ settings! {
     link_life_after_visit_minutes: Whole<10, 10080> = Whole::clamped(1440);
     /// What the QR code in a Push Token mail holds.
     qr_content: QrContent = QrContent::Link;
-    /// The length of codes sent by e-mail or text.
+    /// The length of codes sent by e-mail or text. Like all that begins with `challenge_` it counts in policies for everyone
+    /// only: whoever asks for a code of a name must not learn by it who that is.
     challenge_digits: Whole<6, 10> = Whole::clamped(6);
-    /// How long a sent code is good, in seconds.
+    /// How long a sent code is good, in seconds. Counts in policies for everyone only.
     challenge_life_seconds: Whole<60, 600> = Whole::clamped(300);
-    /// How many wrong codes a challenge takes.
+    /// How many guesses a sent code takes, the right one among them. Counts in policies for everyone only.
     challenge_attempts: Whole<1, 10> = Whole::clamped(5);
-    /// How long a user waits before a code is sent again, in seconds.
+    /// How long a user waits before a code is sent again, in seconds. Counts in policies for everyone only.
     challenge_cool_down_seconds: Whole<10, 600> = Whole::clamped(30);
-    /// How often a code is sent again.
+    /// How often a code is sent again. Counts in policies for everyone only.
     challenge_resends: Whole<0, 10> = Whole::clamped(3);
+    /// How the recipient of a code is shown to whoever waits for it: usual is +44 7*** ***123 and j***@e***.com, end is
+    /// ***123 and ***@e***.com, hidden is ***.
+    recipient_mask: Mask = Mask::Usual;
     /// The gateway for mobile codes, where it is not to be the first of `sms_routes`.
     mobile_code_gateway: Chosen = Chosen::default();
     /// The gateways for e-mail in order, each with the seconds after which the next is tried. None: the deployment's own.
@@ -187,6 +194,19 @@ impl Settings {
         let digits =
             u8::try_from(self.token_digits.get()).ok().and_then(|count| Digits::try_from(count).ok());
         OtpParameters { kind, algorithm: self.token_algorithm, digits: digits.unwrap_or_default() }
+    }
+
+    /// The gateways for texts of a kind, in order: for mobile codes the one that is chosen for these comes first.
+    #[must_use]
+    pub fn texts_by(&self, kind: TemplateKind) -> Vec<Route> {
+        let chosen = self.mobile_code_gateway.0.as_ref().filter(|_| kind == TemplateKind::MobileCode);
+        let usual = self.sms_routes.all();
+        let Some(chosen) = chosen else { return usual.to_vec() };
+        let wait = usual.iter().find(|route| route.gateway == *chosen).or(usual.first());
+        let wait_seconds = wait.map_or(Route::USUAL_WAIT, |route| route.wait_seconds);
+        let first = Route { gateway: chosen.clone(), wait_seconds };
+        let rest = usual.iter().filter(|route| route.gateway != *chosen).cloned();
+        std::iter::once(first).chain(rest).collect()
     }
 
     /// How long new links live.

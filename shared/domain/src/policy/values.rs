@@ -1,6 +1,7 @@
 //! The values that settings take.
 
 use crate::authorization::AuthorizationMode;
+use crate::challenge::Mask;
 use crate::contact::Locale;
 use crate::document::{Faults, Member, Members, Place, Value, Whole, one_of, parsed, word};
 use crate::ids::GatewayId;
@@ -111,7 +112,7 @@ macro_rules! words {
         }
     )* };
 }
-words!(TokenKind, QrContent, AuthorizationMode, Channel);
+words!(TokenKind, QrContent, AuthorizationMode, Channel, Mask);
 pub(crate) use words;
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
@@ -215,11 +216,16 @@ pub struct Route {
     pub wait_seconds: Whole<5, 3600>,
 }
 
+impl Route {
+    /// How long is waited where nothing is said.
+    pub(crate) const USUAL_WAIT: Whole<5, 3600> = Whole::clamped(60);
+}
+
 impl Member for Route {
     fn read(value: &Value, at: &Place, faults: &mut Faults) -> Option<Self> {
         let mut members = Members::of(value, at, faults)?;
         let gateway = members.needed("gateway", faults);
-        let wait_seconds = members.optional("wait_seconds", faults).unwrap_or(Whole::clamped(60));
+        let wait_seconds = members.optional("wait_seconds", faults).unwrap_or(Self::USUAL_WAIT);
         members.done(faults);
         Some(Self { gateway: gateway?, wait_seconds })
     }

@@ -86,7 +86,7 @@ fn happens(before: &Message, event: &Event, seen: &mut Seen, now: Timestamp) -> 
             let news = News { verdict: *verdict, why: "told".to_owned(), at: now };
             message.heard(number.saturating_sub(*back).saturating_add(1), &news)
         }
-        Event::Cancelled if before.is_open() && !claimed => Some(message.cancelled("nobody wants it")),
+        Event::Cancelled if before.is_open() && !claimed => Some(message.cancelled(Overtaken::UserOff)),
         Event::GivenBack | Event::Concluded(..) | Event::Cancelled => None,
     }
 }
@@ -247,7 +247,7 @@ fn what_is_undone_while_a_hop_is_in_doubt_says_so() {
     let (handed, hop) = hand(message(Channel::Sms), &two(), NOW);
     let claimed = handed.claimed(hop, NOW).unwrap();
     assert_eq!(claimed.clone().doubted(NOW.plus(LEASE / 2)), claimed, "its sender has it");
-    let cancelled = claimed.doubted(NOW.plus(LEASE)).cancelled("its token was revoked");
+    let cancelled = claimed.doubted(NOW.plus(LEASE)).cancelled(Overtaken::TokenRevoked);
     assert_eq!(cancelled.status, MessageStatus::Cancelled);
     assert_eq!(cancelled.reason.as_deref(), Some("its token was revoked; it may have arrived all the same"));
     assert_eq!(cancelled.last_hop().unwrap().ending(), Some(Ending::Unknown));

@@ -312,8 +312,8 @@ fn the_end_of_its_time_tells_the_truth() {
     let bad = taken().heard(1, &news(Verdict::Undelivered, after(9))).unwrap();
     let ended = ends(bad.clone());
     assert_eq!((ended.status, ended.reason.as_deref()), (MessageStatus::Undelivered, Some("carrier 30003")));
-    assert_eq!(taken().cancelled("its user was deleted").status, MessageStatus::Sent);
-    assert_eq!(bad.cancelled("its user was deleted").status, MessageStatus::Undelivered);
+    assert_eq!(taken().cancelled(Overtaken::UserDeleted).status, MessageStatus::Sent);
+    assert_eq!(bad.cancelled(Overtaken::UserDeleted).status, MessageStatus::Undelivered);
     assert_eq!(message(Channel::Sms).refused("no".to_owned()).status, MessageStatus::Failed);
 }
 

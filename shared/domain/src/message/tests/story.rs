@@ -88,7 +88,7 @@ fn a_busy_gateway_takes_it_at_the_third_try() {
         "0 Written: push_token, by text to +44***123.
          0 Handed to acme-twilio (twilio).
          1 acme-twilio could not take it yet: Twilio 20429: too many requests.
-         3 Another try by acme-twilio (twilio).",
+         1 Another try by acme-twilio (twilio), planned for 2027-01-15T08:00:03Z.",
     );
     let message = tells(message, &busy, "Twilio 20429: too many requests", 3);
     let message = message.claimed(3, after(8)).unwrap();
@@ -220,7 +220,7 @@ fn what_was_passed_over_tried_and_never_asked_is_told() {
     let message = tells(message, &Outcome::ContentBad, "Twilio 30007: filtered", 16);
     let (message, _) = hand(message, &routes, after(16));
     reads(
-        &message.cancelled("its user was deleted"),
+        &message.cancelled(Overtaken::UserDeleted),
         "0 Written: push_token, by text to +44***123.
          0 Handed to acme-notify (govuk_notify); it did not work before, and this message tries whether it does again; passed over because they do not work now: acme-twilio.
          15 Taken back from acme-notify, which was never asked: its sender did not take it in time.
@@ -229,6 +229,95 @@ fn what_was_passed_over_tried_and_never_asked_is_told() {
          16 Handed to acme-twilio (twilio), because acme-other does not take it.
          16 Closed: cancelled: its user was deleted.",
     );
+}
+
+#[test]
+fn a_planned_try_that_nobody_takes_is_not_told_as_one_that_was_made() {
+    let (message, _) = hand(text(), &ways(), after(0));
+    let message = tells(message, &Outcome::Retry { after: None }, "Twilio 20429: too many requests", 1);
+    reads(
+        &message.clone().cancelled(Overtaken::UserOff),
+        "0 Written: push_token, by text to +44***123.
+         0 Handed to acme-twilio (twilio).
+         1 acme-twilio could not take it yet: Twilio 20429: too many requests.
+         1 Another try by acme-twilio (twilio), planned for 2027-01-15T08:00:03Z.
+         1 Closed: cancelled: its user was switched off.",
+    );
+    let (message, _) = hand(message, &ways(), after(60));
+    reads(
+        &message,
+        "0 Written: push_token, by text to +44***123.
+         0 Handed to acme-twilio (twilio).
+         1 acme-twilio could not take it yet: Twilio 20429: too many requests.
+         3 Another try by acme-twilio (twilio).
+         60 Taken back from acme-twilio, which was not asked again: its sender did not take it in time.
+         60 Handed to acme-notify (govuk_notify), because the sender of acme-twilio did not take it within 60 s.",
+    );
+}
+
+fn bounced(at: u64) -> Suppressed {
+    Suppressed { since: after(at), why: "SES Permanent/General: 5.1.1.".to_owned() }
+}
+
+#[test]
+fn an_address_that_is_not_written_to_is_no_promise() {
+    let message = Message { suppressed: Some(bounced(0)), ..falls_back() };
+    let (message, _) = hand(message, &ways(), after(1));
+    reads(
+        &message,
+        "0 Written: push_token, by text to +44***123.
+         0 Not by e-mail to j***@e***.org: the address is on the suppression list since 2027-01-15T08:00:00Z: SES Permanent/General: 5.1.1.
+         1 Handed to acme-twilio (twilio).",
+    );
+    let text = Fallback { channel: Channel::Sms, recipient: "+44***123".to_owned() };
+    let mail = Message { fallback: Some(text), ..message_by_mail() };
+    let (message, _) = hand(Message { suppressed: Some(bounced(0)), ..mail.clone() }, &ways(), after(1));
+    reads(
+        &message,
+        "0 Written: push_token, by text to +44***123.
+         0 Not by e-mail to j***@e***.org: the address is on the suppression list since 2027-01-15T08:00:00Z: SES Permanent/General: 5.1.1.
+         1 Handed to acme-twilio (twilio).",
+    );
+    let closed =
+        close(Message { suppressed: Some(bounced(0)), ..mail.clone() }, &Routes::default(), after(1));
+    let why =
+        "the address is on the suppression list since 2027-01-15T08:00:00Z: SES Permanent/General: 5.1.1.";
+    assert_eq!(closed.reason.as_deref(), Some(why));
+
+    let mut routes = ways();
+    routes.usable.insert(0, Way::OWN);
+    let (message, _) = hand(mail, &routes, after(0));
+    let message = tells(message, &accepted_as("m-1"), "", 1);
+    let message = heard(message, 1, Verdict::Undelivered, "SES Permanent/General: 5.1.1", 3);
+    let (message, _) = hand(Message { suppressed: Some(bounced(3)), ..message }, &ways(), after(4));
+    reads(
+        &message,
+        "0 Written: push_token, by e-mail to j***@e***.org; by text to +44***123 if that does not reach them.
+         0 Handed to the deployment's own SES (ses).
+         1 Accepted by the deployment's own SES as m-1.
+         3 Receipt from the deployment's own SES: it did not arrive: SES Permanent/General: 5.1.1.
+         3 Not by e-mail to j***@e***.org: the address is on the suppression list since 2027-01-15T08:00:03Z: SES Permanent/General: 5.1.1.
+         4 Now by text to +44***123: handed to acme-twilio (twilio), because the deployment's own SES says that it did not arrive.",
+    );
+}
+
+#[test]
+fn where_the_beginning_of_a_row_is_lost_no_time_is_told() {
+    let busy = Outcome::Retry { after: None };
+    let (message, _) = hand(text(), &ways(), after(0));
+    let message = tells(message, &busy, "busy", 1);
+    let mut message = tells(message, &busy, "busy", 3);
+    let last = |message: &Message| {
+        let (message, _) = hand(message.clone(), &ways(), after(60));
+        told(&message).pop().unwrap()
+    };
+    assert!(last(&message).ends_with("did not take it within 60 s."), "{}", last(&message));
+    message.hops.remove(0);
+    assert!(last(&message).ends_with("did not take it in time."), "{}", last(&message));
+    message.hops.remove(0);
+    assert!(last(&message).ends_with("did not take it in time."), "{}", last(&message));
+    let (message, _) = hand(message, &ways(), after(60));
+    assert!(told(&message).concat().contains("which was not asked again"), "{:?}", told(&message));
 }
 
 #[test]

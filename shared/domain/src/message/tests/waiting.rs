@@ -97,13 +97,33 @@ fn a_text_then_a_mail() {
 fn a_busy_gateway_is_tried_again_by_the_same_channel() {
     let (message, _) = hand(text(), &ways(), NOW);
     let (message, _) = sent(message, &Outcome::Retry { after: Some(Duration::from_secs(20)) }, NOW);
-    let told = "On its way by text. Trying again by text in 15 s.";
-    let waiting = message.waiting(after(5));
-    assert_eq!((waiting.told(&Locale::default()).as_str(), waiting.state), (told, WaitingState::OnItsWay));
-    assert_eq!(
-        waiting.told(&Locale::try_from("DE").unwrap()),
-        "Unterwegs per SMS. Nächster Versuch per SMS in 15 s."
+    let pause = tells(
+        &message,
+        5,
+        WaitingState::Delayed,
+        "This takes longer than usual. We keep trying. Trying again by text in 15 s.",
+        "Es dauert länger als sonst. Wir versuchen es weiter. Nächster Versuch per SMS in 15 s.",
     );
+    assert_eq!((pause.since, pause.advice), (Duration::from_secs(5), WaitingAdvice::Wait));
+    let due = message.waiting(after(21));
+    assert_eq!((due.state, due.since), (WaitingState::OnItsWay, Duration::from_secs(21)));
+}
+
+#[test]
+fn a_pause_on_another_way_is_one_too() {
+    let (message, _) = hand(text(), &ways(), NOW);
+    let (message, _) = sent(message, &Outcome::RecipientBad, after(1));
+    let (message, _) = hand(message, &ways(), after(1));
+    let (message, _) = sent(message, &Outcome::Retry { after: Some(Duration::from_secs(50)) }, after(100));
+    let pause = tells(
+        &message,
+        130,
+        WaitingState::Delayed,
+        "This takes longer than usual. We keep trying. Trying again by e-mail in 20 s.",
+        "Es dauert länger als sonst. Wir versuchen es weiter. Nächster Versuch per E-Mail in 20 s.",
+    );
+    assert_eq!((pause.since, pause.advice), (Duration::from_secs(30), WaitingAdvice::Wait));
+    assert_eq!(message.waiting(after(151)).state, WaitingState::TryingNext);
 }
 
 #[test]
@@ -163,6 +183,41 @@ fn ends_are_told() {
         "Diese Nachricht gilt nicht mehr. Bitte fordern Sie eine neue an.",
     );
     assert_eq!(waiting.since, Duration::from_secs(100));
-    let cancelled = text().cancelled("a newer link was sent").waiting(after(2));
-    assert_eq!((cancelled.state, cancelled.advice), (WaitingState::Ended, WaitingAdvice::AskHelpdesk));
+    for (why, advice) in [
+        (Overtaken::NewerLink, WaitingAdvice::Look),
+        (Overtaken::GivenUp, WaitingAdvice::AskAgain),
+        (Overtaken::UserOff, WaitingAdvice::AskHelpdesk),
+    ] {
+        let cancelled = text().cancelled(why).waiting(after(2));
+        assert_eq!((cancelled.state, cancelled.advice), (WaitingState::Ended, advice));
+    }
+}
+
+#[test]
+fn what_was_overtaken_once_it_had_left_is_no_longer_good() {
+    let (message, _) = hand(text(), &ways(), NOW);
+    let (message, _) = sent(message, &accepted(), after(1));
+    let overtaken = message.clone().cancelled(Overtaken::TokenRevoked);
+    assert_eq!(overtaken.status, MessageStatus::Sent);
+    let waiting = tells(
+        &overtaken,
+        9,
+        WaitingState::Ended,
+        "This message is no longer good. Please ask your helpdesk.",
+        "Diese Nachricht gilt nicht mehr. Bitte wenden Sie sich an Ihren Helpdesk.",
+    );
+    assert_eq!((waiting.since, waiting.next), (Duration::from_secs(8), None));
+    let bad = News { verdict: Verdict::Undelivered, why: "x".to_owned(), at: after(10) };
+    let late = overtaken.heard(1, &bad).unwrap();
+    assert_eq!(
+        (late.status, late.waiting(after(11)).state),
+        (MessageStatus::Undelivered, WaitingState::Ended)
+    );
+
+    // The second gateway is in trouble: the first has it.
+    let (message, _) = hand(message, &ways(), after(31));
+    let (message, _) = sent(message, &Outcome::ConfigurationBad, after(32));
+    let closed = close(message, &ways(), after(32));
+    assert!(closed.status == MessageStatus::Sent && closed.reason.is_some());
+    assert_eq!(closed.waiting(after(33)).state, WaitingState::Sent);
 }
