@@ -36,6 +36,21 @@ pub enum CreateTenantError {
     Port(#[from] PortError),
 }
 
+/// A tenant to be made.
+#[derive(Clone, Debug)]
+pub struct NewTenant {
+    /// The name that its users see.
+    pub name: DisplayName,
+    /// Whether it is for tests; see [`Tenant::test`].
+    pub test: bool,
+}
+
+impl From<DisplayName> for NewTenant {
+    fn from(name: DisplayName) -> Self {
+        Self { name, test: false }
+    }
+}
+
 /// Makes a tenant with a data key of its own.
 ///
 /// # Errors
@@ -43,10 +58,12 @@ pub enum CreateTenantError {
 pub async fn create_tenant(
     ports: &impl Ports,
     caller: &Caller,
-    name: DisplayName,
+    new: impl Into<NewTenant>,
     once: Once<'_, Tenant>,
 ) -> Result<Tenant, CreateTenantError> {
-    let tenant = Tenant { id: caller.tenant.clone(), name, created_at: ports.clock().now(), key_version: 1 };
+    let NewTenant { name, test } = new.into();
+    let (id, created_at) = (caller.tenant.clone(), ports.clock().now());
+    let tenant = Tenant { id, name, test, created_at, key_version: 1 };
     if ports.store().tenant(&tenant.id).await?.is_some() {
         return Err(CreateTenantError::Exists);
     }

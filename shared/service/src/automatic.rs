@@ -5,24 +5,32 @@
 //! everyone's tokens. What is beyond it waits for an operator's release; that somebody must not get in any more never
 //! waits.
 
+use std::time::Duration;
+
 use otpost_domain::audit::{Action, AuditEntry};
 use otpost_domain::ids::Serial;
 use otpost_domain::message::{Channel, Message};
 use otpost_domain::provisioning::{Automatic, MassChange, Wish, hourly_limit, wish};
+use otpost_domain::template::TemplateKind;
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
 
 use crate::caller::Caller;
-use crate::link::{By, LinkError, Recipient, Sending, enqueue, reachable, sending};
+use crate::content::Content;
+use crate::link::{By, LinkError, Recipient, Sending, enqueue, has_route, reachable, sending};
 use crate::once::Once;
+use crate::outgoing;
 use crate::policies::{Holds, held, of_everyone};
 use crate::ports::{
-    Clock as _, Counted, Entropy as _, Fault, MarkChange, MassChangeStore as _, PortError, PortResult, Ports,
-    TenantStore as _, TokenChange, TokenStore as _, UserChange, UserStore as _, Write,
+    ChallengeStore as _, Clock as _, Counted, Entropy as _, Fault, MarkChange, MassChangeStore as _,
+    PortError, PortResult, Ports, TenantStore as _, TokenChange, TokenStore as _, UserChange, UserStore as _,
+    Write,
 };
 use crate::push::no_tenant;
 use crate::users::{UserError, delete_marked};
 
+/// How long a notice of a changed address is worth sending.
+const NOTICE_LIFE: Duration = Duration::from_hours(24);
 /// Up to how many users are counted for their share.
 const MOST_COUNTED: u64 = 100_000;
 /// What is audited of a change that nobody has asked for.
@@ -54,7 +62,7 @@ pub(crate) async fn catch_up(
         }
         let now = ports.clock().now();
         let next = User { version: user.version + 1, updated_at: now, ..user.clone() };
-        let draft = Draft { user: next, action: Action::PolicyApplied, mark: None };
+        let draft = Draft { user: next, was: None, action: Action::PolicyApplied, mark: None };
         if let Some(settled) = settle(ports, caller, draft, &mut gate, Once::not_kept()).await? {
             return Ok(settled.automatic != user.automatic);
         }
@@ -68,6 +76,8 @@ pub(crate) async fn catch_up(
 pub(crate) struct Draft {
     /// The user: of version 1 to be made, else of the version after the one that was read.
     pub(crate) user: User,
+    /// As they were, where their addresses may be others now.
+    pub(crate) was: Option<User>,
     /// What is done.
     pub(crate) action: Action,
     /// What is remembered with it.
@@ -145,7 +155,7 @@ pub(crate) async fn wants(ports: &impl Ports, user: &User) -> PortResult<Wish> {
         return Ok(Wish::Nothing);
     }
     let tokens = ports.store().tokens(&user.tenant, &user.id).await?;
-    Ok(wish(user, &settings, &tokens, reachable(&settings, user)))
+    Ok(wish(user, &settings, &tokens, reachable(&settings, user, TemplateKind::PushToken)))
 }
 
 /// Writes a user's change, and what policy asks for then. Nothing is written, and nothing returned, when somebody was
@@ -160,18 +170,23 @@ pub(crate) async fn settle(
     gate: &mut Gate,
     once: Once<'_, User>,
 ) -> PortResult<Option<User>> {
-    let Draft { mut user, action, mark } = draft;
+    let Draft { mut user, was, action, mark } = draft;
     let holds = held(ports, &caller.tenant, &user.id, &user.groups).await?.in_language(user.locale.as_ref());
     let tokens = match user.version {
         1 => Vec::new(),
         _ => ports.store().tokens(&caller.tenant, &user.id).await?,
     };
-    let mut wanted = wish(&user, &holds.settings, &tokens, reachable(&holds.settings, &user));
+    let mut wanted =
+        wish(&user, &holds.settings, &tokens, reachable(&holds.settings, &user, TemplateKind::PushToken));
     if let Some(kind) = wanted.counted()
         && !gate.passes(ports, caller, kind).await?
     {
         wanted = Wish::Nothing;
     }
+    let (moved, notices) = match &was {
+        Some(was) => Box::pin(moved(ports, caller, &mut user, was, &holds)).await?,
+        None => (false, Vec::new()),
+    };
     // Boxed: rarely asked for, and large.
     let done = Box::pin(granted(ports, caller, &mut user, &holds, &tokens, &wanted)).await?;
     let mut journal = caller.journal(ports, action);
@@ -183,16 +198,57 @@ pub(crate) async fn settle(
         stamp: &holds.stamp,
         token: done.token.as_ref(),
         revoked: &done.revoked,
+        notices: &notices,
         mark: mark.as_ref(),
         journal: &journal,
     };
     if ports.store().save_user(&change).await? == Write::Stale {
         return Ok(None);
     }
-    if let Some(message) = done.message() {
+    if moved || !user.active {
+        ports.store().end_challenges(&user.tenant, &user.id, ports.clock().now()).await?;
+    }
+    for message in done.message().into_iter().chain(&notices) {
         enqueue(ports, message).await;
     }
     Ok(Some(user))
+}
+
+/// Notes which addresses are others than before, and writes to the old ones' owners; whether any is.
+async fn moved(
+    ports: &impl Ports,
+    caller: &Caller,
+    user: &mut User,
+    was: &User,
+    holds: &Holds,
+) -> PortResult<(bool, Vec<Message>)> {
+    let kind = TemplateKind::ChangedAddress;
+    let now = ports.clock().now();
+    let owners = user.moved(was, now, |channel| has_route(&holds.settings, channel, kind));
+    let moved = was.email != user.email || was.phone != user.phone;
+    let mut notices = Vec::new();
+    if owners.is_empty() {
+        return Ok((moved, notices));
+    }
+    let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
+    for to in owners {
+        let draft = outgoing::Draft {
+            tenant: &tenant,
+            holds,
+            user: Some(&user.id),
+            name: user.name(),
+            serial: None,
+            purpose: kind,
+            to,
+            fallback: None,
+            with_code: false,
+            made_at: now,
+            expires_at: now.plus(NOTICE_LIFE),
+        };
+        let told = |content: &mut Content| content.time = now.for_people(&content.locale);
+        notices.push(outgoing::message(ports, draft, told).await?);
+    }
+    Ok((moved, notices))
 }
 
 /// What is written because of a wish.
@@ -278,7 +334,7 @@ async fn sent(
 ) -> PortResult<(TokenChange, AuditEntry)> {
     let tenant = ports.store().tenant(&caller.tenant).await?.ok_or_else(no_tenant)?;
     let to = Recipient { tenant: &tenant, user, holds };
-    let by = By::policy(&holds.settings, user, channel);
+    let by = By::policy(&holds.settings, user, channel, TemplateKind::PushToken);
     let made = sending(ports, token, &to, by, holds.settings.authorization_code).await;
     let sending = made.map_err(|error| match error {
         LinkError::Port(error) => error,

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use otpost_domain::ids::OPEN_SHARDS;
-use otpost_domain::message::{Channel, HopState, Message, MessageStatus, Routes, Step, Way};
-use otpost_domain::suppression::Suppression;
+use otpost_domain::message::{
+    Channel, HopState, Message, MessageStatus, Overtaken, Routes, Step, Suppressed, Way,
+};
 use otpost_domain::tenant::User;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{Token, TokenState};
 
 use crate::metrics::{self, Metric};
-use crate::policies::held;
+use crate::policies::{held, held_by_all};
 use crate::ports::{
     Clock as _, Configuration as _, DeliveryQueue as _, Fault, MessageRef, MessageStore as _, PortError,
     PortResult, Ports,
@@ -148,43 +149,45 @@ async fn wake(ports: &impl Ports, message: &Message, now: Timestamp) {
 
 /// What is next for a message; its cancellation where nobody wants it any more.
 async fn next(ports: &impl Ports, message: Message, now: Timestamp) -> PortResult<Step> {
-    let message = message.doubted(now);
+    let mut message = message.doubted(now);
     let circumstances = ports.store().circumstances(&message).await?;
     let user = match standing(&message, circumstances.tenant, circumstances.user, circumstances.token) {
         Standing::Wanted(user) => user,
-        Standing::Overtaken(reason) if now < message.expires_at => {
-            return Ok(Step::Close(message.cancelled(reason)));
+        Standing::Overtaken(why) if now < message.expires_at => {
+            return Ok(Step::Close(message.cancelled(why)));
         }
         Standing::Overtaken(_) => None,
     };
     let mut routes = routes(ports, &message, user.as_deref()).await?;
     if let Some(suppressed) = circumstances.suppressed.filter(|_| !message.test) {
         routes.usable.retain(|way| way.channel != Channel::Email);
+        let suppressed = Suppressed { since: suppressed.at, why: suppressed.why };
         if message.channel == Channel::Email && message.fallback.is_none() {
-            return Ok(Step::Close(message.refused(reason_of(&suppressed))));
+            return Ok(Step::Close(message.refused(suppressed.to_string())));
         }
+        message.suppressed = Some(suppressed);
     }
     health::look(ports, &message, &mut routes, now).await?;
     Ok(message.next_step(&routes, now))
 }
 
-fn reason_of(suppressed: &Suppression) -> String {
-    let since = suppressed.at.rfc3339();
-    format!("the address is on the suppression list since {since}: {}", suppressed.why)
-}
-
 /// The ways that policy names for a message, on its first channel and then on the one that it falls back to; for a mail
 /// the deployment's own, where it names none.
 async fn routes(ports: &impl Ports, message: &Message, user: Option<&User>) -> PortResult<Routes> {
-    // A test has taken its only way from the beginning.
-    let Some(user) = user.filter(|_| !message.test) else { return Ok(Routes::default()) };
-    let settings = held(ports, &message.tenant, &user.id, &user.groups).await?.settings;
+    let settings = match user {
+        // A test has taken its only way from the beginning.
+        _ if message.test => return Ok(Routes::default()),
+        Some(user) => held(ports, &message.tenant, &user.id, &user.groups).await?.settings,
+        None if message.user.is_none() => held_by_all(ports, &message.tenant).await?.settings,
+        // Of a user who is gone, in a message whose time is over.
+        None => return Ok(Routes::default()),
+    };
     let mut all = Routes::default();
     let channels = [Some(message.channel), message.fallback.as_ref().map(|fallback| fallback.channel)];
     for channel in channels.into_iter().flatten() {
         let named = match channel {
-            Channel::Email => settings.email_routes.all(),
-            Channel::Sms => settings.sms_routes.all(),
+            Channel::Email => settings.email_routes.all().to_vec(),
+            Channel::Sms => settings.texts_by(message.purpose),
         };
         if named.is_empty() && channel == Channel::Email {
             all.usable.push(Way::OWN);
@@ -192,7 +195,7 @@ async fn routes(ports: &impl Ports, message: &Message, user: Option<&User>) -> P
         }
         let reach = ports.configuration().gateways(&message.tenant).await?;
         let country = message.country.filter(|_| channel == Channel::Sms);
-        let Routes { usable, passed_over, unfit } = reach.routes(named, channel, country);
+        let Routes { usable, passed_over, unfit } = reach.routes(&named, channel, country);
         all.usable.extend(usable);
         all.passed_over.extend(passed_over);
         all.unfit.extend(unfit);
@@ -205,32 +208,32 @@ enum Standing {
     /// It is wanted, by its user if it has one.
     Wanted(Option<Box<User>>),
     /// What it tells of was undone, or done again, since it was written.
-    Overtaken(&'static str),
+    Overtaken(Overtaken),
 }
 
 fn standing(message: &Message, tenant: bool, user: Option<User>, token: Option<Token>) -> Standing {
     if !tenant {
-        return Standing::Overtaken("its tenant was deleted");
+        return Standing::Overtaken(Overtaken::TenantDeleted);
     }
     if message.user.is_none() {
         return Standing::Wanted(None);
     }
     let user = match user {
-        None => return Standing::Overtaken("its user was deleted"),
-        Some(user) if !user.active => return Standing::Overtaken("its user was switched off"),
+        None => return Standing::Overtaken(Overtaken::UserDeleted),
+        Some(user) if !user.active => return Standing::Overtaken(Overtaken::UserOff),
         Some(user) => Box::new(user),
     };
     if message.serial.is_none() {
         return Standing::Wanted(Some(user));
     }
     Standing::Overtaken(match token.map(|token| token.state) {
-        None => "its token was deleted",
-        Some(TokenState::Revoked { .. }) => "its token was revoked",
+        None => Overtaken::TokenDeleted,
+        Some(TokenState::Revoked { .. }) => Overtaken::TokenRevoked,
         Some(TokenState::Enrolling { since, .. }) if since == message.created_at => {
             return Standing::Wanted(Some(user));
         }
-        Some(TokenState::Enrolling { .. }) => "a newer link was sent",
-        Some(_) => "its token is enrolled",
+        Some(TokenState::Enrolling { .. }) => Overtaken::NewerLink,
+        Some(_) => Overtaken::Enrolled,
     })
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use otpost_domain::audit::{Action, Actor};
+use otpost_domain::confirmation::Provenance;
 use otpost_domain::directory::{Change, Directory, Effect, Mark, Person, SourceKind, SyncRun};
 use otpost_domain::ids::{DirectoryId, UserId};
 use otpost_domain::provisioning::{MassChange, Wish};
@@ -231,7 +232,7 @@ impl<P: Ports> Telling<'_, P> {
             mark.user = Some(person.user_name.clone());
             let groups = groups.unwrap_or_else(|| mark.memberships());
             let user = self.made(person, groups);
-            return self.settled(Action::UserCreated, user, mark).await;
+            return self.settled(Action::UserCreated, user, None, mark).await;
         };
         mark.user = Some(user.id.clone());
         let is = User {
@@ -257,6 +258,8 @@ impl<P: Ports> Telling<'_, P> {
             display_name: person.display_name.over(None),
             email: person.email.over(None),
             phone: person.phone.over(None),
+            email_since: Provenance::default(),
+            phone_since: Provenance::default(),
             locale: person.locale.over(None),
             groups,
             active: person.active,
@@ -276,16 +279,17 @@ impl<P: Ports> Telling<'_, P> {
             return self.remembered(mark).await;
         }
         let user = User { version: was.version + 1, updated_at: self.ports.clock().now(), ..is };
-        self.settled(Action::UserChanged, user, mark).await
+        self.settled(Action::UserChanged, user, Some(was.clone()), mark).await
     }
 
     async fn settled(
         &mut self,
         action: Action,
         user: User,
+        was: Option<User>,
         mark: Mark,
     ) -> Result<Option<Followed>, FollowError> {
-        let draft = Draft { user, action, mark: Some(self.change(mark)) };
+        let draft = Draft { user, was, action, mark: Some(self.change(mark)) };
         let settled = settle(self.ports, self.caller, draft, self.gate, Once::not_kept()).await?;
         Ok(settled.map(|_| Followed::Changed))
     }
@@ -300,7 +304,7 @@ impl<P: Ports> Telling<'_, P> {
                 updated_at: now,
                 ..user
             };
-            return self.settled(Action::UserChanged, user, mark).await;
+            return self.settled(Action::UserChanged, user, None, mark).await;
         }
         let change = self.change(mark);
         let seen = Some(user.version);

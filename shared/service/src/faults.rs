@@ -29,16 +29,19 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, AnswerStore, AuthWrite, Circumstances, Clock as _, Configuration, Counted, CredentialReader,
-    CredentialStore, DeadLetter, DeadLetters, DeliveryQueue, DirectoryStore, Due, EnrolmentStore,
-    ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore, HEALTH_LIFE, Heard, JobQueue, JobRef,
-    JobStore, Journal, KeyStore, MarkChange, MassChangeStore, MassChanges, MessageRef, MessageStore,
-    NonceStore, Owned, Page, PageRequest, PolicyStore, PortError, PortResult, Ports, Provisioning, Push,
-    RecordKind, Reserved, Saved, Sealer, Slot, Standing, Subject, SuppressionStore, TemplateStore,
-    TenantStore, TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
+    Activation, Again, AnswerStore, Asked, AuthWrite, ChallengeStore, Circumstances, Clock as _,
+    Configuration, Counted, CredentialReader, CredentialStore, DeadLetter, DeadLetters, DeliveryQueue,
+    DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
+    HEALTH_LIFE, Heard, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore,
+    MassChanges, MessageRef, MessageStore, NewCode, NonceStore, Owned, Page, PageRequest, PolicyStore,
+    PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Saved, Sealer, Slot, Standing,
+    Subject, SuppressionStore, TemplateStore, TenantStore, TokenStore, UserChange, UserStore,
+    VerificationStore, WrappedKey, Write,
 };
 use crate::provider::{Order, Provider};
 use crate::tallies::Tallies;
+use otpost_domain::challenge::{Addressee, Challenge, Generation, Guess, Guessed, Place};
+use otpost_domain::template::CodePurpose;
 
 /// What happens at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,6 +304,7 @@ under_plan!(KeyStore, store {
 under_plan!(UserStore, store {
     fn save_user(change: &UserChange<'_>) -> Write;
     fn users(tenant: &TenantId, start: &str, page: &PageRequest) -> Page<User>;
+    fn confirm_address(tenant: &TenantId, user: &UserId, channel: otpost_domain::message::Channel, journal: &Journal) -> Write;
     fn restamp(tenant: &TenantId, user: &UserId, stamp: &[PolicyId]) -> Write;
     fn user(tenant: &TenantId, id: &UserId) -> Option<User>;
     fn delete_user(user: &User, tokens: &[Token], mark: Option<&MarkChange>, journal: &Journal) -> Write;
@@ -373,6 +377,7 @@ under_plan!(MessageStore, store {
     fn messages_on(tenant: &TenantId, day: Day, page: &PageRequest) -> Page<Message>;
     fn claim(message: &MessageRef, number: u16, claimant: &str, now: Timestamp) -> Option<Message>;
     fn save_message(message: &Message) -> Write;
+    fn withdraw(message: &MessageRef, overtaken: otpost_domain::message::Overtaken) -> Write;
     fn circumstances(message: &Message) -> Circumstances;
     fn save_message_and_health(message: &Message, changes: &[HealthChange]) -> Saved;
     fn hear(message: &MessageRef, number: u16, news: &News, suppression: Option<&Suppression>) -> Heard;
@@ -380,6 +385,17 @@ under_plan!(MessageStore, store {
     fn health_of(gateways: &[HealthKey]) -> Vec<Option<Health>>;
     fn due(shard: u8, now: Timestamp, limit: usize, after: Option<&Due>) -> Vec<Due>;
     fn put_aside(message: &MessageRef) -> ();
+});
+
+under_plan!(ChallengeStore, store {
+    fn asked(tenant: &TenantId, addressee: &Addressee, purpose: CodePurpose) -> Asked;
+    fn challenge(tenant: &TenantId, place: &Place) -> Option<Challenge>;
+    fn new_code(tenant: &TenantId, code: &NewCode<'_>) -> Write;
+    fn send_code_again(tenant: &TenantId, again: &Again<'_>) -> Write;
+    fn guess(tenant: &TenantId, place: &Place, guess: &Guess) -> Guessed;
+    fn end_challenge(tenant: &TenantId, place: &Place, generation: Generation, at: Timestamp) -> Write;
+    fn end_challenges(tenant: &TenantId, user: &UserId, at: Timestamp) -> ();
+    fn forget_wrong_codes(tenant: &TenantId, user: &UserId) -> ();
 });
 
 under_plan!(AnswerStore, store {
@@ -522,6 +538,10 @@ impl<P: Ports> Sealer for Parts<'_, P> {
         secret: &[u8],
     ) -> PortResult<Vec<u8>> {
         self.plan.through("seal", self.ports.sealer().seal(tenant, kind, record, secret)).await
+    }
+
+    async fn derive(&self, tenant: &TenantId, kind: RecordKind, record: &str) -> PortResult<[u8; 32]> {
+        self.plan.through("derive", self.ports.sealer().derive(tenant, kind, record)).await
     }
 
     async fn open(

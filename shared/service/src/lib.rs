@@ -10,6 +10,9 @@
 pub mod admin;
 mod automatic;
 pub mod caller;
+#[cfg(test)]
+mod challenge_model;
+pub mod challenges;
 mod content;
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -30,6 +33,7 @@ pub mod mass_changes;
 pub mod memory;
 pub mod metrics;
 pub mod once;
+mod outgoing;
 pub mod policies;
 pub mod ports;
 pub mod provider;

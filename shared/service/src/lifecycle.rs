@@ -2,15 +2,17 @@
 
 use otpost_domain::audit::{Action, Actor, Reason};
 use otpost_domain::device::{DeviceDetails, DeviceKey};
-use otpost_domain::ids::{Serial, TenantId};
+use otpost_domain::ids::{Serial, TenantId, UserId};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{IllegalTransition, Token};
 
 use crate::caller::Caller;
 use crate::once::Once;
 use crate::ports::{
-    Clock as _, PortError, Ports, TenantStore as _, TokenStore as _, VerificationStore as _, Write,
+    ChallengeStore as _, Clock as _, PortError, Ports, TenantStore as _, TokenStore as _,
+    VerificationStore as _, Write,
 };
+use crate::users::UserError;
 
 /// How often a change begins again that was overtaken.
 const TRIES: usize = 3;
@@ -114,7 +116,8 @@ async fn change(
     Err(LifecycleError::Busy)
 }
 
-/// Forgets all failures of the token's user: strangers and known devices may try again at once.
+/// Forgets all failures of the token's user, with codes of tokens and with codes that were sent: strangers and known devices
+/// may try again at once.
 ///
 /// # Errors
 /// When there is no such token, or a port fails.
@@ -131,8 +134,27 @@ pub async fn unlock(
     journal.audit.serial = Some(serial.clone());
     journal.audit.reason = reason;
     match ports.store().unlock(&caller.tenant, &user, &journal).await? {
-        Write::Done => Ok(()),
+        Write::Done => Ok(ports.store().forget_wrong_codes(&caller.tenant, &user).await?),
         Write::Stale => Err(LifecycleError::NoSuchToken),
+    }
+}
+
+/// The same by the user's id, for one who has no token.
+///
+/// # Errors
+/// When there is no such user, or a port fails.
+pub async fn unlock_user(
+    ports: &impl Ports,
+    caller: &Caller,
+    user: &UserId,
+    reason: Option<Reason>,
+) -> Result<(), UserError> {
+    let mut journal = caller.journal(ports, Action::UserUnlocked);
+    journal.audit.user = Some(user.clone());
+    journal.audit.reason = reason;
+    match ports.store().unlock(&caller.tenant, user, &journal).await? {
+        Write::Done => Ok(ports.store().forget_wrong_codes(&caller.tenant, user).await?),
+        Write::Stale => Err(UserError::NoSuchUser),
     }
 }
 

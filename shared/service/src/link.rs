@@ -5,24 +5,21 @@ use std::time::Duration;
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::authorization::{Authorization, AuthorizationCode, AuthorizationMode};
 use otpost_domain::enrolment::Enrolment;
-use otpost_domain::ids::{BearerHash, MessageId, Serial};
-use otpost_domain::message::{Channel, Fallback, Message, MessageStatus, PICK_UP, SealedContent};
-use otpost_domain::numbering::countries_of;
+use otpost_domain::ids::{BearerHash, Serial};
+use otpost_domain::message::{Channel, Message};
 use otpost_domain::policy::Settings;
-use otpost_domain::simulator::is_kept;
-use otpost_domain::suppression::AddressKey;
 use otpost_domain::template::TemplateKind;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{IllegalTransition, Token};
 use zeroize::Zeroizing;
 
-use crate::content::{Content, Fallen};
+use crate::content::Content;
+use crate::outgoing::{self, Draft};
 use crate::policies::Holds;
 use crate::ports::{
     Clock as _, DeliveryQueue as _, Entropy as _, MessageRef, PortError, Ports, RecordKind, Sealer as _,
 };
-use crate::texts::chosen;
 
 /// Why no link was made.
 #[derive(Debug, thiserror::Error)]
@@ -87,9 +84,9 @@ impl By {
     }
 
     /// That one as policy has chosen it, and the next that policy names, if it lets messages fall back.
-    pub(crate) fn policy(settings: &Settings, user: &User, channel: Channel) -> Self {
+    pub(crate) fn policy(settings: &Settings, user: &User, channel: Channel, kind: TemplateKind) -> Self {
         let later = settings.channels.all().iter().skip_while(|named| **named != channel).skip(1);
-        let next = later.copied().find(|next| is_reachable(settings, user, *next));
+        let next = later.copied().find(|next| is_reachable(settings, user, *next, kind));
         Self { channel, fallback: next.filter(|_| settings.channel_fallback) }
     }
 }
@@ -131,28 +128,29 @@ pub(crate) async fn sending(
 /// The first channel that policy names, that has a gateway, and by which the user can be reached; else the first that
 /// it names, which then says what is wrong.
 pub(crate) fn usual(settings: &Settings, user: &User) -> By {
-    let channel = reachable(settings, user).or(settings.channels.all().first().copied());
-    By::policy(settings, user, channel.unwrap_or(Channel::Email))
+    let kind = TemplateKind::PushToken;
+    let channel = reachable(settings, user, kind).or(settings.channels.all().first().copied());
+    By::policy(settings, user, channel.unwrap_or(Channel::Email), kind)
 }
 
-/// The first channel that policy names, that has a gateway, and by which the user can be reached.
-pub(crate) fn reachable(settings: &Settings, user: &User) -> Option<Channel> {
-    settings.channels.all().iter().copied().find(|channel| is_reachable(settings, user, *channel))
+/// The first channel that policy names, that has a gateway for messages of a kind, and by which the user can be reached.
+pub(crate) fn reachable(settings: &Settings, user: &User, kind: TemplateKind) -> Option<Channel> {
+    settings.channels.all().iter().copied().find(|channel| is_reachable(settings, user, *channel, kind))
 }
 
-fn is_reachable(settings: &Settings, user: &User, channel: Channel) -> bool {
+fn is_reachable(settings: &Settings, user: &User, channel: Channel, kind: TemplateKind) -> bool {
     let reached = match channel {
         Channel::Email => user.email.is_some(),
         Channel::Sms => user.phone.is_some(),
     };
-    reached && has_route(settings, channel)
+    reached && has_route(settings, channel, kind)
 }
 
-/// Whether messages on `channel` have a way to go. For mails there is always the deployment's own.
-pub(crate) fn has_route(settings: &Settings, channel: Channel) -> bool {
+/// Whether messages of a kind have a way to go on `channel`. For mails there is always the deployment's own.
+pub(crate) fn has_route(settings: &Settings, channel: Channel, kind: TemplateKind) -> bool {
     match channel {
         Channel::Email => true,
-        Channel::Sms => !settings.sms_routes.all().is_empty(),
+        Channel::Sms => !settings.texts_by(kind).is_empty(),
     }
 }
 
@@ -190,14 +188,6 @@ struct Link {
     expires_at: Timestamp,
 }
 
-/// Where a user is reached on a channel, in the clear and masked.
-fn address_of(user: &User, channel: Channel) -> Option<(String, String)> {
-    match channel {
-        Channel::Email => user.email.as_ref().map(|email| (email.expose().to_owned(), email.masked())),
-        Channel::Sms => user.phone.as_ref().map(|phone| (phone.expose().to_owned(), phone.masked())),
-    }
-}
-
 async fn outgoing(
     ports: &impl Ports,
     to: &Recipient<'_>,
@@ -205,63 +195,23 @@ async fn outgoing(
     by: By,
     link: Link,
 ) -> Result<Message, LinkError> {
-    let Link { url, authorization, made_at, expires_at } = link;
     let Recipient { tenant, user, holds } = *to;
-    let purpose = TemplateKind::PushToken;
-    let channel = by.channel;
-    let reader = || holds.reader(authorization.is_some());
-    let texts = chosen(ports, &tenant.id, purpose, channel, reader()).await?;
-    let (to, recipient) = address_of(user, channel).ok_or(LinkError::NoAddress(channel))?;
-    let simulated = is_kept(&to);
-    let mut falls_back = None;
-    if let Some(fallback) = by.fallback
-        && let Some((to, masked)) = address_of(user, fallback)
-    {
-        let texts = chosen(ports, &tenant.id, purpose, fallback, reader()).await?;
-        falls_back = Some((Fallback { channel: fallback, recipient: masked }, Fallen::new(to, &texts)));
-    }
-    let (fallback, fallen) = falls_back.unzip();
-    let goes = |wanted| channel == wanted || by.fallback == Some(wanted);
-    let email = user.email.as_ref().filter(|_| goes(Channel::Email));
-    let address = email.map(|email| AddressKey::of(&tenant.id, email));
-    let number = user.phone.as_ref().filter(|_| goes(Channel::Sms));
-    // A number that may be of several countries tells none.
-    let country = number.and_then(|number| match countries_of(number).as_slice() {
-        [one] => Some(*one),
-        _ => None,
-    });
-    let id = MessageId::new(made_at, ports.entropy().array());
-    let mut content = Content::with_texts(&texts);
-    content.to = to;
-    content.fallen = fallen;
-    content.link = url;
-    content.username = user.id.to_string();
-    user.name().clone_into(&mut content.display_name);
-    tenant.name.as_str().clone_into(&mut content.tenant_name);
-    content.expires = expires_at.for_people(texts.locale());
-    content.authz_code = authorization;
-    let sealed =
-        ports.sealer().seal(&tenant.id, RecordKind::MessageContent, id.as_str(), &content.encode()?).await?;
-    Ok(Message {
-        id,
-        tenant: tenant.id.clone(),
-        user: Some(user.id.clone()),
-        serial: Some(serial.clone()),
-        purpose,
-        test: false,
-        simulated,
-        channel,
-        recipient,
-        country,
-        fallback,
-        address,
-        content: Some(SealedContent(sealed)),
-        created_at: made_at,
-        expires_at,
-        status: MessageStatus::Queued,
-        reason: None,
-        hops: Vec::new(),
-        due_at: Some(made_at.plus(PICK_UP)),
-        version: 1,
-    })
+    let draft = Draft {
+        tenant,
+        holds,
+        user: Some(&user.id),
+        name: user.name(),
+        serial: Some(serial),
+        purpose: TemplateKind::PushToken,
+        to: user.contact(by.channel).ok_or(LinkError::NoAddress(by.channel))?,
+        fallback: by.fallback.and_then(|channel| user.contact(channel)),
+        with_code: link.authorization.is_some(),
+        made_at: link.made_at,
+        expires_at: link.expires_at,
+    };
+    let filled = |content: &mut Content| {
+        content.link = link.url;
+        content.authz_code = link.authorization;
+    };
+    Ok(outgoing::message(ports, draft, filled).await?)
 }

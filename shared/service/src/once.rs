@@ -72,12 +72,17 @@ impl<'a, T> Once<'a, T> {
         result: &T,
         mut journal: Journal,
     ) -> PortResult<Journal> {
-        let Some(slot) = self.slot else { return Ok(journal) };
+        journal.answer = self.answer(ports, result).await?;
+        Ok(journal)
+    }
+
+    /// The answer that is to be kept, if one is.
+    pub(crate) async fn answer(&self, ports: &impl Ports, result: &T) -> PortResult<Option<KeptAnswer>> {
+        let Some(slot) = self.slot else { return Ok(None) };
         let encoded = encode(&(self.reply)(result)?)?;
         let sealed =
             ports.sealer().seal(&slot.tenant, RecordKind::Answer, slot.id.as_str(), &encoded).await?;
-        journal.answer = Some(KeptAnswer { slot: slot.clone(), content: AnswerContent::Sealed(sealed) });
-        Ok(journal)
+        Ok(Some(KeptAnswer { slot: slot.clone(), content: AnswerContent::Sealed(sealed) }))
     }
 
     /// The same in clear, for an answer without secrets about a tenant that has no key yet.

@@ -213,6 +213,18 @@ pub(crate) async fn held(
     })
 }
 
+/// What holds for somebody who is no user yet: what policies for everyone say.
+pub(crate) async fn held_by_all(ports: &impl Ports, tenant: &TenantId) -> PortResult<Holds> {
+    let policies = ports.configuration().policies(tenant).await?;
+    let covering = stamped(&policies, &[]);
+    Ok(Holds {
+        settings: Settings::under(&covering),
+        stamp: Vec::new(),
+        policies: covering.iter().map(|policy| policy.id.clone()).collect(),
+        languages: covering.iter().filter_map(|policy| policy.rules.locale.clone()).collect(),
+    })
+}
+
 /// What holds for all users of a tenant together, such as their share who may change in an hour.
 pub(crate) async fn of_everyone(ports: &impl Ports, tenant: &TenantId) -> PortResult<Settings> {
     Ok(Settings::under(&stamped(&ports.configuration().policies(tenant).await?, &[])))

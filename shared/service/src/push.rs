@@ -4,6 +4,7 @@ use otpost_domain::audit::Action;
 use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
 use otpost_domain::ids::Serial;
 use otpost_domain::message::{Channel, Message};
+use otpost_domain::template::TemplateKind;
 use otpost_domain::token::IllegalTransition;
 
 use crate::caller::Caller;
@@ -95,7 +96,7 @@ pub async fn push(
         let mode = mode.unwrap_or(holds.settings.authorization_code);
         // Who names a channel gets that one and no other.
         let by = channel.map_or_else(|| usual(&holds.settings, &user), By::only);
-        if !has_route(&holds.settings, by.channel) {
+        if !has_route(&holds.settings, by.channel, TemplateKind::PushToken) {
             return Err(PushError::NoGateway(by.channel));
         }
         let superseded = token.link().cloned();

@@ -202,22 +202,52 @@ async fn teller(
     Ok(Some(Teller { gateway: gateway.clone(), credentials }))
 }
 
-/// The URL at which the provider of hop `number` is to tell of it; none for senders whose providers take no URL with a
-/// message.
+/// What goes with hop `number` so that its provider can tell of it: for Twilio the URL, for GOV.UK Notify the reference;
+/// none for others, and for gateways that do not tell.
 ///
-/// It names tenant, message and hop, and ends with a key that only the tenant's data key makes: who does not have the
+/// The URL names tenant, message and hop, and ends with a key that only the tenant's data key makes: who does not have the
 /// URL cannot make one, and what the key holds says by whose gateway the hop went.
 ///
 /// # Errors
 /// When the function was not given what links begin with, or a port fails.
-pub(crate) async fn url(ports: &impl Ports, message: &Message, number: u16) -> PortResult<Option<String>> {
-    let told = |hop: &&otpost_domain::message::Hop| hop.tells && hop.via.sender == Sender::Twilio;
-    let Some(hop) = message.last_hop().filter(told) else { return Ok(None) };
+pub(crate) async fn told_by(
+    ports: &impl Ports,
+    message: &Message,
+    number: u16,
+) -> PortResult<Option<String>> {
+    let Some(hop) = message.last_hop().filter(|hop| hop.tells) else { return Ok(None) };
     let Some(gateway) = &hop.via.gateway else { return Ok(None) };
     let whose = format!("{}/{}", gateway.owner.as_str(), gateway.id);
     let record = format!("{}/{number}", message.id);
-    let key = ports.sealer().seal(&message.tenant, RecordKind::ReceiptKey, &record, whose.as_bytes()).await?;
-    let (base, tenant) = (ports.public_url()?, &message.tenant);
-    let key = BASE64URL_NOPAD.encode(&key);
-    Ok(Some(format!("{base}/receipts/twilio/{tenant}/{record}/{key}")))
+    match hop.via.sender {
+        Sender::Twilio => {
+            let sealer = ports.sealer();
+            let key = sealer.seal(&message.tenant, RecordKind::ReceiptKey, &record, whose.as_bytes()).await?;
+            let (base, tenant) = (ports.public_url()?, &message.tenant);
+            let key = BASE64URL_NOPAD.encode(&key);
+            Ok(Some(format!("{base}/receipts/twilio/{tenant}/{record}/{key}")))
+        }
+        Sender::GovukNotify => {
+            let whose = (&gateway.owner, &gateway.id);
+            reference(ports, &MessageRef::from(message), number, whose).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The reference of a hop that goes by a gateway which tells: `tenant/message/hop/proof`. The proof follows from these and the
+/// gateway under the tenant's key, so that whoever may speak for one gateway speaks of nothing that went by another.
+///
+/// # Errors
+/// When a port fails.
+pub async fn reference(
+    ports: &impl Ports,
+    message: &MessageRef,
+    hop: u16,
+    (owner, gateway): (&Owner, &GatewayId),
+) -> PortResult<String> {
+    let record = format!("{}/{hop}/{}/{gateway}", message.id, owner.as_str());
+    let bytes = ports.sealer().derive(&message.tenant, RecordKind::ReceiptKey, &record).await?;
+    let (proof, _) = bytes.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    Ok(format!("{}/{}/{hop}/{}", message.tenant, message.id, BASE64URL_NOPAD.encode(proof)))
 }

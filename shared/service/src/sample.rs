@@ -8,8 +8,10 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod challenges;
 mod gateways;
 
+pub use challenges::{CODE_IN_EVENTS, challenge_in_events, with_challenge};
 pub use gateways::texted_by;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -258,11 +260,13 @@ async fn enrolling(
         country: None,
         fallback: None,
         address: None,
+        suppressed: None,
         content: None,
         created_at: now,
         expires_at: enrolment.expires_at,
         status: MessageStatus::Queued,
         reason: None,
+        overtaken: None,
         hops: Vec::new(),
         due_at: Some(now.plus(PICK_UP)),
         version: 1,

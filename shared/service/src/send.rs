@@ -126,7 +126,7 @@ async fn asked(
         }
         Err(error) => return Err(error),
     };
-    let receipts = receipts::url(ports, message, hop).await?;
+    let receipts = receipts::told_by(ports, message, hop).await?;
     let redaction = receipts.iter().fold(redaction, |redaction, url| {
         let key = url.rsplit('/').next().unwrap_or_default();
         redaction.hide(url, "[link]").hide(key, "[key]")

@@ -127,11 +127,13 @@ async fn made(ports: &impl Ports, caller: &Caller, test: Test<'_>) -> PortResult
         country: None,
         fallback: None,
         address: None,
+        suppressed: None,
         content: Some(SealedContent(sealed)),
         created_at: now,
         expires_at: now.plus(LIFE),
         status: MessageStatus::Sending,
         reason: None,
+        overtaken: None,
         hops: vec![Hop {
             number: 1,
             via: test.via,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use otpost_domain::audit::Action;
+use otpost_domain::confirmation::Provenance;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
 use otpost_domain::tenant::{GroupName, User};
@@ -11,8 +12,8 @@ use crate::automatic::{Draft, Gate, settle};
 use crate::caller::Caller;
 use crate::once::Once;
 use crate::ports::{
-    Clock as _, MarkChange, Page, PageRequest, PortError, PortResult, Ports, TokenStore as _, UserStore as _,
-    Write,
+    ChallengeStore as _, Clock as _, MarkChange, Page, PageRequest, PortError, PortResult, Ports,
+    TokenStore as _, UserStore as _, Write,
 };
 
 /// What is known of a user besides their id.
@@ -86,6 +87,8 @@ pub async fn create_user(
         display_name,
         email,
         phone,
+        email_since: Provenance::default(),
+        phone_since: Provenance::default(),
         locale,
         groups,
         active: true,
@@ -96,7 +99,7 @@ pub async fn create_user(
         created_at: now,
         updated_at: now,
     };
-    let draft = Draft { user, action: Action::UserCreated, mark: None };
+    let draft = Draft { user, was: None, action: Action::UserCreated, mark: None };
     settle(ports, caller, draft, &mut Gate::default(), once).await?.ok_or(UserError::Exists)
 }
 
@@ -138,6 +141,7 @@ pub async fn change_user(
         if seen.is_some_and(|seen| seen != user.version) {
             return Err(UserError::Changed);
         }
+        let was = user.clone();
         let Change { display_name, email, phone, locale, groups, active } = change.clone();
         user.display_name = display_name.unwrap_or(user.display_name);
         user.email = email.unwrap_or(user.email);
@@ -149,7 +153,7 @@ pub async fn change_user(
         user.departed_at = user.departed_at.filter(|_| !user.active);
         user.updated_at = ports.clock().now();
         user.version += 1;
-        let draft = Draft { user, action: Action::UserChanged, mark: None };
+        let draft = Draft { user, was: Some(was), action: Action::UserChanged, mark: None };
         if let Some(user) = settle(ports, caller, draft, &mut gate, Once::not_kept()).await? {
             return Ok(user);
         }
@@ -191,6 +195,7 @@ pub(crate) async fn delete_marked(
         let mut journal = caller.journal(ports, Action::UserDeleted);
         journal.audit.user = Some(id.clone());
         if ports.store().delete_user(&user, &tokens, mark, &journal).await? == Write::Done {
+            ports.store().end_challenges(&caller.tenant, id, ports.clock().now()).await?;
             return Ok(());
         }
     }
@@ -229,6 +234,7 @@ mod tests {
     #[tokio::test]
     async fn a_user_is_made_changed_and_deleted() {
         let ports = MemoryPorts::new();
+        ports.with_tenant("acme").await;
         let caller = operator("acme");
         let made = create_user(&ports, &caller, jane(), Profile::default(), Once::not_kept()).await.unwrap();
         assert_eq!((made.active, made.version), (true, 1));
@@ -246,6 +252,34 @@ mod tests {
         let gone = delete_user(&ports, &caller, &jane(), None).await;
         assert!(matches!(gone, Err(UserError::NoSuchUser)));
         assert_eq!(ports.actions(), ["user.created", "user.changed", "user.changed", "user.deleted"]);
+    }
+
+    #[tokio::test]
+    async fn the_owner_of_an_old_address_is_told() {
+        use crate::ports::MessageStore as _;
+        use otpost_domain::confirmation::SILENCE;
+        use otpost_domain::template::TemplateKind;
+        let ports = MemoryPorts::new();
+        ports.with_tenant("acme").await;
+        let caller = operator("acme");
+        let email = |text: &str| EmailAddress::try_from(text).unwrap();
+        let profile = Profile { email: Some(email("jane@example.org")), ..Profile::default() };
+        create_user(&ports, &caller, jane(), profile, Once::not_kept()).await.unwrap();
+        let change = Change { email: Some(Some(email("other@example.com"))), ..Change::default() };
+        let changed = change_user(&ports, &caller, &jane(), change, None).await.unwrap();
+        assert!(!changed.email_since.is_confirmed(ports.clock().now()));
+        assert!(changed.email_since.is_confirmed(ports.clock().now().plus(SILENCE)));
+        let page = PageRequest { limit: 9, after: None };
+        let written = ports.store().messages_of(&caller.tenant, &jane(), &page).await.unwrap().items;
+        assert_eq!(written.len(), 1);
+        assert_eq!(
+            (written[0].purpose, written[0].recipient.as_str()),
+            (TemplateKind::ChangedAddress, "j***@e***.org")
+        );
+        let renamed = Change { display_name: Some(None), ..Change::default() };
+        let same = change_user(&ports, &caller, &jane(), renamed, None).await.unwrap();
+        assert_eq!(same.email_since, changed.email_since, "another change confirms nothing");
+        assert_eq!(ports.store().messages_of(&caller.tenant, &jane(), &page).await.unwrap().items.len(), 1);
     }
 
     #[tokio::test]

@@ -373,6 +373,10 @@ impl Sealer for SlowPorts {
         self.slow().await.burn(tenant).await
     }
 
+    async fn derive(&self, tenant: &TenantId, kind: RecordKind, record: &str) -> PortResult<[u8; 32]> {
+        self.slow().await.derive(tenant, kind, record).await
+    }
+
     async fn seal(
         &self,
         tenant: &TenantId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use otpost_domain::audit::Action;
 use otpost_domain::contact::EmailAddress;
 use otpost_domain::ids::MessageId;
-use otpost_domain::message::Message;
+use otpost_domain::message::{Message, Overtaken, Suppressed};
 use otpost_domain::suppression::{Cause, Suppression};
 use otpost_domain::time::{Day, Timestamp};
 
@@ -57,8 +57,17 @@ pub(super) async fn messages_are_listed_day_by_day(ports: &impl TestPorts) {
     let theirs = ports.store().messages_on(&other, first_day, &first(2)).await.expect("a page");
     assert!(theirs.items.is_empty() && theirs.next.is_none());
     // A change of a message leaves it where it is.
-    let closed = ports.store().message(&reference).await.expect("read").expect("there").cancelled("x");
+    let closed = ports
+        .store()
+        .message(&reference)
+        .await
+        .expect("read")
+        .expect("there")
+        .cancelled(Overtaken::NewerLink);
+    let suppressed = Some(Suppressed { since: now, why: "550 5.1.1".to_owned() });
+    let closed = Message { suppressed, ..closed };
     assert_eq!(ports.store().save_message(&closed).await.expect("a write"), Write::Done);
+    assert_eq!(ports.store().message(&reference).await.expect("read"), Some(closed));
     assert_eq!(listed(first_day, first(9)).await.0, [two, oldest].concat());
 }
 

@@ -8,6 +8,7 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod challenges;
 mod directories;
 mod erasure;
 mod gateways;
@@ -46,6 +47,7 @@ use crate::ports::{
 use crate::verify::{Attempt, ResyncError, VerifyError, Whose, resync, verify};
 use crate::{admin, enroll, lifecycle, provision, push, users};
 
+pub use challenges::few_codes_stand_many_guesses;
 pub use erasure::nothing_is_left_of_a_deleted_tenant;
 
 /// Ports whose clock the suite moves.
@@ -117,6 +119,12 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(templates::old_versions_are_forgotten(&fresh().await)).await;
     Box::pin(templates::a_look_is_versioned(&fresh().await)).await;
     Box::pin(gateways::gateways_are_kept_without_credentials(&fresh().await)).await;
+    Box::pin(challenges::a_sent_code_is_accepted_once(fresh().await, 20)).await;
+    Box::pin(challenges::few_codes_stand_many_guesses(fresh().await, 1000)).await;
+    Box::pin(challenges::guesses_count_as_the_domain_says(&fresh().await)).await;
+    Box::pin(challenges::a_code_gives_way_to_the_next(&fresh().await)).await;
+    Box::pin(challenges::all_is_asked_at_once(&fresh().await)).await;
+    Box::pin(challenges::only_what_was_handed_to_nobody_is_withdrawn(&fresh().await)).await;
 }
 
 fn subject() -> Subject {
@@ -247,14 +255,28 @@ async fn users_are_versioned(ports: &impl TestPorts) {
     change.version += 1;
     change.active = false;
     let journal = caller.journal(ports, Action::UserChanged);
-    let change =
-        UserChange { user: &change, stamp: &[], token: None, revoked: &[], mark: None, journal: &journal };
+    let change = UserChange {
+        user: &change,
+        stamp: &[],
+        token: None,
+        revoked: &[],
+        notices: &[],
+        mark: None,
+        journal: &journal,
+    };
     assert_eq!(ports.store().save_user(&change).await.expect("a write"), Write::Done);
     let change = change.user.clone();
     assert_eq!(ports.store().user(&caller.tenant, &jane()).await.expect("read"), Some(change.clone()));
     let journal = caller.journal(ports, Action::UserChanged);
-    let again =
-        UserChange { user: &change, stamp: &[], token: None, revoked: &[], mark: None, journal: &journal };
+    let again = UserChange {
+        user: &change,
+        stamp: &[],
+        token: None,
+        revoked: &[],
+        notices: &[],
+        mark: None,
+        journal: &journal,
+    };
     assert_eq!(ports.store().save_user(&again).await.expect("a write"), Write::Stale);
     let standing = ports.store().standing(&caller.tenant, &subject()).await.expect("read");
     assert!(standing.is_user && !standing.auth.active, "the auth row follows");

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use otpost_domain::audit::Action;
-use otpost_domain::message::Channel;
+use otpost_domain::message::{Channel, Overtaken};
 
 use super::*;
 use crate::memory::{MemoryPorts, operator, pushed};
@@ -103,7 +103,8 @@ async fn what_is_not_wanted_is_left_out() {
     crate::deliver::deliver(&ports, &MessageRef::from(&like)).await.unwrap();
     let text = add(&ports, &like, |message| Message { channel: Channel::Sms, ..message }).await;
     let trial = add(&ports, &like, |message| Message { user: None, test: true, ..message }).await;
-    let done = add(&ports, &like, |message| Message { version: 0, ..message.cancelled("x") }).await;
+    let done =
+        add(&ports, &like, |message| Message { version: 0, ..message.cancelled(Overtaken::NewerLink) }).await;
     let any = Wanted::default;
     let expected = |ids: &[&MessageId]| ids.iter().map(|id| (*id).clone()).collect::<Vec<_>>();
     for (wanted, ids) in [

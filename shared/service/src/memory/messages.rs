@@ -2,7 +2,7 @@
 
 use otpost_domain::circuit::{Health, HealthChange, HealthKey};
 use otpost_domain::ids::{TenantId, UserId};
-use otpost_domain::message::{HopState, Message, News};
+use otpost_domain::message::{HopState, Message, News, Overtaken};
 use otpost_domain::suppression::{AddressKey, Suppression};
 use otpost_domain::time::{Day, Timestamp};
 
@@ -179,6 +179,16 @@ impl MessageStore for MemoryStore {
         }
         state.messages.insert(key, message.clone());
         Ok(Saved::Done)
+    }
+
+    async fn withdraw(&self, message: &MessageRef, overtaken: Overtaken) -> PortResult<Write> {
+        let mut state = self.lock();
+        let stored = state.messages.get_mut(&(message.tenant.clone(), message.id.clone()));
+        let Some(stored) = stored.filter(|stored| stored.is_open() && stored.hops.is_empty()) else {
+            return Ok(Write::Stale);
+        };
+        *stored = stored.clone().withdrawn(overtaken);
+        Ok(Write::Done)
     }
 
     async fn hear(

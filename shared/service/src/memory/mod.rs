@@ -7,6 +7,7 @@
     reason = "support of tests: a broken assumption must end the test"
 )]
 
+mod challenges;
 mod configuration;
 mod directories;
 mod erasure;
@@ -24,6 +25,7 @@ use data_encoding::BASE32_NOPAD;
 use otpost_domain::apikey::ApiKey;
 use otpost_domain::audit::{Actor, AuditEntry};
 use otpost_domain::authorization::{AuthorizationCode, AuthorizationMode};
+use otpost_domain::challenge::Challenge;
 use otpost_domain::circuit::{Health, HealthKey};
 use otpost_domain::contact::{DisplayName, EmailAddress};
 use otpost_domain::directory::{Directory, Mark};
@@ -468,6 +470,11 @@ impl Sealer for MemorySealer {
         Ok(sealing::seal(&key, version, &binding, self.nonces.array(), secret))
     }
 
+    async fn derive(&self, tenant: &TenantId, kind: RecordKind, record: &str) -> PortResult<[u8; 32]> {
+        let binding = Binding { tenant: tenant.as_str(), record, kind: kind.as_str() };
+        Ok(sealing::derive(&self.key(tenant, Some(1))?.1, &binding))
+    }
+
     async fn open(
         &self,
         tenant: &TenantId,
@@ -504,6 +511,7 @@ struct State {
     enrolments: BTreeMap<BearerHash, Enrolment>,
     messages: BTreeMap<(TenantId, MessageId), Message>,
     health: BTreeMap<HealthKey, Health>,
+    challenges: BTreeMap<challenges::Key, Challenge>,
     suppressions: BTreeMap<(TenantId, AddressKey), Suppression>,
     /// Who has claimed which hop.
     claims: BTreeSet<((TenantId, MessageId), u16, String)>,
@@ -691,7 +699,35 @@ impl UserStore for MemoryStore {
         auth.policies = change.stamp.to_vec();
         auth.live.retain(|live| change.revoked.iter().all(|token| token.serial != live.serial));
         state.users.insert(key, user.clone());
+        for notice in change.notices {
+            state.messages.insert((notice.tenant.clone(), notice.id.clone()), notice.clone());
+        }
         state.write(change.journal);
+        Ok(Write::Done)
+    }
+
+    async fn confirm_address(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        channel: Channel,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let mut state = self.lock();
+        let Some(user) = state.users.get_mut(&(tenant.clone(), user.clone())) else {
+            return Ok(Write::Stale);
+        };
+        let since = match channel {
+            Channel::Email => &mut user.email_since,
+            Channel::Sms => &mut user.phone_since,
+        };
+        if since.changed_at.is_none() || since.confirmed_at.is_some() {
+            return Ok(Write::Stale);
+        }
+        since.confirmed_at = Some(journal.audit.at);
+        user.version += 1;
+        user.updated_at = journal.audit.at;
+        state.write(journal);
         Ok(Write::Done)
     }
 
@@ -1072,6 +1108,16 @@ pub async fn link_of<P: Ports>(ports: &P, reference: &MessageRef) -> String {
         ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await.expect("opens");
     let content = Content::decode(&opened).expect("content");
     content.link.rsplit_once('/').map(|(_, code)| code.to_owned()).expect("a link")
+}
+
+/// The code in a message that was not sent yet, as its recipient reads it; `None` when it goes to nobody.
+pub async fn sent_code<P: Ports>(ports: &P, reference: &MessageRef) -> Option<String> {
+    let message = ports.store().message(reference).await.expect("a store").expect("a message");
+    let sealed = message.content?;
+    let kind = RecordKind::MessageContent;
+    let opened =
+        ports.sealer().open(&message.tenant, kind, message.id.as_str(), &sealed.0).await.expect("opens");
+    Some(Content::decode(&opened).expect("content").code.clone())
 }
 
 /// An authenticator app that holds one seed.

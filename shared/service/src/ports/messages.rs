@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use otpost_domain::circuit::{Health, HealthChange, HealthKey};
 use otpost_domain::ids::{MessageId, TenantId, UserId};
-use otpost_domain::message::{Message, News, Sender, Verdict};
+use otpost_domain::message::{Message, News, Overtaken, Sender, Verdict};
 use otpost_domain::suppression::{AddressKey, Suppression};
 use otpost_domain::tenant::User;
 use otpost_domain::time::{Day, Timestamp};
@@ -117,7 +117,15 @@ pub trait MessageStore: Send + Sync {
     fn circumstances(&self, message: &Message) -> impl Future<Output = PortResult<Circumstances>> + Send;
     /// Replaces the version before `message.version`.
     fn save_message(&self, message: &Message) -> impl Future<Output = PortResult<Write>> + Send;
-    /// The same with changes of gateways' health as [`Health::changed`] says, all or nothing, in one request.
+    /// Ends a message that no sender was handed yet, for this reason; stale when it is past that, or closed. One request,
+    /// whatever it is.
+    fn withdraw(
+        &self,
+        message: &MessageRef,
+        overtaken: Overtaken,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Replaces the version before `message.version`, with changes of gateways' health as [`Health::changed`] says: all or
+    /// nothing, in one request.
     fn save_message_and_health(
         &self,
         message: &Message,

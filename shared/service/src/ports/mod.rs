@@ -5,6 +5,7 @@
 //! something versioned is refused as [`Write::Stale`] when the stored version is not the one that it replaces, so a
 //! use case reads, decides, writes, and begins again when it was overtaken.
 
+mod challenges;
 mod configuration;
 mod directories;
 mod erasure;
@@ -23,13 +24,14 @@ use otpost_domain::audit::AuditEntry;
 use otpost_domain::directory::Mark;
 use otpost_domain::enrolment::Enrolment;
 use otpost_domain::ids::{BearerCode, BearerHash, KeyId, PolicyId, Serial, TenantId, UserId};
-use otpost_domain::message::Message;
+use otpost_domain::message::{Channel, Message};
 use otpost_domain::tenant::{Keeper, Listed, Tenant, User};
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::{SealedSeed, Token};
 use otpost_domain::verification::{Acceptance, AuthRow, Refusal};
 use zeroize::Zeroizing;
 
+pub use challenges::{Again, Asked, ChallengeStore, NewCode};
 pub use configuration::{CONFIGURATION_LIFE, Configuration, PolicyStore};
 pub use directories::{Counted, DirectoryStore, MassChangeStore, MassChanges};
 pub use erasure::ErasureStore;
@@ -331,6 +333,7 @@ pub trait Store:
     + DirectoryStore
     + MassChangeStore
     + SuppressionStore
+    + ChallengeStore
 {
 }
 
@@ -352,6 +355,7 @@ impl<S> Store for S where
         + DirectoryStore
         + MassChangeStore
         + SuppressionStore
+        + ChallengeStore
 {
 }
 
@@ -451,6 +455,8 @@ pub struct UserChange<'a> {
     pub token: Option<&'a TokenChange>,
     /// Their tokens that end.
     pub revoked: &'a [Token],
+    /// What the owners of their old addresses are told.
+    pub notices: &'a [Message],
     /// What is remembered of what their directory has told.
     pub mark: Option<&'a MarkChange>,
     /// What is written with it.
@@ -462,6 +468,15 @@ pub trait UserStore: Send + Sync {
     /// Makes a user and their auth row (a decoy makes room), or changes both, with what follows; stale when the id is
     /// taken, or the user, a token or the mark has changed.
     fn save_user(&self, change: &UserChange<'_>) -> impl Future<Output = PortResult<Write>> + Send;
+    /// Notes that a code which went to an address of theirs came back; stale when that address is no longer one to be
+    /// confirmed.
+    fn confirm_address(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        channel: Channel,
+        journal: &Journal,
+    ) -> impl Future<Output = PortResult<Write>> + Send;
     /// A tenant's users whose ids begin with `start`, by id. One who was made or deleted a moment ago may be missed, or
     /// still listed.
     fn users(
@@ -689,6 +704,14 @@ pub enum RecordKind {
     IssuedSource,
     /// A kept answer; the record is its slot.
     Answer,
+    /// What a challenge's id says; the record is `challenge`.
+    ChallengeId,
+    /// What it takes to write a challenge's message again; the record is `challenge`.
+    ChallengeOrder,
+    /// What makes a device known to challenges; the record is the user.
+    KnownDevice,
+    /// What stands for a recipient where there is none; the record is the name that was given.
+    Decoy,
     /// The key of a URL at which a provider tells of a hop; the record is the message's id and the hop's number.
     ReceiptKey,
 }
@@ -704,6 +727,10 @@ impl RecordKind {
             Self::AuthorizationCode => "authorization-code",
             Self::IssuedSource => "issued-source",
             Self::Answer => "answer",
+            Self::ChallengeId => "challenge-id",
+            Self::ChallengeOrder => "challenge-order",
+            Self::KnownDevice => "known-device",
+            Self::Decoy => "decoy",
             Self::ReceiptKey => "receipt-key",
         }
     }
@@ -727,6 +754,13 @@ pub trait Sealer: Send + Sync {
         record: &str,
         secret: &[u8],
     ) -> impl Future<Output = PortResult<Vec<u8>>> + Send;
+    /// 32 bytes that follow from the record under the tenant's first key, and tell nothing of it: the same each time.
+    fn derive(
+        &self,
+        tenant: &TenantId,
+        kind: RecordKind,
+        record: &str,
+    ) -> impl Future<Output = PortResult<[u8; 32]>> + Send;
     /// Opens what [`Sealer::seal`] made for the same tenant, kind and record; corrupt otherwise.
     fn open(
         &self,

@@ -43,7 +43,7 @@ pub(super) async fn letter(
             let fallen = |mail| if falls_back { fallen(mail, message.channel, &content) } else { mail };
             mail.map(|mail| Letter::Email(fallen(mail)))
         }
-        Channel::Sms => text(ports, message, account, &content).await?,
+        Channel::Sms => text(ports, message, account, &content, falls_back).await?,
     };
     Ok(written.map(|letter| Written {
         redaction: redaction(account, &content, &letter),
@@ -113,6 +113,7 @@ async fn text(
     message: &Message,
     account: &Account,
     content: &Content,
+    falls_back: bool,
 ) -> PortResult<Result<Letter, Report>> {
     let to = PhoneNumber::try_from(content.to.as_str());
     let to = to.map_err(|_| PortError::new(Fault::Corrupt, "a recipient that is no number"))?;
@@ -126,6 +127,13 @@ async fn text(
         let texts = Texts::of(ports, &message.tenant, message.purpose, content).await?;
         let no_form = || PortError::new(Fault::Corrupt, "the template has no SMS form");
         texts.sms().ok_or_else(no_form)?.fill(&content.values()).text
+    };
+    // Before all else: a code stands at the end, where telephones look for it.
+    let text = if falls_back {
+        let words = came_instead(message.channel, &content.locale);
+        SecretText::new(format!("{words} {}", text.expose()))
+    } else {
+        text
     };
     let code = (!content.code.is_empty()).then(|| SecretText::new(content.code.as_str()));
     Ok(match account.texts_by_mail() {

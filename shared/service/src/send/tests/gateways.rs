@@ -97,7 +97,7 @@ pub(super) async fn on_its_way(
 pub(super) async fn world() -> MemoryPorts {
     let ports = MemoryPorts::new();
     let platform = Caller { actor: Actor::Platform, ..acme() };
-    let name = "Acme".try_into().unwrap();
+    let name = otpost_domain::contact::DisplayName::try_from("Acme").unwrap();
     crate::admin::create_tenant(&ports, &platform, name, Once::not_kept()).await.unwrap();
     ports
 }

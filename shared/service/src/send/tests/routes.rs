@@ -254,3 +254,30 @@ async fn an_address_that_bounced_is_written_to_no_more() {
     let reason = refused.reason.unwrap();
     assert!(reason.starts_with("the address is on the suppression list since") && reason.ends_with("5.1.1"));
 }
+
+#[tokio::test]
+async fn a_suppressed_address_is_no_way_out_and_the_story_says_so() {
+    let (ports, reference) = two_routes(json!({ "channel_fallback": true })).await;
+    let address = "jane@example.org".try_into().unwrap();
+    let bounced = Receipt {
+        why: "550 5.1.1".to_owned(),
+        suppress: Some((address, Cause::HardBounce)),
+        ..receipt(&reference, 1, Verdict::Undelivered)
+    };
+    deliver(&ports, &reference).await.unwrap();
+    let before = message(&ports, &reference).await;
+    assert!(before.story()[0].text.ends_with("; by e-mail to j***@e***.org if that does not reach them."));
+    send(&ports, &takes(Kind::Twilio), &reference, 1).await.unwrap();
+    take(&ports, &bounced).await.unwrap();
+    deliver(&ports, &reference).await.unwrap();
+    let after = message(&ports, &reference).await;
+    let story: Vec<String> = after.story().into_iter().map(|line| line.text).collect();
+    assert!(
+        story[0].starts_with("Written: push_token, by text to") && !story[0].contains("e-mail"),
+        "{story:?}"
+    );
+    let says = |line: &String| {
+        line.starts_with("Not by e-mail to j***@e***.org: the address is on the suppression list since")
+    };
+    assert!(story.iter().any(says), "{story:?}");
+}
