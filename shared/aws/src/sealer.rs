@@ -159,6 +159,11 @@ impl<W: KeyWrapper, C: Clock, E: Entropy> Sealer for EnvelopeSealer<W, C, E> {
         Ok(sealing::seal(&key, version, &binding, self.entropy.array(), secret))
     }
 
+    async fn derive(&self, tenant: &TenantId, kind: RecordKind, record: &str) -> PortResult<[u8; 32]> {
+        let (_, key) = self.key(tenant, Wanted::Version(1)).await?;
+        Ok(sealing::derive(&key, &Binding { tenant: tenant.as_str(), record, kind: kind.as_str() }))
+    }
+
     async fn open(
         &self,
         tenant: &TenantId,

@@ -1,6 +1,7 @@
 //! Partition and sort keys.
 
 use otpost_domain::audit::AuditEntry;
+use otpost_domain::challenge::{Addressee, Place};
 use otpost_domain::circuit::HealthKey;
 use otpost_domain::gateway::Owner;
 use otpost_domain::ids::{BearerHash, GatewayId, JobId, MessageId, PolicyId, Serial, TenantId, UserId};
@@ -38,6 +39,7 @@ pub(super) const MESSAGE: &str = "M";
 pub(super) const MASS_CHANGES: &str = "MASS";
 pub(super) const MARK: &str = "X";
 pub(super) const JOB: &str = "J";
+pub(super) const CHALLENGE: &str = "C#";
 /// The shard of jobs in the index of open messages.
 pub(super) const JOBS: &str = "J";
 
@@ -97,6 +99,15 @@ pub(super) fn template_version(version: u64) -> String {
 
 pub(super) fn user(tenant: &TenantId, user: &UserId) -> String {
     format!("T#{tenant}#U#{user}")
+}
+
+/// The partition of an addressee's challenges: a user's own, or one under a hash of a bare address.
+pub(super) fn addressee(tenant: &TenantId, addressee: &Addressee) -> String {
+    format!("T#{tenant}#{}", addressee.key(tenant))
+}
+
+pub(super) fn challenge(place: &Place) -> String {
+    format!("{CHALLENGE}{}#{}", place.purpose.as_str(), place.source.as_str())
 }
 
 pub(super) fn token(serial: &Serial) -> String {

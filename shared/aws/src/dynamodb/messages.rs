@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use otpost_domain::circuit::{self, HEALTH_RETENTION, Health, HealthChange, HealthKey, SHORTEST_OPEN};
 use otpost_domain::ids::{MessageId, TenantId, UserId};
-use otpost_domain::message::{LEASE, Message, MessageStatus, News, Verdict};
+use otpost_domain::message::{LEASE, Message, MessageStatus, News, Overtaken, Verdict};
 use otpost_domain::suppression::{AddressKey, Suppression};
 use otpost_domain::tenant::User;
 use otpost_domain::time::{Day, Timestamp};
@@ -93,6 +93,25 @@ impl MessageStore for DynamoStore {
 
     async fn save_message(&self, message: &Message) -> PortResult<Write> {
         self.put(self.flow()?, &MessageRow::from(message), replaces(message.version)).await
+    }
+
+    async fn withdraw(&self, message: &MessageRef, overtaken: Overtaken) -> PortResult<Write> {
+        let end = self
+            .client
+            .update_item()
+            .table_name(self.flow()?)
+            .set_key(Some(key(message)))
+            .update_expression(
+                "SET st = :cancelled, #reason = :why, #over = :overtaken, ver = ver + :one REMOVE content, open_shard, due_at",
+            )
+            .condition_expression("attribute_exists(due_at) AND attribute_not_exists(hop)")
+            .expression_attribute_names("#over", "over")
+            .expression_attribute_names("#reason", "reason")
+            .expression_attribute_values(":cancelled", text(MessageStatus::Cancelled.as_str()))
+            .expression_attribute_values(":why", text(overtaken.told()))
+            .expression_attribute_values(":overtaken", text(overtaken.as_str()))
+            .expression_attribute_values(":one", number(1));
+        written("UpdateItem", past_transactions(|| end.clone().send()).await)
     }
 
     async fn circumstances(&self, message: &Message) -> PortResult<Circumstances> {

@@ -25,6 +25,7 @@
 //! | core | `T#<t>#SER#<serial>` | `A` | a decoy: the failures of a serial that is no token's; with TTL |
 //! | core | `T#<t>#AUD#<day>`, `PLATFORM#AUD#<day>` | audit id | an audit entry |
 //! | flow | `L#<link hash>` | `L` | an enrolment |
+//! | flow | `T#<t>#U#<u>`, `T#<t>#CT#<hash>` | `C#<purpose>#<class>` | a challenge of a user, or of a bare address |
 //! | flow | `T#<t>#I#<digest>` | `I` | the answer to a request, for its repetitions |
 //! | flow | `N#<device>#<nonce>` | `N` | a signature's nonce |
 //! | flow | `T#<t>#J#<id>` | `J` | a job; in index `messages-by-user` under its tenant, and in `open-messages` until it is done |
@@ -38,6 +39,7 @@
 
 mod answers;
 mod auth;
+mod challenges;
 mod directories;
 mod enrolments;
 mod erasure;

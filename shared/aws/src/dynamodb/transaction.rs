@@ -188,6 +188,18 @@ impl Transaction {
         all.commit_without_journal(store).await
     }
 
+    /// Adds the answer to be kept, where there is one, and writes all or nothing of what is not audited.
+    pub(super) async fn commit_with_answer(
+        self,
+        store: &DynamoStore,
+        answer: Option<&KeptAnswer>,
+    ) -> PortResult<Committed> {
+        match answer {
+            Some(answer) => self.keep(store, answer)?.commit_without_journal(store).await,
+            None => self.commit_without_journal(store).await,
+        }
+    }
+
     /// Writes all or nothing of what changes nothing that is audited.
     pub(super) async fn commit_without_journal(self, store: &DynamoStore) -> PortResult<Committed> {
         let Self { items } = self;

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use otpost_domain::ids::{PolicyId, TenantId, UserId};
+use otpost_domain::message::Channel;
 use otpost_domain::tenant::User;
 use otpost_domain::token::Token;
 use otpost_service::ports::{
@@ -10,7 +11,7 @@ use otpost_service::ports::{
 
 use super::rows::{AuthItem, EnrolmentRow, MessageRow, PointerRow, TokenRow, UserRow};
 use super::transaction::{Transaction, absent, replaces, unchanged};
-use super::{DynamoStore, Item, USERS_BY_TENANT, cut, keys, one_more_than, string, text, written};
+use super::{DynamoStore, Item, USERS_BY_TENANT, cut, keys, number, one_more_than, string, text, written};
 use crate::fault::{corrupt, sorted};
 
 impl UserStore for DynamoStore {
@@ -48,6 +49,28 @@ impl UserStore for DynamoStore {
         let wanted = ids.iter().map(|id| key(tenant, id)).collect();
         let rows: Vec<UserRow> = self.rows(self.core()?, wanted).await?;
         Ok(Page { items: rows.into_iter().map(User::try_from).collect::<PortResult<_>>()?, next })
+    }
+
+    async fn confirm_address(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        channel: Channel,
+        journal: &Journal,
+    ) -> PortResult<Write> {
+        let (at, ok) = match channel {
+            Channel::Email => ("email_at", "email_ok"),
+            Channel::Sms => ("phone_at", "phone_ok"),
+        };
+        let confirmed = Transaction::default().update(
+            self.core()?,
+            (keys::user(tenant, user), keys::USER),
+            "SET #ok = :now, updated = :now, ver = ver + :one",
+            "attribute_exists(#at) AND attribute_not_exists(#ok)",
+            &[("#at", at), ("#ok", ok)],
+            vec![(":now", number(journal.audit.at.millis())), (":one", number(1))],
+        )?;
+        Ok(confirmed.commit(self, journal).await?.into())
     }
 
     async fn restamp(&self, tenant: &TenantId, user: &UserId, stamp: &[PolicyId]) -> PortResult<Write> {
@@ -151,6 +174,9 @@ impl DynamoStore {
                 all = all.put(flow, &EnrolmentRow::from(enrolment), absent())?;
                 all = all.put(flow, &MessageRow::from(message), absent())?;
             }
+        }
+        for notice in change.notices {
+            all = all.put(self.flow()?, &MessageRow::from(notice), absent())?;
         }
         for token in change.revoked {
             let place = (keys::user(&token.tenant, &token.user), keys::token(&token.serial));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use otpost_domain::gateway::{Country, Owner};
 use otpost_domain::ids::{GatewayId, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{
-    Because, Channel, Ending, Fallback, GatewayName, Hop, HopState, Message, MessageStatus, News, RETENTION,
-    SealedContent, Sender, Verdict, Via,
+    Because, Channel, Ending, Fallback, GatewayName, Hop, HopState, Message, MessageStatus, News, Overtaken,
+    RETENTION, SealedContent, Sender, Suppressed, Verdict, Via,
 };
 use otpost_domain::suppression::AddressKey;
 use otpost_domain::template::TemplateKind;
@@ -56,11 +56,17 @@ pub(in crate::dynamodb) struct MessageRow {
     /// The key of its mail address in the suppression list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// That this address was found there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suppressed: Option<SuppressedItem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content: Option<ByteBuf>,
     st: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What overtook it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over: Option<String>,
     /// The hops before the last one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     hops: Vec<HopItem>,
@@ -85,6 +91,12 @@ pub(in crate::dynamodb) struct MessageRow {
 struct FallbackItem {
     channel: String,
     recipient: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct SuppressedItem {
+    since: u64,
+    why: String,
 }
 
 /// What a provider told of a hop.
@@ -185,9 +197,14 @@ impl From<&Message> for MessageRow {
                 recipient: fallback.recipient.clone(),
             }),
             address: message.address.as_ref().map(|address| address.as_str().to_owned()),
+            suppressed: message.suppressed.as_ref().map(|suppressed| SuppressedItem {
+                since: suppressed.since.millis(),
+                why: suppressed.why.clone(),
+            }),
             content: message.content.as_ref().map(|content| ByteBuf::from(content.0.clone())),
             st: message.status.as_str().to_owned(),
             reason: message.reason.clone(),
+            over: message.overtaken.map(|overtaken| overtaken.as_str().to_owned()),
             hops: before.iter().map(HopItem::from).collect(),
             hop: last.map(HopItem::from),
             news: message
@@ -303,6 +320,10 @@ impl TryFrom<MessageRow> for Message {
             let channel = known("channel", Channel::parse(&item.channel))?;
             Ok(Fallback { channel, recipient: item.recipient })
         });
+        let suppressed = row
+            .suppressed
+            .map(|item| Suppressed { since: Timestamp::from_millis(item.since), why: item.why });
+        let overtaken = row.over.map(|over| known("what overtook it", Overtaken::parse(&over)));
         let address = row.address.map(|key| known("address", AddressKey::parse(&key)));
         let message = Self {
             id: MessageId::try_from(row.id.as_str()).map_err(bad("message"))?,
@@ -317,11 +338,13 @@ impl TryFrom<MessageRow> for Message {
             country: row.country.as_deref().map(Country::try_from).transpose().map_err(bad("country"))?,
             fallback: fallback.transpose()?,
             address: address.transpose()?,
+            suppressed,
             content: row.content.map(|content| SealedContent(content.into_vec())),
             created_at: Timestamp::from_millis(row.created),
             expires_at: Timestamp::from_millis(row.exp),
             status: known("status", MessageStatus::parse(&row.st))?,
             reason: row.reason,
+            overtaken: overtaken.transpose()?,
             hops,
             due_at: row.due_at.map(Timestamp::from_millis),
             version: row.ver,

@@ -2,6 +2,7 @@
 //!
 //! A row that does not read is an error of kind corrupt: nothing is guessed.
 
+mod challenges;
 mod directories;
 mod gateways;
 mod health;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use otpost_domain::apikey::{ApiKey, Role, SecretHash};
 use otpost_domain::audit::AuditEntry;
 use otpost_domain::authorization::Authorization;
+use otpost_domain::confirmation::Provenance;
 use otpost_domain::contact::{DisplayName, EmailAddress, Locale, PhoneNumber};
 use otpost_domain::device::{Device, DeviceDetails, DeviceKey, DeviceKind, DeviceText, Os, PushOtp};
 use otpost_domain::directory::ExternalId;
@@ -38,6 +40,7 @@ use serde_bytes::ByteBuf;
 
 use super::keys;
 use crate::fault::corrupt;
+pub(super) use challenges::{ChallengeRow, kept_until};
 pub(super) use directories::{DirectoryRow, MarkRow, MassChangesRow};
 pub(super) use gateways::{GatewayRow, SecretRow};
 pub(super) use health::{HealthRow, SuppressionRow};
@@ -66,6 +69,8 @@ pub(super) struct TenantRow {
     sk: String,
     id: String,
     name: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    test: bool,
     created: u64,
     key_ver: u8,
     /// Wrapped data keys by version; in the tenant's own row only.
@@ -85,6 +90,7 @@ impl TenantRow {
             sk: tenant.id.to_string(),
             id: tenant.id.to_string(),
             name: tenant.name.as_str().to_owned(),
+            test: tenant.test,
             created: tenant.created_at.millis(),
             key_ver: tenant.key_version,
             data_keys: BTreeMap::new(),
@@ -116,6 +122,7 @@ impl TryFrom<TenantRow> for Tenant {
         Ok(Self {
             id: TenantId::try_from(row.id.as_str()).map_err(bad("tenant"))?,
             name: DisplayName::try_from(row.name.as_str()).map_err(bad("tenant name"))?,
+            test: row.test,
             created_at: Timestamp::from_millis(row.created),
             key_version: row.key_ver,
         })
@@ -190,6 +197,20 @@ pub(super) struct UserRow {
     email: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    /// When the mail address took the place of another, when a code confirmed it, and whether anybody was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email_ok: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    email_told: bool,
+    /// The same of the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone_ok: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    phone_told: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     locale: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -211,6 +232,11 @@ pub(super) struct UserRow {
     users_of: String,
 }
 
+fn since(changed: Option<u64>, confirmed: Option<u64>, noticed: bool) -> Provenance {
+    let at = |millis: Option<u64>| millis.map(Timestamp::from_millis);
+    Provenance { changed_at: at(changed), confirmed_at: at(confirmed), noticed }
+}
+
 impl From<&User> for UserRow {
     fn from(user: &User) -> Self {
         Self {
@@ -221,6 +247,12 @@ impl From<&User> for UserRow {
             display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
             email: user.email.as_ref().map(|email| email.expose().to_owned()),
             phone: user.phone.as_ref().map(|phone| phone.expose().to_owned()),
+            email_at: user.email_since.changed_at.map(Timestamp::millis),
+            email_ok: user.email_since.confirmed_at.map(Timestamp::millis),
+            email_told: user.email_since.noticed,
+            phone_at: user.phone_since.changed_at.map(Timestamp::millis),
+            phone_ok: user.phone_since.confirmed_at.map(Timestamp::millis),
+            phone_told: user.phone_since.noticed,
             locale: user.locale.as_ref().map(|locale| locale.as_str().to_owned()),
             groups: user.groups.iter().map(|group| group.as_str().to_owned()).collect(),
             active: user.active,
@@ -255,6 +287,8 @@ impl TryFrom<UserRow> for User {
             display_name: display_name.map_err(bad("display name"))?,
             email: row.email.as_deref().map(EmailAddress::try_from).transpose().map_err(bad("e-mail"))?,
             phone: row.phone.as_deref().map(PhoneNumber::try_from).transpose().map_err(bad("phone"))?,
+            email_since: since(row.email_at, row.email_ok, row.email_told),
+            phone_since: since(row.phone_at, row.phone_ok, row.phone_told),
             locale: row.locale.as_deref().map(Locale::try_from).transpose().map_err(bad("locale"))?,
             groups: groups.collect::<Result<_, _>>().map_err(bad("group"))?,
             active: row.active,
