@@ -27,6 +27,9 @@ struct NewTenant {
     tenant: String,
     /// The name that its users see, 1 to 128 characters.
     name: String,
+    /// Whether it is for tests only: codes that are sent to its users can be read through the API. It never changes.
+    #[serde(default)]
+    test: bool,
 }
 
 /// A tenant, or what is left of a deleted one: its id, `deleted_at` and `erasure`.
@@ -38,6 +41,9 @@ struct TenantView {
     /// The name that its users see.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Whether it is for tests only: codes that are sent to its users can be read through the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<bool>,
     /// When it was made (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
@@ -89,6 +95,7 @@ impl From<&Tenant> for TenantView {
         Self {
             tenant: tenant.id.to_string(),
             name: Some(tenant.name.as_str().to_owned()),
+            test: tenant.test.then_some(true),
             created_at: Some(tenant.created_at.rfc3339()),
             data_key_version: Some(tenant.key_version),
             ..Self::default()
@@ -133,7 +140,8 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
     let caller = call.caller_in(Some(&new.tenant))?;
     let told = |tenant: &Tenant| reply(201, None, &TenantView::from(tenant));
     once(ports, call, &caller.tenant, &told, async |once| {
-        admin::create_tenant(ports, &caller, name.clone(), once).await
+        admin::create_tenant(ports, &caller, admin::NewTenant { name: name.clone(), test: new.test }, once)
+            .await
     })
     .await
 }

@@ -20,11 +20,12 @@ use crate::ROUTES;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PushOrder {
-    /// By which channel: email or sms; by policy unless given.
+    /// By which channel, and no other: email or sms. By policy unless given, with the next channel behind it where policy
+    /// says `channel_fallback`.
     channel: Option<String>,
     /// How the authorization code gets to the user, without which the link enrols nothing.
-    /// By policy unless given. `other_channel_or_operator`: another way than the link. No second channel has a gateway yet, so it
-    /// stands in this answer, to be passed on. `same_message`: in the message with the link. `none`: the link alone enrols. Only
+    /// By policy unless given. `other_channel_or_operator`: another way than the link. Otpost does not send it by a second
+    /// channel yet, so it stands in this answer, to be passed on. `same_message`: in the message with the link. `none`: the link alone enrols. Only
     /// operators and admins may choose the last two.
     authorization: Option<String>,
 }

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use otpost_domain::contact::{DisplayName, EmailAddress, InvalidContact, Locale, PhoneNumber};
 use otpost_domain::ids::UserId;
 use otpost_domain::tenant::{GroupName, MOST_GROUPS, User};
+use otpost_domain::time::Timestamp;
 use otpost_edge::http::{Answer, Call, field, json, json_versioned, no_content, reply};
 use otpost_edge::idempotency::once;
 use otpost_edge::openapi::Document;
 use otpost_edge::paging::Listing;
 use otpost_edge::problem::{Problem, ProblemType};
-use otpost_service::ports::Ports;
+use otpost_service::ports::{Clock as _, Ports};
 use otpost_service::users::{self, Change, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -87,6 +88,13 @@ struct UserView {
     /// Where texts go.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    /// Whether the mail address is known to reach them. One that took the place of another is not until a code that went
+    /// there has come back, or for 72 hours; codes that let somebody in do not go there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_confirmed: Option<bool>,
+    /// The same of the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_confirmed: Option<bool>,
     /// The language of their messages, if it is not by policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<String>,
@@ -101,9 +109,11 @@ struct UserView {
     updated_at: String,
 }
 
-impl From<&User> for UserView {
-    fn from(user: &User) -> Self {
+impl UserView {
+    fn of(user: &User, now: Timestamp) -> Self {
         Self {
+            email_confirmed: user.email.as_ref().map(|_| user.email_since.is_confirmed(now)),
+            phone_confirmed: user.phone.as_ref().map(|_| user.phone_since.is_confirmed(now)),
             user: user.id.to_string(),
             display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
             email: user.email.as_ref().map(|email| email.expose().to_owned()),
@@ -155,7 +165,8 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
         groups: groups(&new.groups)?,
     };
     let caller = call.caller()?;
-    let told = |user: &User| reply(201, Some(user.version), &UserView::from(user));
+    let now = ports.clock().now();
+    let told = |user: &User| reply(201, Some(user.version), &UserView::of(user, now));
     once(ports, call, &caller.tenant, &told, async |once| {
         users::create_user(ports, &caller, id.clone(), profile.clone(), once).await
     })
@@ -171,13 +182,14 @@ pub(crate) async fn list(ports: &impl Ports, call: &Call) -> Answer {
     }
     let list = Listing::of(call, &start)?;
     let page = users::users(ports, &call.caller()?, &start, &list.requested(call)?).await?;
-    let users = page.items.iter().map(UserView::from).collect();
+    let now = ports.clock().now();
+    let users = page.items.iter().map(|user| UserView::of(user, now)).collect();
     json(200, &Users { users, next: list.cursor(page.next.as_ref()) })
 }
 
 pub(crate) async fn get(ports: &impl Ports, call: &Call) -> Answer {
     let user = users::user(ports, &call.caller()?, &call.named("user", MISSING)?).await?;
-    json_versioned(200, user.version, &UserView::from(&user))
+    json_versioned(200, user.version, &UserView::of(&user, ports.clock().now()))
 }
 
 pub(crate) async fn change(ports: &impl Ports, call: &Call) -> Answer {
@@ -192,7 +204,7 @@ pub(crate) async fn change(ports: &impl Ports, call: &Call) -> Answer {
         active: wanted.active,
     };
     let user = users::change_user(ports, &call.caller()?, &id, change, call.if_match()?).await?;
-    json_versioned(200, user.version, &UserView::from(&user))
+    json_versioned(200, user.version, &UserView::of(&user, ports.clock().now()))
 }
 
 pub(crate) async fn delete(ports: &impl Ports, call: &Call) -> Answer {

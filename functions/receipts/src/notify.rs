@@ -14,13 +14,16 @@ use otpost_edge::http::{Answer, Call, no_content};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType};
 use otpost_service::ports::{Clock as _, Fault, Ports};
-use otpost_service::receipts::{Teller, is_told_by};
+use otpost_service::receipts::{Teller, is_told_by, reference};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::ROUTES;
 use crate::hop::{HopRef, Told};
 use crate::seldom::Seldom;
+
+/// The length of a reference's proof.
+const PROOF: usize = 22;
 
 pub(crate) async fn take(ports: &impl Ports, again: &Seldom, call: &Call) -> Answer {
     let presented = bearer(call.request.headers()).ok_or_else(refused)?;
@@ -40,6 +43,12 @@ pub(crate) async fn take(ports: &impl Ports, again: &Seldom, call: &Call) -> Ans
         Ok(false) => return Err(refused()),
         Err(error) if error.kind == Fault::Gone => return Err(refused()),
         Err(error) => return Err(error.into()),
+    }
+    // The token is good for what went by its gateway, and for nothing else.
+    let expected = reference(ports, &hop.message_ref(), hop.number, (&owner, &gateway)).await?;
+    let given = SecretText::new(call_back.reference.unwrap_or_default());
+    if !SecretHash::of(&SecretText::new(expected)).matches(&given) {
+        return Err(refused());
     }
     hop.takes(ports, told, None).await?;
     Ok(no_content())
@@ -63,7 +72,7 @@ fn knows(teller: &Teller, presented: &SecretText) -> bool {
     }
 }
 
-/// The same whether the token is wrong, the gateway is not there, or it has no token.
+/// The same whether the token is wrong, the gateway is not there, it has no token, or the text went by another.
 fn refused() -> Problem {
     let detail = "Send the bearer token that the gateway has for receipts.";
     Problem::new(ProblemType::Unauthorized, detail)
@@ -83,7 +92,8 @@ impl CallBack {
     /// The hop that it is about; none for a text that is none of Otpost's.
     #[must_use]
     pub fn hop(&self) -> Option<HopRef> {
-        self.reference.as_deref().and_then(|reference| HopRef::parse(reference, '/'))
+        let (hop, proof) = self.reference.as_deref()?.rsplit_once('/')?;
+        HopRef::parse(hop, '/').filter(|_| proof.len() == PROOF)
     }
 
     /// What it tells; nothing for a status that is not the last one.
@@ -124,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    const REFERENCE: &str = "acme/msg_06hhgn2g000g2081040g208104/3";
+    const REFERENCE: &str = "acme/msg_06hhgn2g000g2081040g208104/3/AAAAAAAAAAAAAAAAAAAAAA";
 
     fn call_back(status: &str, reference: &Value) -> CallBack {
         serde_json::from_value(json!({
@@ -154,7 +164,9 @@ mod tests {
     fn the_reference_says_which_hop() {
         let hop = call_back("delivered", &json!(REFERENCE)).hop().unwrap();
         assert_eq!((hop.tenant.as_str(), hop.number), ("acme", 3));
-        for reference in [json!(null), json!(""), json!("otp-0001"), json!("acme/msg_x/1")] {
+        for reference in
+            [json!(null), json!(""), json!("otp-0001"), json!("acme/msg_x/1"), json!(&REFERENCE[..37])]
+        {
             assert_eq!(call_back("delivered", &reference).hop(), None, "{reference}");
         }
     }

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use lambda_http::Request;
 use lambda_http::http::StatusCode;
 use otpost_domain::gateway::Owner;
-use otpost_domain::ids::TenantId;
+use otpost_domain::ids::{GatewayId, MessageId, TenantId};
 use otpost_domain::message::{Message, MessageStatus, Sender, Verdict};
 use otpost_domain::suppression::Cause;
 use otpost_edge::auth::{KeyRing, NoPlatformKey};
@@ -17,6 +17,7 @@ use otpost_service::ports::{
     GatewayStore as _, MessageRef, MessageStore as _, PageRequest, Ports as _, RecordKind, Sealer as _,
     SuppressionStore as _,
 };
+use otpost_service::receipts;
 use otpost_service::sample::{events, hand, message, sample_world, suppression, texted_by};
 use serde_json::{Value, json};
 use sha1::Sha1;
@@ -294,8 +295,15 @@ async fn what_does_not_read_is_refused_before_anything_is_looked_up() {
     assert_eq!(Sent { media: "application/json", ..good }.to(&ports).await, 400);
 }
 
-fn reference() -> Value {
-    json!(format!("acme/{}/1", message()))
+/// The reference of a hop that went by the gateway `notify`.
+async fn reference_of(ports: &MemoryPorts, message: &str, hop: u16) -> Value {
+    let message = MessageRef { tenant: tenant(), id: MessageId::try_from(message).unwrap() };
+    let (owner, gateway) = (Owner::Tenant(tenant()), GatewayId::try_from("notify").unwrap());
+    json!(receipts::reference(ports, &message, hop, (&owner, &gateway)).await.unwrap())
+}
+
+async fn reference(ports: &MemoryPorts) -> Value {
+    reference_of(ports, message().as_str(), 1).await
 }
 
 #[tokio::test]
@@ -307,7 +315,7 @@ async fn notify_tells_what_became_of_a_text() {
         ("technical-failure", Verdict::Undelivered),
     ] {
         let ports = notifys().await;
-        let sent = Sent::notify("acme", "notify", CALLBACK_TOKEN, &reference(), status);
+        let sent = Sent::notify("acme", "notify", CALLBACK_TOKEN, &reference(&ports).await, status);
         for _ in 0..2 {
             assert_eq!(sent.to(&ports).await, 204, "{status}");
         }
@@ -320,7 +328,8 @@ async fn notify_tells_what_became_of_a_text() {
 async fn whoever_is_not_notify_changes_nothing() {
     let ports = notifys().await;
     let before = news(&ports).await;
-    let of = |owner, gateway, token| Sent::notify(owner, gateway, token, &reference(), "delivered");
+    let reference = reference(&ports).await;
+    let of = |owner, gateway, token| Sent::notify(owner, gateway, token, &reference, "delivered");
     let good = of("acme", "notify", CALLBACK_TOKEN);
     let with = |headers: Vec<(&'static str, String)>| Sent { headers, ..good.clone() };
     let mut answers = Vec::new();
@@ -342,6 +351,18 @@ async fn whoever_is_not_notify_changes_nothing() {
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{what}");
         answers.push(format!("{:?}", answer.body()));
     }
+    // What went by another gateway, or as another hop, is none of its business.
+    let (id, hop) = (message(), 1);
+    let said = MessageRef { tenant: tenant(), id: id.clone() };
+    let other = GatewayId::try_from("twilio").unwrap();
+    let by_other = receipts::reference(&ports, &said, hop, (&Owner::Tenant(tenant()), &other)).await.unwrap();
+    let made_up = format!("acme/{id}/1/{}", "A".repeat(22));
+    for reference in [by_other, made_up] {
+        let sent = Sent::notify("acme", "notify", CALLBACK_TOKEN, &json!(reference), "delivered");
+        let answer = handle(&ports, &KeyRing::new(NoPlatformKey), &Seldom::default(), sent.request()).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{reference}");
+        answers.push(format!("{:?}", answer.body()));
+    }
     answers.dedup();
     assert_eq!(answers.len(), 1, "no answer tells which gateways there are");
     assert_eq!(news(&ports).await, before);
@@ -352,13 +373,14 @@ async fn whoever_is_not_notify_changes_nothing() {
 async fn receipts_of_nothing_of_ours_are_passed_over() {
     let ports = notifys().await;
     let before = news(&ports).await;
-    let gone = json!("acme/msg_00000000000000000000000000/1");
-    let no_hop = json!(format!("acme/{}/9", message()));
-    for reference in [json!(null), json!("otp-0001"), gone, no_hop] {
+    let gone = reference_of(&ports, "msg_00000000000000000000000000", 1).await;
+    let no_hop = reference_of(&ports, message().as_str(), 9).await;
+    let unproven = json!(format!("acme/{}/1", message()));
+    for reference in [json!(null), json!("otp-0001"), gone, no_hop, unproven] {
         let sent = Sent::notify("acme", "notify", CALLBACK_TOKEN, &reference, "delivered");
         assert_eq!(sent.to(&ports).await, 204, "{reference}");
     }
-    let sending = Sent::notify("acme", "notify", CALLBACK_TOKEN, &reference(), "sending");
+    let sending = Sent::notify("acme", "notify", CALLBACK_TOKEN, &reference(&ports).await, "sending");
     assert_eq!(sending.to(&ports).await, 204);
     assert_eq!(news(&ports).await, before);
     for body in ["", "{}", "[]", "not json", "{\"status\":1}"] {
@@ -382,7 +404,7 @@ async fn a_gateway_made_a_moment_ago_is_known() {
     ports.store().gateways_were_read(&acme, before.clone());
     let (keys, again) = (KeyRing::new(NoPlatformKey), Seldom::default());
     let ask = async |token| {
-        let sent = Sent::notify("acme", "notify", token, &reference(), "delivered");
+        let sent = Sent::notify("acme", "notify", token, &reference(&ports).await, "delivered");
         handle(&ports, &keys, &again, sent.request()).await.status().as_u16()
     };
     assert_eq!(ask("a-stranger's").await, 401);
@@ -442,7 +464,8 @@ async fn trouble_of_ours_is_told_as_such_and_nothing_is_lost() {
         for at in 1.. {
             let (twilio, notify) = (twilios().await, notifys().await);
             let by_twilio = Sent::form(&path(&twilio, "acme/twilio").await, "undelivered");
-            let by_notify = Sent::notify("acme", "notify", CALLBACK_TOKEN, &reference(), "temporary-failure");
+            let proven = reference(&notify).await;
+            let by_notify = Sent::notify("acme", "notify", CALLBACK_TOKEN, &proven, "temporary-failure");
             let mut fired = false;
             for (ports, sent) in [(&twilio, by_twilio), (&notify, by_notify)] {
                 let plan = Plan::new(at, mishap);

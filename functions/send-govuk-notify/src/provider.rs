@@ -177,7 +177,13 @@ impl<'a> Call<'a> {
         if value.chars().count() > MOST {
             return Err(content("the text is too long"));
         }
-        Ok(Self { settings, key: api_key, text, value, reference: order.reference() })
+        Ok(Self {
+            settings,
+            key: api_key,
+            text,
+            value,
+            reference: order.receipts.map_or_else(|| order.reference(), str::to_owned),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the helpdesk does when right codes are refused.
 
 use otpost_domain::audit::Reason;
-use otpost_domain::ids::Serial;
+use otpost_domain::ids::{Serial, UserId};
 use otpost_domain::otp::Code;
 use otpost_domain::token::Token;
 use otpost_edge::http::{Answer, Call, field, no_content, reply};
@@ -77,6 +77,13 @@ pub(crate) async fn unlock(ports: &impl Ports, call: &Call) -> Answer {
     Ok(no_content())
 }
 
+pub(crate) async fn unlock_user(ports: &impl Ports, call: &Call) -> Answer {
+    let user: UserId = call.named("user", "There is no user of this id.")?;
+    let order: Unlock = call.json()?;
+    lifecycle::unlock_user(ports, &call.caller()?, &user, reason(order.reason.as_ref())?).await?;
+    Ok(no_content())
+}
+
 pub(crate) fn describe(document: &mut Document) {
     let resynced = document.named(&ROUTES, "resyncToken").takes::<Resync>().idempotent();
     resynced.answers::<Resynced>(200, "The token was found again.").fails(&[
@@ -86,6 +93,8 @@ pub(crate) fn describe(document: &mut Document) {
         ProblemType::TooManyAttempts,
         ProblemType::Busy,
     ]);
+    let forgotten = document.named(&ROUTES, "unlockUser").takes::<Unlock>();
+    forgotten.answers_nothing(204, "The failures are forgotten.").fails(&[ProblemType::NotFound]);
     let unlocked = document.named(&ROUTES, "unlockToken").takes::<Unlock>();
     unlocked.answers_nothing(204, "The failures are forgotten.").fails(&[ProblemType::NotFound]);
 }

@@ -16,7 +16,7 @@ use crate::ROUTES;
 /// Where a message is, for the person who waits for it. No gateway is named, and no provider.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "MessageStatus")]
-struct StatusView {
+pub(crate) struct StatusView {
     /// `on_its_way`, `sent`, `delivered`, `trying_next` (one way did not bring it in time, it takes another),
     /// `delayed` (nothing is under way just now), `not_delivered` or `ended` (it is no longer good).
     status: &'static str,
@@ -47,7 +47,7 @@ struct NextView {
 }
 
 impl StatusView {
-    fn new(waiting: Waiting, locale: &Locale) -> Self {
+    pub(crate) fn new(waiting: Waiting, locale: &Locale) -> Self {
         Self {
             status: waiting.state.as_str(),
             text: waiting.told(locale),

@@ -197,6 +197,14 @@ impl Call {
         self.json_up_to(MAX_BODY)
     }
 
+    /// The body as JSON; what is said by default where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn json_if_any<T: Default + DeserializeOwned>(&self) -> Result<T, Problem> {
+        if self.body()?.is_empty() { Ok(T::default()) } else { self.json() }
+    }
+
     /// The body as JSON, on a route that takes longer ones.
     ///
     /// # Errors

@@ -126,6 +126,15 @@ impl Operation<'_> {
         self
     }
 
+    /// Takes a JSON body, or none.
+    #[must_use]
+    pub fn may_take<T: JsonSchema>(mut self) -> Self {
+        let schema = self.document.generator.subschema_for::<T>();
+        let body = json!({ "required": false, "content": { "application/json": { "schema": schema } } });
+        self.value.insert("requestBody".to_owned(), body);
+        self
+    }
+
     /// Takes a body of any of these media types.
     #[must_use]
     pub fn takes_as<T: JsonSchema>(mut self, media: &[&str]) -> Self {

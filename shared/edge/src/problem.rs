@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
+use otpost_domain::challenge::Why;
 use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
 use otpost_domain::gateway::MOST_GATEWAYS;
@@ -14,6 +15,7 @@ use otpost_domain::message::Channel;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
+use otpost_service::challenges::{CheckError, InvalidOrder, ReadError, StartError};
 use otpost_service::directories::DirectoryError;
 use otpost_service::enroll::EnrollError;
 use otpost_service::gateways::{GatewayError, GatewayTestError};
@@ -104,6 +106,8 @@ problem_types! {
     IdempotencyKeyReused = "idempotency-key-reused", 422, "The Idempotency-Key was used for another request";
     /// The code was not accepted.
     InvalidCode = "invalid-code", 422, "The code was not accepted";
+    /// A code was sent a moment ago, or as often as may be.
+    TooSoon = "too-soon", 429, "It is too soon for another code";
     /// Too many wrong codes or open sessions.
     TooManyAttempts = "too-many-attempts", 429, "Too many attempts";
     /// Otpost is at fault.
@@ -694,6 +698,88 @@ impl From<VerifyError> for Problem {
             VerifyError::Port(error) => error.into(),
         }
     }
+}
+
+impl From<InvalidOrder> for Problem {
+    fn from(fault: InvalidOrder) -> Self {
+        let field = match fault {
+            InvalidOrder::NoTransaction | InvalidOrder::OutOfPlace => "transaction",
+            InvalidOrder::BareIsForEnrolment => "purpose",
+            InvalidOrder::OtherChannel => "channel",
+        };
+        Self::field(field, fault)
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Wait { retry_after, why } => {
+                let (kind, detail) = match why {
+                    Why::CoolDown => (
+                        ProblemType::TooSoon,
+                        "A code was sent a moment ago. Wait before another is asked for.",
+                    ),
+                    Why::SentEnough => (
+                        ProblemType::TooSoon,
+                        "The code was sent as often as policy allows. It can still be typed; another one can be had \
+                         when it has expired.",
+                    ),
+                    Why::Failures => {
+                        (ProblemType::TooManyAttempts, "Too many wrong codes were given. No code was sent.")
+                    }
+                };
+                Self::new(kind, detail).after(retry_after)
+            }
+            StartError::Over => Self::new(
+                ProblemType::NotAllowedNow,
+                "The challenge is over: its code was accepted, has expired, took all the wrong codes that it takes, \
+                 or gave way to another. Start a new challenge.",
+            ),
+            StartError::NoSuchChallenge => no_such_challenge(),
+            StartError::Busy => busy(),
+            StartError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<CheckError> for Problem {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Refused => Self::new(
+                ProblemType::InvalidCode,
+                "The code is wrong, is for something else, was used before, or is no longer good.",
+            ),
+            CheckError::Exhausted => Self::new(
+                ProblemType::TooManyAttempts,
+                "Too many wrong codes. This one was not looked at, and waiting does not help: start a new challenge.",
+            ),
+            CheckError::NoSuchChallenge => no_such_challenge(),
+            CheckError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotForTests => Self::new(
+                ProblemType::Forbidden,
+                "Codes can be read in tenants only that were created as test tenants.",
+            ),
+            ReadError::NoSuchChallenge => Self::new(
+                ProblemType::NotFound,
+                "There is no challenge of this id, or its code went to nobody.",
+            ),
+            ReadError::Port(error) => error.into(),
+        }
+    }
+}
+
+/// The answer to an id that was never issued, and to a text that is no id.
+#[must_use]
+pub fn no_such_challenge() -> Problem {
+    Problem::new(ProblemType::NotFound, "There is no challenge of this id.")
 }
 
 fn no_such_user() -> Problem {
