@@ -88,21 +88,23 @@ export class Functions extends Construct {
   }
 
   private verify(): OtpFunction {
-    const { state } = this.props;
+    const { state, delivery } = this.props;
     const made = this.make("Verify", {
       binary: "verify",
-      description: "Checks codes; resynchronises tokens and unlocks their users; shows how far a message is",
+      description: "Checks codes, sends them; resynchronises tokens and unlocks their users; shows how far a message is",
       environment: {
         coreTable: state.core.tableName,
         flowTable: state.flow.tableName,
         dataKey: state.dataKey.keyArn,
+        deliveriesQueueUrl: delivery.deliveries.queue.queueUrl,
       },
     });
-    this.allowTable(made, state.core, ["GetItem", "PutItem", "Query", "UpdateItem"]);
-    // It tells who waits for a message how far it is.
-    this.allowTable(made, state.flow, ["GetItem", ...KEPT_ANSWERS]);
+    this.allowTable(made, state.core, ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
+    // Challenges and messages, and to who waits for one how far it is. Unlocking looks for all challenges of the user.
+    this.allowTable(made, state.flow, ["BatchGetItem", "GetItem", "Query", ...KEPT_ANSWERS]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
+    this.allowSend(made, delivery.deliveries);
     return made;
   }
 
@@ -139,7 +141,8 @@ export class Functions extends Construct {
     });
     this.allowTable(made, state.core, ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]);
     this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
-    this.allowTable(made, state.flow, KEPT_ANSWERS);
+    // Who is switched off or deleted has their challenges ended; these are looked for.
+    this.allowTable(made, state.flow, ["Query", ...KEPT_ANSWERS]);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);
     this.allowSend(made, delivery.deliveries);
@@ -193,8 +196,8 @@ export class Functions extends Construct {
     const onCore: readonly TableAction[] = ["BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem", ...ERASURE];
     this.allowTable(made, state.core, onCore);
     this.allowIndex(made, state.core, CORE_INDEXES.usersByTenant);
-    // An erasure's own row is the last that goes.
-    this.allowTable(made, state.flow, ["DeleteItem", "GetItem", ...ERASURE]);
+    // An erasure's own row is the last that goes. Who is switched off has their challenges ended; these are looked for.
+    this.allowTable(made, state.flow, ["DeleteItem", "GetItem", "Query", "UpdateItem", ...ERASURE]);
     this.allowIndex(made, state.flow, FLOW_INDEXES.openMessages);
     this.allowStorage(made);
     this.allowDataKey(made, ["Decrypt"]);

@@ -95,9 +95,16 @@ export const ROUTES: readonly Route[] = [
   route(POST, "/receipts/notify/{owner}/{gateway}", "receipts", RECEIPTS),
 
   route(POST, "/v1/verify", "verify", LOGIN),
+  route(POST, "/v1/challenges", "verify", SEND),
+  route(GET, "/v1/challenges/{challenge}", "verify", LOGIN),
+  route(POST, "/v1/challenges/{challenge}/check", "verify", LOGIN),
+  route(POST, "/v1/challenges/{challenge}/resend", "verify", SEND),
+  route(POST, "/v1/challenges/{challenge}/cancel", "verify", LOGIN),
+  route(GET, "/v1/challenges/{challenge}/code", "verify", MANAGE),
   route(GET, "/v1/messages/{message}/status", "verify", LOGIN),
   route(POST, "/v1/tokens/{serial}/resync", "verify", MANAGE),
   route(POST, "/v1/tokens/{serial}/unlock", "verify", MANAGE),
+  route(POST, "/v1/users/{user}/unlock", "verify", MANAGE),
 ];
 
 /** How API Gateway names a route, e.g. `GET /e/{code}`. */

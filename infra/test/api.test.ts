@@ -71,9 +71,16 @@ const EXPECTED: Record<string, Binary> = {
   "POST /receipts/twilio/{tenant}/{message}/{hop}/{key}": "receipts",
   "POST /receipts/notify/{owner}/{gateway}": "receipts",
   "POST /v1/verify": "verify",
+  "POST /v1/challenges": "verify",
+  "GET /v1/challenges/{challenge}": "verify",
+  "POST /v1/challenges/{challenge}/check": "verify",
+  "POST /v1/challenges/{challenge}/resend": "verify",
+  "POST /v1/challenges/{challenge}/cancel": "verify",
   "GET /v1/messages/{message}/status": "verify",
   "POST /v1/tokens/{serial}/resync": "verify",
   "POST /v1/tokens/{serial}/unlock": "verify",
+  "POST /v1/users/{user}/unlock": "verify",
+  "GET /v1/challenges/{challenge}/code": "verify",
 };
 
 describe("API", () => {

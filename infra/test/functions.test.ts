@@ -42,7 +42,7 @@ const VARIABLES: Record<Binary, string[]> = {
   "send-ses": [...SENDER, "OTPOST_SES_QUEUE_URL", "OTPOST_SES_SENDER", "OTPOST_SES_CONFIGURATION_SET"],
   "send-smtp": [...SENDER, "OTPOST_SMTP_QUEUE_URL", "OTPOST_EHLO_NAME", "OTPOST_ALLOWED_NETWORKS"],
   "send-twilio": [...SENDER, "OTPOST_TWILIO_QUEUE_URL", "OTPOST_TWILIO_URL", "OTPOST_PUBLIC_URL"],
-  verify: [CORE, FLOW, DATA_KEY],
+  verify: [CORE, FLOW, DATA_KEY, DELIVERIES],
 };
 
 /** In seconds. API Gateway waits for 30, GOV.UK Notify for 5, but it calls again; a sender's hop may take as long with its provider and the stores together. */
@@ -81,7 +81,13 @@ const SEND_KEYS = ["kms:Decrypt storage key via sqs", "kms:GenerateDataKey stora
 
 /** What each function may do besides, and nothing else. */
 const PERMISSIONS: Record<Binary, string[]> = {
-  verify: [...on("core", ["GetItem", "PutItem", "Query", "UpdateItem"]), ...on("flow", ["GetItem", ...KEPT_ANSWERS]), OPEN_DATA_KEY],
+  verify: [
+    ...on("core", ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
+    ...on("flow", ["BatchGetItem", "GetItem", "Query", ...KEPT_ANSWERS]),
+    OPEN_DATA_KEY,
+    "sqs:SendMessage deliveries",
+    ...SEND_KEYS,
+  ],
   enroll: [
     ...on("core", ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ...on("flow", ["GetItem", ...KEPT_ANSWERS]),
@@ -99,7 +105,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
       "UpdateItem",
     ]),
     ...on("core/index/users-by-tenant", ["Query"]),
-    ...on("flow", ["BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Scan"]),
+    ...on("flow", ["BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"]),
     ...on("flow/index/open-messages", ["Query"]),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
@@ -111,7 +117,7 @@ const PERMISSIONS: Record<Binary, string[]> = {
   "push-token": [
     ...on("core", ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]),
     ...on("core/index/users-by-tenant", ["Query"]),
-    ...on("flow", KEPT_ANSWERS),
+    ...on("flow", ["Query", ...KEPT_ANSWERS]),
     OPEN_DATA_KEY,
     "sqs:SendMessage deliveries",
     ...consume("directory"),
