@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::chromium;
 use crate::guard::{Launch, Output};
 use crate::host;
 use crate::layout::Layout;
@@ -45,7 +46,15 @@ pub async fn install_for_tests(layout: &Layout, progress: Progress) -> Result<()
     requirements(layout, progress, "requirements-test.txt", "the tests' counterparts (PyPI, about 10 s)")
         .await?;
     mta::install(layout, progress).await?;
-    npm(layout, progress, "tests/conformance", "the tests' linters and calculators (npm, about 20 s)").await
+    chromium::check()?;
+    npm(
+        layout,
+        progress,
+        "tests/conformance",
+        "the tests' linters, calculators and driver of a browser (npm, about 20 s)",
+    )
+    .await?;
+    npm(layout, progress, "docs/examples/sign-in", "the sample sign-in's compiler (npm, about 5 s)").await
 }
 
 /// Installs what draws mails.

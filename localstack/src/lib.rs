@@ -28,6 +28,7 @@ pub mod aws;
 pub mod bench;
 pub mod build;
 pub mod certificates;
+mod chromium;
 pub mod cli;
 pub mod counts;
 pub mod demo;

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use crate::stamp::files_below;
 
-/// What npm and CDK make: never copied, never removed.
-const MADE: &[&str] = &["node_modules", "cdk.out"];
+/// What npm, CDK and compilers make: never copied, never removed.
+const MADE: &[&str] = &["node_modules", "cdk.out", "dist"];
 
 /// Makes `copy` hold the files of `source`, and no others but what was made there.
 ///

@@ -10,15 +10,11 @@ use otpost_domain::time::Timestamp;
 use otpost_service::texts::render;
 use serde::Serialize;
 
-use crate::host;
+use crate::chromium;
 use crate::install::{self, staged};
 use crate::layout::Layout;
 use crate::progress::Progress;
 use crate::tools;
-
-const ADVICE: &str = "Chromium is missing: install it (Debian: apt install chromium), or name it in CHROMIUM";
-/// Where the browser is looked for, unless `CHROMIUM` names it.
-const BROWSER: &str = "/usr/bin/chromium";
 
 /// A built-in mail, filled with made-up values, whose pictures stand in it as data.
 #[derive(Debug, Serialize)]
@@ -59,7 +55,7 @@ pub async fn run(folder: Option<PathBuf>, colour: Option<&str>, logo: Option<&Pa
     let layout = Layout::find()?;
     let look = look(colour, logo)?;
     install::install_for_screenshots(&layout, Progress::Shown).await?;
-    browser()?;
+    chromium::check()?;
     let folder = folder.unwrap_or_else(|| layout.local("pictures"));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let list = layout.local("mails.json");
@@ -86,26 +82,6 @@ fn look(colour: Option<&str>, logo: Option<&Path>) -> Result<BrandDocument> {
         look.logo = Some(Logo::new(png).map_err(|fault| anyhow::anyhow!("--logo {fault}"))?);
     }
     Ok(look)
-}
-
-/// Makes sure of a browser: Debian's, where its packages may be installed.
-fn browser() -> Result<()> {
-    if host::variable("CHROMIUM").is_some() || Path::new(BROWSER).exists() {
-        return Ok(());
-    }
-    if tools::answer("apt-get", &["--version"]).is_none() || !rustix::process::geteuid().is_root() {
-        bail!(ADVICE);
-    }
-    println!("installing Chromium (apt, about a minute)");
-    let installed = Command::new("apt-get")
-        .args(["install", "-y", "-qq", "chromium"])
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .status();
-    if installed.is_ok_and(|status| status.success()) && Path::new(BROWSER).exists() {
-        Ok(())
-    } else {
-        bail!(ADVICE)
-    }
 }
 
 #[cfg(test)]
