@@ -17,6 +17,7 @@ use crate::{plain, shared};
 mod mails;
 mod notify;
 mod receipts;
+mod sign_in;
 mod sms;
 mod smtp;
 mod twilio;
@@ -62,6 +63,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             "conformance::the_stand_in_answers_as_twilios_specification_says",
             twilio::the_stand_in_answers_as_twilios_specification_says,
         ),
+        plain(
+            "conformance::the_sample_sign_in_knows_the_api_as_it_is",
+            sign_in::the_sample_sign_in_knows_the_api_as_it_is,
+        ),
+        shared("conformance::somebody_signs_in_by_the_sample", sign_in::somebody_signs_in_by_the_sample),
     ];
     trials.extend(smtp::trials());
     trials

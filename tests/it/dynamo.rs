@@ -53,6 +53,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "rows_that_were_not_processed_are_sent_again",
             erasure::rows_that_were_not_processed_are_sent_again,
         ),
+        on_dynamo("ten_thousand_guesses_at_few_codes", ten_thousand_guesses_at_few_codes),
         on_dynamo("a_lost_answer_changes_nothing", a_lost_answer_changes_nothing),
         on_dynamo(
             "a_write_that_meets_a_transaction_is_sent_again",
@@ -72,6 +73,10 @@ fn on_dynamo<F: Future<Output = ()> + 'static>(name: &str, test: fn() -> F) -> T
         let run = deep.spawn(move || RUNTIME.block_on(test())).expect("a thread");
         run.join().map_err(|_| "the test panicked".into())
     })
+}
+
+async fn ten_thousand_guesses_at_few_codes() {
+    Box::pin(contract::few_codes_stand_many_guesses(fresh().await, 10_000)).await;
 }
 
 /// A right code, a wrong one and a provisioning, each request of which is carried out while its answer is lost, so that

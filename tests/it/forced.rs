@@ -266,7 +266,7 @@ async fn forged(scene: &Scene, pushed: &Pushed) {
         let answer = client().post(url).form(&form).send().await.expect("an answer").status().as_u16();
         assert_eq!(answer, 403, "not signed");
         let url = format!("{}/receipts/notify/{tenant}/notify", world.api_base());
-        let body = json!({ "id": "1", "reference": format!("{tenant}/{message}/{hop}"), "status": notify });
+        let body = json!({ "id": "1", "reference": format!("{tenant}/{message}/{hop}/AAAAAAAAAAAAAAAAAAAAAA"), "status": notify });
         let told = client().post(url).bearer_auth("a-token-that-somebody-made-up-himself").json(&body);
         let answer = told.send().await.expect("an answer").status().as_u16();
         assert_eq!(answer, 401, "another token");

@@ -12,7 +12,9 @@
 
 mod api;
 mod budgets;
+mod challenges;
 mod chaos;
+mod cognito;
 mod crash;
 mod devices;
 mod directory;
@@ -81,7 +83,9 @@ fn main() {
     trials.extend(main_job::trials());
     trials.extend(enrolment::trials());
     trials.extend(api::trials());
+    trials.extend(challenges::trials());
     trials.extend(chaos::trials());
+    trials.extend(cognito::trials());
     trials.extend(crash::trials());
     trials.extend(devices::trials());
     trials.extend(idempotency::trials());

@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         plain("structure::there_is_one_tls_stack", there_is_one_tls_stack),
         plain("structure::senders_carry_no_client_that_they_do_not_use", senders_carry_no_other_client),
         plain("structure::the_api_is_described_as_it_is", the_api_is_described_as_it_is),
+        plain("structure::the_example_is_shown_as_it_compiles", the_example_is_shown_as_it_compiles),
         plain("structure::every_setting_is_documented", every_setting_is_documented),
         plain("structure::every_route_is_deployed_to_its_function", every_route_is_deployed_to_its_function),
     ]
@@ -216,6 +217,17 @@ fn the_api_is_described_as_it_is() {
     let kept = std::fs::read_to_string(path).expect("docs/openapi.json");
     let hint = "docs/openapi.json is not what the code says: cargo run --package otpost-tests --bin openapi > docs/openapi.json";
     assert!(kept == openapi::text(), "{hint}");
+}
+
+/// The examples of this package compile with its tests.
+fn the_example_is_shown_as_it_compiles() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/challenges.md");
+    let page = std::fs::read_to_string(page).expect("docs/challenges.md");
+    let shown = page.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let example = include_str!("../examples/send_a_code.rs");
+    let part = example.split("// What the page shows begins here.\n").nth(1).expect("a beginning");
+    let part = part.split("// What the page shows ends here.\n").next().expect("an end");
+    assert!(shown == part, "docs/challenges.md does not show tests/examples/send_a_code.rs as it is");
 }
 
 fn every_setting_is_documented() {

@@ -295,8 +295,10 @@ fn by_notify(told: &CallBack) -> Value {
         Verdict::Undelivered => "permanent-failure",
         Verdict::Delayed => "sending",
     };
-    let body =
-        json!({ "id": "1", "reference": format!("acme/{}/{}", told.message, told.hop), "status": status });
+    let reference = told.url.as_deref().expect("Notify is given a reference");
+    let (_, proof) = reference.rsplit_once('/').expect("a proof");
+    let reference = format!("acme/{}/{}/{proof}", told.message, told.hop);
+    let body = json!({ "id": "1", "reference": reference, "status": status });
     let token = if told.trust == Trust::Forged { "fedcba9876543210" } else { CALLBACK_TOKEN };
     let path = format!("/receipts/notify/acme/{}", told.gateway);
     request(&path, ("authorization", &format!("Bearer {token}")), "application/json", &body.to_string())
@@ -693,7 +695,11 @@ impl World {
                 let refused = back.is_some_and(|back| back.contains(&REFUSED));
                 let taken = back.is_some_and(<[usize]>::is_empty);
                 let wrong = match told.trust {
-                    Trust::True | Trust::OfNothing if refused => Some("a provider is not believed"),
+                    Trust::True if refused => Some("a provider is not believed"),
+                    // Notify's reference proves its hop.
+                    Trust::OfNothing if refused && told.sender != Sender::GovukNotify => {
+                        Some("a provider is not believed")
+                    }
                     Trust::Forged if taken => Some("what was forged is believed"),
                     _ => None,
                 };
