@@ -75,6 +75,9 @@ async fn nothing_is_asked_for_somebody_that_is_not_asked_for_nobody() {
             resend(&faulty, &asker, &shown.id, None, Once::not_kept()).await.unwrap();
             check(&faulty, &asker, &shown.id, &typed("000000")).await.unwrap_err();
             tell(&faulty, &asker, &shown.id).await.unwrap();
+            // Its message has not left yet, where there is one.
+            cancel(&faulty, &asker, &shown.id).await.unwrap();
+            cancel(&faulty, &asker, &shown.id).await.unwrap();
             all.push(plan.names());
         }
         for other in &all {
