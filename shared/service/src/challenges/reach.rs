@@ -74,6 +74,11 @@ impl Reach {
         Self { to: nobodys(channel), fallback: None, ways: Vec::new(), nobody: Some(why.into()) }
     }
 
+    /// Whether it goes by this channel and by no other.
+    pub(super) fn is_only(&self, channel: Channel) -> bool {
+        self.channel() == channel && self.fallback.is_none()
+    }
+
     pub(super) const fn channel(&self) -> Channel {
         self.to.channel()
     }

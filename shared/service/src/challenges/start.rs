@@ -56,7 +56,8 @@ pub async fn start(
         let (kept, there) = Kept::open(ports, &scene.tenant.id, &seen.order.0).await?;
         let same = kept.transaction.as_deref() == order.transaction.as_ref().map(Transaction::as_str)
             && kept.reach == scene.digest()
-            && (kept.good || scene.reach.ways.is_empty());
+            && (kept.good || scene.reach.ways.is_empty())
+            && there.confirms.is_none_or(|channel| scene.reach.is_only(channel));
         let failed = failed(ports, asker, seen, scene.now).await?;
         let done = match seen.start(same, failed, scene.now) {
             Start::Wait { retry_after, why } => return Err(StartError::Wait { retry_after, why }),
@@ -110,6 +111,9 @@ pub async fn resend(
             scene.goes_to_nobody("the addresses have changed since");
         } else if !kept.good {
             scene.goes_to_nobody("nobody could be written to when the code was made");
+        } else if there.confirms.is_some_and(|channel| !scene.reach.is_only(channel)) {
+            // Whoever reads it elsewhere must not confirm an address by it.
+            scene.goes_to_nobody("the code is to confirm an address on another channel");
         }
         scene.transaction = kept.transaction.as_deref().and_then(|text| Transaction::try_from(text).ok());
         if let Some(shown) = scene.again(ports, &seen, &kept, &there, true, once).await? {

@@ -502,6 +502,32 @@ async fn a_code_does_not_follow_to_another_address() {
     assert_eq!(work(&ports).await.len(), 1);
 }
 
+/// Who has the mailbox alone does not confirm a number by having its code sent there.
+#[tokio::test]
+async fn a_code_that_confirms_a_number_goes_nowhere_else() {
+    let ports = janes(texts()).await;
+    let phone = PhoneNumber::try_from("+447700900199").ok();
+    let change = Change { phone: Some(phone), ..Change::default() };
+    change_user(&ports, &app().caller, &named("jane"), change, None).await.unwrap();
+    work(&ports).await;
+    let proves = Order { purpose: CodePurpose::Enrolment, ..by(Channel::Sms) };
+    let shown = start(&ports, &marked(), &proves, Once::not_kept()).await.unwrap();
+    assert_eq!(work(&ports).await[0].0, "+447700900199");
+    pass(&ports, COOL_DOWN);
+    resend(&ports, &marked(), &shown.id, Some(Channel::Email), Once::not_kept()).await.unwrap();
+    assert!(work(&ports).await.is_empty());
+    pass(&ports, COOL_DOWN);
+    // Asked for by mail, it is another code, which confirms nothing.
+    let by_mail = Order { purpose: CodePurpose::Enrolment, ..by(Channel::Email) };
+    let other = start(&ports, &marked(), &by_mail, Once::not_kept()).await.unwrap();
+    let sent = work(&ports).await;
+    let code = code_of(&ports, &other.id, None).await;
+    assert!(sent[0].0 == MAIL && sent[0].1.contains(&code) && code != code_of(&ports, &shown.id, None).await);
+    let answer = Answer { purpose: CodePurpose::Enrolment, ..typed(&code) };
+    assert!(checked(&ports, &other.id, &answer).await.is_ok());
+    assert_ne!(ports.actions().last(), Some(&"user.address_confirmed"));
+}
+
 /// Whoever had the address before was told, and has said nothing for three days.
 #[tokio::test]
 async fn an_address_counts_after_silence() {
