@@ -116,16 +116,19 @@ impl Call {
     /// leaving it out.
     ///
     /// # Errors
-    /// When there is one that is not among `known`.
-    pub fn only_queries(&self, known: &[&str]) -> Result<(), Problem> {
+    /// When there is one that is not among `known`, or one is given twice.
+    pub fn only_queries(&self, known: &[&'static str]) -> Result<(), Problem> {
         let given = self.request.query_string_parameters_ref();
         let unknown =
             given.into_iter().flat_map(|given| given.iter()).find(|(name, _)| !known.contains(name));
-        unknown.map_or(Ok(()), |_| {
+        if unknown.is_some() {
             let detail =
                 format!("The query has a parameter that is not known here; there is {}.", known.join(", "));
-            Err(Problem::new(ProblemType::InvalidRequest, detail))
-        })
+            return Err(Problem::new(ProblemType::InvalidRequest, detail));
+        }
+        let often =
+            |name: &&&'static str| given.and_then(|given| given.all(name)).is_some_and(|all| all.len() > 1);
+        known.iter().find(often).map_or(Ok(()), |name| Err(Problem::field(name, "must be given once")))
     }
 
     /// Who calls, on a route that is not public.

@@ -70,6 +70,8 @@ async fn a_filter_that_does_not_read_is_told() {
     let ports = sample_world().await;
     for (query, field, told) in [
         ("?user=", "user", "must be 1 to 128"),
+        ("?status=sent&status=failed", "status", "must be given once"),
+        ("?user=a&limit=1&user=a", "user", "must be given once"),
         ("?status=lost", "status", "must be one of: queued, sending"),
         ("?channel=pigeon", "channel", "must be one of: email, sms"),
         ("?gateway=Te_xts", "gateway", "must be"),
