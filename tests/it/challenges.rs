@@ -418,7 +418,7 @@ async fn a_challenge_costs_few_requests() {
     };
     let first = keyed().await;
     expect(&first, 202);
-    counted("with a key", &[("DynamoDB_20120810.UpdateItem", 1), read, written, queued]);
+    counted("with a key", &[("DynamoDB_20120810.PutItem", 1), read, written, queued]);
     let second = keyed().await;
     assert_eq!((second.status, &second.body), (first.status, &first.body));
 }
