@@ -30,6 +30,9 @@ pub async fn told_by_logs(world: &World) -> (usize, Vec<String>) {
     for function in FUNCTIONS {
         for line in world.function_log(function).await.expect("a log") {
             looked_at += 1;
+            if line.text.contains("\"error\":") && line.text.contains("ERROR") {
+                eprintln!("{function}: {}", line.text);
+            }
             let mut words = line.text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_@.+".contains(c)));
             let secret = words.find(|word| known.contains(*word) || looks_secret(word));
             let leaks = secret.is_some()
