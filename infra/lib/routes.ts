@@ -105,6 +105,9 @@ export const ROUTES: readonly Route[] = [
   route(POST, "/v1/tokens/{serial}/resync", "verify", MANAGE),
   route(POST, "/v1/tokens/{serial}/unlock", "verify", MANAGE),
   route(POST, "/v1/users/{user}/unlock", "verify", MANAGE),
+  route(POST, "/v1/helpdesk/codes", "verify", SEND),
+  route(POST, "/v1/helpdesk/codes/{code}/check", "verify", LOGIN),
+  route(POST, "/v1/helpdesk/codes/{code}/password", "verify", SEND),
 ];
 
 /** How API Gateway names a route, e.g. `GET /e/{code}`. */

@@ -80,6 +80,9 @@ const EXPECTED: Record<string, Binary> = {
   "POST /v1/tokens/{serial}/resync": "verify",
   "POST /v1/tokens/{serial}/unlock": "verify",
   "POST /v1/users/{user}/unlock": "verify",
+  "POST /v1/helpdesk/codes": "verify",
+  "POST /v1/helpdesk/codes/{code}/check": "verify",
+  "POST /v1/helpdesk/codes/{code}/password": "verify",
   "GET /v1/challenges/{challenge}/code": "verify",
 };
 

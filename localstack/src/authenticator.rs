@@ -1,5 +1,7 @@
 //! The user's authenticator app: it learns an `otpauth` URI and shows codes (RFC 4226, RFC 6238).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use anyhow::Result;
 
 use crate::host;
@@ -10,6 +12,8 @@ pub struct Authenticator {
     totp: totp_rs::Totp,
     period: u64,
     summary: String,
+    /// The last period whose code was shown.
+    shown: AtomicU64,
 }
 
 impl Authenticator {
@@ -26,7 +30,7 @@ impl Authenticator {
         let digits = totp.generate(0).to_string().len();
         let period = totp.next_step(0);
         let summary = format!("{digits} digits, a new code every {period} s");
-        Ok(Self { totp, period, summary })
+        Ok(Self { totp, period, summary, shown: AtomicU64::new(0) })
     }
 
     /// What the app says about the seed.
@@ -56,13 +60,20 @@ impl Authenticator {
     /// The code on the display now.
     #[must_use]
     pub fn code(&self) -> String {
-        self.code_at(host::unix_time())
+        let now = host::unix_time();
+        self.shown.fetch_max(now / self.period, Ordering::Relaxed);
+        self.code_at(now)
     }
 
-    /// The code that comes after the one on the display.
+    /// The code that comes after the one that was shown a moment ago, or else after the one on the display. Were it always the
+    /// latter, and the next period began while the first was looked at, it would be two ahead of what is expected then.
     #[must_use]
     pub fn next_code(&self) -> String {
-        self.code_at(host::unix_time() + self.period)
+        let now = host::unix_time() / self.period;
+        let shown = self.shown.load(Ordering::Relaxed);
+        let next = if shown + 1 == now { now } else { now + 1 };
+        self.shown.fetch_max(next, Ordering::Relaxed);
+        self.code_of(next)
     }
 
     /// Seconds for which one code stands.

@@ -30,6 +30,7 @@ use otpost_domain::ids::{TenantId, UserId};
 use otpost_domain::message::{News, Routes, Step, Verdict, Way};
 use otpost_domain::otp::{Code, OtpParameters};
 use otpost_domain::sealing::DataKey;
+use otpost_domain::time::ClockOffset;
 use otpost_local::{ports, proxy};
 use otpost_service::admin::create_tenant;
 use otpost_service::caller::Caller;
@@ -91,8 +92,14 @@ async fn a_lost_answer_changes_nothing() {
         ports.clock().advance(Duration::from_secs(30));
         let code = app.code(ports.clock().now());
         let check = async |code: Code| {
-            let attempt =
-                Attempt { whose: Whose::User(jane()), code, source: None, remember: true, request: None };
+            let attempt = Attempt {
+                whose: Whose::User(jane()),
+                code,
+                source: None,
+                remember: true,
+                request: None,
+                clock: ClockOffset::NONE,
+            };
             verify(&ports, &caller.tenant, attempt).await
         };
         line.lose(lost);
@@ -151,7 +158,7 @@ async fn data_keys_are_held_for_minutes_and_few_tenants() {
     let tenants: Vec<_> = (0..=MAX_TENANTS).map(|n| operator(&format!("tenant-{n}")).tenant).collect();
     for tenant in &tenants {
         ports.clock().advance(Duration::from_millis(1));
-        let caller = Caller { tenant: tenant.clone(), actor: Actor::Platform };
+        let caller = Caller::new(tenant.clone(), Actor::Platform);
         let name = DisplayName::try_from("T").expect("a name");
         create_tenant(&ports, &caller, name, Once::not_kept()).await.expect("made");
         for _ in 0..3 {

@@ -47,7 +47,11 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        let tenant = Tenant::new().await;
+        Self::of(Tenant::new().await).await
+    }
+
+    /// The same with a tenant that is there.
+    pub(crate) async fn of(tenant: Tenant) -> Self {
         let of = tenant.id.rsplit('-').next().and_then(|of| of.parse().ok()).expect("a number");
         let scene = Self { tenant, of, users: AtomicU64::default() };
         remember(TWILIO_TOKEN);

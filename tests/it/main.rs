@@ -25,6 +25,7 @@ mod failover;
 mod forced;
 mod fuzz;
 mod gateways;
+mod helpdesk;
 mod idempotency;
 mod lifecycle;
 mod main_job;
@@ -84,6 +85,7 @@ fn main() {
     trials.extend(enrolment::trials());
     trials.extend(api::trials());
     trials.extend(challenges::trials());
+    trials.extend(helpdesk::trials());
     trials.extend(chaos::trials());
     trials.extend(cognito::trials());
     trials.extend(crash::trials());

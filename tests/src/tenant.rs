@@ -49,11 +49,19 @@ pub struct Enrolled {
 impl Tenant {
     /// Makes a tenant.
     pub async fn new() -> Self {
+        Self::with(&json!({})).await
+    }
+
+    /// Makes a tenant of which more is said, such as that it is for tests.
+    pub async fn with(more: &Value) -> Self {
         let world = world().await;
         let id = format!("tenant-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let api = Api::at(world.api_base());
         let platform = world.platform_key().await.expect("the platform key");
-        let made = api.post("/v1/tenants", &platform, &json!({ "tenant": id, "name": "Test & Söhne" })).await;
+        let mut new = json!({ "tenant": id, "name": "Test & Söhne" });
+        let members = more.as_object().into_iter().flatten();
+        members.for_each(|(name, value)| new[name] = value.clone());
+        let made = api.post("/v1/tenants", &platform, &new).await;
         expect(&made.expect("an answer"), 201);
         let mut keys = BTreeMap::new();
         for role in ROLES {

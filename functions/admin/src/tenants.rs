@@ -4,7 +4,7 @@ use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::TenantId;
 use otpost_domain::job::JobState;
 use otpost_domain::tenant::{Listed, Tenant, Tombstone};
-use otpost_domain::time::Timestamp;
+use otpost_domain::time::{ClockOffset, Timestamp};
 use otpost_edge::http::{Answer, Call, field, json, no_content, reply};
 use otpost_edge::idempotency::once;
 use otpost_edge::openapi::Document;
@@ -30,6 +30,10 @@ struct NewTenant {
     /// Whether it is for tests only: codes that are sent to its users can be read through the API. It never changes.
     #[serde(default)]
     test: bool,
+    /// By how many seconds the clock runs ahead, or behind where it is negative, by which its codes are judged: at most 366 days
+    /// either way. For test tenants only. It never changes.
+    #[serde(default)]
+    clock_offset_seconds: i64,
 }
 
 /// A tenant, or what is left of a deleted one: its id, `deleted_at` and `erasure`.
@@ -44,6 +48,9 @@ struct TenantView {
     /// Whether it is for tests only: codes that are sent to its users can be read through the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<bool>,
+    /// By how many seconds the clock runs ahead by which its codes are judged, if it was made with such a clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_offset_seconds: Option<i32>,
     /// When it was made (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
@@ -96,6 +103,7 @@ impl From<&Tenant> for TenantView {
             tenant: tenant.id.to_string(),
             name: Some(tenant.name.as_str().to_owned()),
             test: tenant.test.then_some(true),
+            clock_offset_seconds: Some(tenant.clock.seconds()).filter(|seconds| *seconds != 0),
             created_at: Some(tenant.created_at.rfc3339()),
             data_key_version: Some(tenant.key_version),
             ..Self::default()
@@ -137,11 +145,16 @@ pub(crate) async fn create(ports: &impl Ports, call: &Call) -> Answer {
     let new: NewTenant = call.json()?;
     let _: TenantId = field("tenant", &new.tenant)?;
     let name: DisplayName = field("name", &new.name)?;
+    let clock = ClockOffset::try_from(new.clock_offset_seconds)
+        .map_err(|fault| Problem::field("clock_offset_seconds", fault))?;
+    if clock != ClockOffset::NONE && !new.test {
+        return Err(Problem::field("clock_offset_seconds", "is for test tenants only"));
+    }
     let caller = call.caller_in(Some(&new.tenant))?;
     let told = |tenant: &Tenant| reply(201, None, &TenantView::from(tenant));
     once(ports, call, &caller.tenant, &told, async |once| {
-        admin::create_tenant(ports, &caller, admin::NewTenant { name: name.clone(), test: new.test }, once)
-            .await
+        let new = admin::NewTenant { name: name.clone(), test: new.test, clock };
+        admin::create_tenant(ports, &caller, new, once).await
     })
     .await
 }

@@ -16,8 +16,9 @@ use otpost_edge::idempotency::{once, request_digest};
 use otpost_edge::openapi::Document;
 use otpost_edge::problem::{Problem, ProblemType, no_such_challenge};
 use otpost_service::challenges::{self, Answer as Typed, Asker, InvalidOrder, Order, Shown};
-use otpost_service::ports::{Clock as _, Ports};
+use otpost_service::ports::Ports;
 
+pub(crate) use self::wire::seconds;
 use self::wire::{AcceptedView, ChallengeView, CodeToSend, CodeView, Resend, StandingView, TypedCode};
 use crate::ROUTES;
 
@@ -33,10 +34,11 @@ fn id(call: &Call) -> Result<ChallengeId, Problem> {
 
 fn purpose(text: &str) -> Result<CodePurpose, Problem> {
     CodePurpose::parse(text)
+        .filter(|purpose| *purpose != CodePurpose::Helpdesk)
         .ok_or_else(|| Problem::field("purpose", "must be sign_in, enrolment, password_reset or transaction"))
 }
 
-fn channel(text: Option<&str>) -> Result<Option<Channel>, Problem> {
+pub(crate) fn channel(text: Option<&str>) -> Result<Option<Channel>, Problem> {
     let read = |text| Channel::parse(text).ok_or_else(|| Problem::field("channel", "must be email or sms"));
     text.map(read).transpose()
 }
@@ -56,7 +58,7 @@ pub(crate) async fn start(ports: &impl Ports, call: &Call) -> Answer {
     };
     let order = order.checked()?;
     let asker = asker(call)?;
-    let told = |shown: &Shown| reply(202, None, &ChallengeView::new(shown, ports.clock().now()));
+    let told = |shown: &Shown| reply(202, None, &ChallengeView::new(shown, asker.caller.now(ports)));
     once(ports, call, &asker.caller.tenant, &told, async |once| {
         challenges::start(ports, &asker, &order, once).await
     })
@@ -68,7 +70,7 @@ pub(crate) async fn resend(ports: &impl Ports, call: &Call) -> Answer {
     let given: Resend = call.json_if_any()?;
     let channel = channel(given.channel.as_deref())?;
     let asker = asker(call)?;
-    let told = |shown: &Shown| reply(202, None, &ChallengeView::new(shown, ports.clock().now()));
+    let told = |shown: &Shown| reply(202, None, &ChallengeView::new(shown, asker.caller.now(ports)));
     once(ports, call, &asker.caller.tenant, &told, async |once| {
         challenges::resend(ports, &asker, &id, channel, once).await
     })
@@ -78,8 +80,9 @@ pub(crate) async fn resend(ports: &impl Ports, call: &Call) -> Answer {
 pub(crate) async fn tell(ports: &impl Ports, call: &Call) -> Answer {
     let id = id(call)?;
     let locale = call.query("locale").map(|tag| field::<Locale, _>("locale", &tag)).transpose()?;
-    let telling = challenges::tell(ports, &asker(call)?, &id).await?;
-    json(200, &StandingView::new(telling, &locale.unwrap_or_default(), ports.clock().now()))
+    let asker = asker(call)?;
+    let telling = challenges::tell(ports, &asker, &id).await?;
+    json(200, &StandingView::new(telling, &locale.unwrap_or_default(), asker.caller.now(ports)))
 }
 
 pub(crate) async fn check(ports: &impl Ports, call: &Call) -> Answer {

@@ -59,8 +59,10 @@ pub(crate) async fn check(ports: &impl Ports, call: &Call) -> Answer {
     // A source that was never issued is a stranger's, whatever it looks like.
     let source = given.source.as_deref().and_then(|source| BearerCode::try_from(source).ok());
     let request = request_digest(call)?;
-    let attempt = Attempt { whose, code, source, remember: given.remember_source, request };
-    let verified = verify(ports, &call.caller()?.tenant, attempt).await?;
+    let caller = call.caller()?;
+    let attempt =
+        Attempt { whose, code, source, remember: given.remember_source, request, clock: caller.clock };
+    let verified = verify(ports, &caller.tenant, attempt).await?;
     let accepted = Accepted {
         result: "accepted",
         user: verified.user.to_string(),

@@ -1,10 +1,13 @@
-//! Checks codes of tokens, sends codes and checks these, tells who waits for a message how far it is, and repairs tokens
-//! whose right codes are refused, over HTTP.
+//! Checks codes of tokens, sends codes and checks these, tells who waits for a message how far it is, repairs tokens
+//! whose right codes are refused, and sends what the helpdesk sends to whoever calls, over HTTP.
 
 mod challenges;
 mod check;
+mod helpdesk;
 mod repair;
 mod status;
+#[cfg(test)]
+mod testing;
 
 use lambda_http::{Body, Request, Response};
 use otpost_domain::apikey::Role;
@@ -17,8 +20,11 @@ use otpost_service::ports::{PlatformKey, Ports};
 
 const REPAIRERS: Access = Access::Roles(&[Role::Helpdesk, Role::Operator, Role::Admin]);
 
+/// Not operators or admins: whoever can change a user's number is not to send a password there with the same key.
+const HELPDESK: Access = Access::Roles(&[Role::Helpdesk]);
+
 /// What this function answers, and to whom.
-pub static ROUTES: [Route; 11] = [
+pub static ROUTES: [Route; 14] = [
     Route {
         method: "POST",
         path: "/v1/verify",
@@ -96,6 +102,27 @@ pub static ROUTES: [Route; 11] = [
         summary: "Forgets the wrong codes that were given for a user, who may have no token.",
         access: REPAIRERS,
     },
+    Route {
+        method: "POST",
+        path: "/v1/helpdesk/codes",
+        operation: "sendHelpdeskCode",
+        summary: "Sends a code to a user who calls the helpdesk, for them to read back.",
+        access: HELPDESK,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/helpdesk/codes/{code}/check",
+        operation: "checkHelpdeskCode",
+        summary: "Checks the code that the caller reads back.",
+        access: HELPDESK,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/helpdesk/codes/{code}/password",
+        operation: "sendHelpdeskPassword",
+        summary: "Sends a new password by text to the user who has read a code back, within 10 minutes and once.",
+        access: HELPDESK,
+    },
 ];
 
 /// Answers a request.
@@ -116,6 +143,9 @@ pub async fn handle<P: Ports, K: PlatformKey>(
         "resyncToken" => repair::resync(ports, &call).await,
         "unlockToken" => repair::unlock(ports, &call).await,
         "unlockUser" => repair::unlock_user(ports, &call).await,
+        "sendHelpdeskCode" => helpdesk::send_code(ports, &call).await,
+        "checkHelpdeskCode" => helpdesk::check(ports, &call).await,
+        "sendHelpdeskPassword" => helpdesk::send_password(ports, &call).await,
         _ => Err(Problem::new(ProblemType::NotFound, "There is no such route.")),
     })
     .await
@@ -127,6 +157,7 @@ pub fn describe(document: &mut Document) {
     challenges::describe(document);
     status::describe(document);
     repair::describe(document);
+    helpdesk::describe(document);
 }
 
 #[cfg(test)]
@@ -166,6 +197,12 @@ mod tests {
             ("cancel-challenge.json", StatusCode::NO_CONTENT),
             ("cancel-challenge-malformed.json", StatusCode::NOT_FOUND),
             ("unlock.json", StatusCode::NO_CONTENT),
+            ("send-helpdesk-code.json", StatusCode::ACCEPTED),
+            ("send-helpdesk-code-to-unknown.json", StatusCode::NOT_FOUND),
+            ("send-helpdesk-code-as-application.json", StatusCode::FORBIDDEN),
+            ("check-helpdesk-code-of-an-application.json", StatusCode::NOT_FOUND),
+            ("send-helpdesk-password-unread.json", StatusCode::NOT_FOUND),
+            ("send-helpdesk-password-badly.json", StatusCode::BAD_REQUEST),
         ];
         for (file, text) in events("verify", &expected.map(|(file, _)| file)) {
             let ports = sample_world().await;

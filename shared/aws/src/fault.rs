@@ -39,6 +39,8 @@ fn of_code(code: &str, raw: &HttpResponse) -> Fault {
         | "TransactionConflictException"
         | "TransactionInProgressException"
         | "TransactionCanceledException" => Fault::Throttled,
+        // Without a code it comes from something in between.
+        "" => Fault::Unavailable,
         _ if raw.status().is_server_error() => Fault::Unavailable,
         _ => Fault::Misconfigured,
     }

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use crate::contact::DisplayName;
 use crate::ids::{KeyId, PLATFORM, TenantId, random_text};
 use crate::secret::SecretText;
-use crate::time::Timestamp;
+use crate::time::{ClockOffset, Timestamp};
 
 /// What a key may do. A route names the roles that may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +72,8 @@ pub struct ApiKey {
     /// Whether its caller asks only for people who have shown a first factor already. Only such keys are told what helps
     /// a person who waits for a code.
     pub after_first_factor: bool,
+    /// Its tenant's clock; see [`crate::tenant::Tenant::clock`]. It never changes, so that no look at the tenant is needed.
+    pub clock: ClockOffset,
 }
 
 /// How long a key may live on at most that was replaced.

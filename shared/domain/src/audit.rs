@@ -3,6 +3,7 @@
 //! A verification's entry is the user's row itself: it holds when and with which token the last code was accepted,
 //! and when the last one was refused, so that accepting a code stays one write.
 
+use crate::helpdesk::Operator;
 use crate::ids::{AuditId, DirectoryId, GatewayId, KeyId, MessageId, PolicyId, Serial, TenantId, UserId};
 use crate::plain::plain;
 use crate::suppression::AddressKey;
@@ -86,6 +87,12 @@ pub enum Action {
     DeviceChanged,
     /// A user's failures were forgotten.
     UserUnlocked,
+    /// The helpdesk has sent a code, for the caller to read back.
+    HelpdeskCodeSent,
+    /// A caller has read such a code back.
+    HelpdeskCodeReadBack,
+    /// The helpdesk has sent a new password.
+    HelpdeskPasswordSent,
     /// A policy was made.
     PolicyCreated,
     /// A policy was changed.
@@ -152,6 +159,9 @@ impl Action {
             Self::TokensForgotten => "tokens.forgotten",
             Self::DeviceChanged => "token.device_changed",
             Self::UserUnlocked => "user.unlocked",
+            Self::HelpdeskCodeSent => "helpdesk.code_sent",
+            Self::HelpdeskCodeReadBack => "helpdesk.code_read_back",
+            Self::HelpdeskPasswordSent => "helpdesk.password_sent",
             Self::PolicyCreated => "policy.created",
             Self::PolicyChanged => "policy.changed",
             Self::PolicyDeleted => "policy.deleted",
@@ -210,6 +220,8 @@ pub struct AuditEntry {
     pub template: Option<TemplateName>,
     /// The address that it concerns, by its key in the suppression list.
     pub address: Option<AddressKey>,
+    /// Who of the helpdesk, as whoever holds the key says.
+    pub operator: Option<Operator>,
     /// Why, in the operator's words.
     pub reason: Option<Reason>,
     /// A choice worth knowing, e.g. that no authorization code was asked for.

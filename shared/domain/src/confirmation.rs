@@ -18,6 +18,8 @@ pub const SILENCE: Duration = Duration::from_hours(72);
 /// How an address came to its user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
+    /// When it was set, be it the first; none for those from before this was noted.
+    pub set_at: Option<Timestamp>,
     /// When it took the place of another, or came to one; none for the addresses of the beginning.
     pub changed_at: Option<Timestamp>,
     /// When a code that went there came back.
@@ -82,7 +84,8 @@ impl User {
                 let noticed = owner.is_some();
                 told.extend(owner.filter(|owner| !told.contains(owner)).into_iter().collect::<Vec<_>>());
                 let changed_at = (new.is_some() && !first).then_some(now);
-                Provenance { changed_at, confirmed_at: None, noticed: noticed && new.is_some() }
+                let set_at = new.is_some().then_some(now);
+                Provenance { set_at, changed_at, confirmed_at: None, noticed: noticed && new.is_some() }
             };
             match channel {
                 Channel::Email => self.email_since = since,

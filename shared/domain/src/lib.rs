@@ -5,7 +5,7 @@
 //!
 //! Where to begin: [`token`] is a token's life, [`enrolment`] how one gets to its user, [`otp`] how codes are made
 //! and matched, [`verification`] what a code comes to, [`challenge`] what becomes of a code that was sent,
-//! [`confirmation`] whether an address is known to reach its user, [`policy`] what holds for whom, [`message`] how a message finds its
+//! [`confirmation`] whether an address is known to reach its user, [`helpdesk`] what the helpdesk may send to whoever calls, [`policy`] what holds for whom, [`message`] how a message finds its
 //! way, [`circuit`] which gateways it passes over, [`suppression`] which addresses are written to no more, [`gateway`] what
 //! the providers are that carry it, [`simulator`] which recipients stand for an outcome, [`numbering`] which country a
 //! telephone number belongs to, [`outcome`] what became of a request to a provider, [`redaction`] what may be kept of its
@@ -29,6 +29,7 @@ pub mod directory;
 pub mod document;
 pub mod enrolment;
 pub mod gateway;
+pub mod helpdesk;
 pub mod ids;
 pub mod job;
 pub mod message;

@@ -10,7 +10,7 @@ use crate::ids::{DirectoryId, JobId, TenantId, UserId};
 use crate::job::{Job, JobState};
 use crate::plain::plain;
 use crate::provisioning::Automatic;
-use crate::time::Timestamp;
+use crate::time::{ClockOffset, Timestamp};
 
 /// An organisation whose users, keys and messages stand apart from all others'.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Tenant {
     /// Whether it is for tests: codes that are sent to its users can be read through the API. Said when it is made, and never
     /// changed.
     pub test: bool,
+    /// By what clock its codes are judged; the true one unless it is for tests. Said when it is made, and never changed.
+    pub clock: ClockOffset,
     /// When it was made.
     pub created_at: Timestamp,
     /// Which of its data keys new secrets are sealed under, from 1 up.

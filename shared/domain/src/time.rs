@@ -25,6 +25,38 @@ const GERMAN_MONTHS: [&str; 12] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
+/// By how many seconds a test tenant's clock runs ahead, or behind where it is negative: 366 days at most. Codes are judged by
+/// it, and by nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockOffset(i32);
+
+/// A number of seconds is no offset of a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be -{MOST} to {MOST} seconds, which are 366 days", MOST = ClockOffset::MOST)]
+pub struct InvalidClockOffset;
+
+impl ClockOffset {
+    /// The true time.
+    pub const NONE: Self = Self(0);
+    /// Seconds at most, either way.
+    pub const MOST: i32 = 366 * 24 * 3600;
+
+    /// The seconds.
+    #[must_use]
+    pub const fn seconds(self) -> i32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for ClockOffset {
+    type Error = InvalidClockOffset;
+
+    fn try_from(seconds: i64) -> Result<Self, InvalidClockOffset> {
+        let within = (-i64::from(Self::MOST)..=i64::from(Self::MOST)).contains(&seconds);
+        i32::try_from(seconds).ok().filter(|_| within).map(Self).ok_or(InvalidClockOffset)
+    }
+}
+
 impl Timestamp {
     /// From milliseconds since the epoch.
     #[must_use]
@@ -54,6 +86,12 @@ impl Timestamp {
     #[must_use]
     pub const fn hours(self) -> u64 {
         self.seconds() / 3600
+    }
+
+    /// This time by a clock that runs ahead or behind.
+    #[must_use]
+    pub const fn by(self, clock: ClockOffset) -> Self {
+        Self(self.0.saturating_add_signed(clock.0 as i64 * 1000))
     }
 
     /// This time and `span` later; saturates at the end of the range.
@@ -152,6 +190,23 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_runs_ahead_or_behind_by_a_year_at_most() {
+        let time = Timestamp::from_millis(1_800_000_000_123);
+        let by = |seconds: i64| ClockOffset::try_from(seconds).map(|clock| time.by(clock).millis());
+        assert_eq!(by(0), Ok(1_800_000_000_123));
+        assert_eq!(by(90_000), Ok(1_800_090_000_123));
+        assert_eq!(by(-90_000), Ok(1_799_910_000_123));
+        let most = i64::from(ClockOffset::MOST);
+        assert!(by(most).is_ok() && by(-most).is_ok());
+        for seconds in [most + 1, -most - 1, i64::MAX, i64::MIN] {
+            assert_eq!(by(seconds), Err(InvalidClockOffset), "{seconds}");
+        }
+        assert_eq!(Timestamp::default().by(ClockOffset::try_from(-1).unwrap()), Timestamp::default());
+        let told = InvalidClockOffset.to_string();
+        assert_eq!(told, "must be -31622400 to 31622400 seconds, which are 366 days");
+    }
 
     #[test]
     fn forms_for_the_wire_and_for_people() {

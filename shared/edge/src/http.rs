@@ -148,7 +148,7 @@ impl Call {
     pub fn caller(&self) -> Result<Caller, Problem> {
         match self.authenticated()? {
             Authenticated::Tenant(key) => {
-                Ok(Caller { tenant: key.tenant(), actor: Actor::Key(key.id.clone()) })
+                Ok(Caller { clock: key.clock, ..Caller::new(key.tenant(), Actor::Key(key.id.clone())) })
             }
             Authenticated::Platform => {
                 Err(Problem::new(ProblemType::Forbidden, "The platform key has no tenant of its own."))
@@ -187,7 +187,7 @@ impl Call {
                     named.ok_or_else(|| Problem::field("tenant", "must be given with the platform key"))?;
                 let tenant =
                     TenantId::try_from(named).map_err(|fault| Problem::field("tenant", fault.fault))?;
-                Ok(Caller { tenant, actor: Actor::Platform })
+                Ok(Caller::new(tenant, Actor::Platform))
             }
         }
     }

@@ -11,10 +11,12 @@ use otpost_domain::challenge::Why;
 use otpost_domain::document::{Fault as Flaw, Faults};
 use otpost_domain::enrolment::DeadLink;
 use otpost_domain::gateway::MOST_GATEWAYS;
+use otpost_domain::helpdesk::Refusal;
 use otpost_domain::message::Channel;
 use otpost_domain::time::Timestamp;
 use otpost_domain::token::IllegalTransition;
 use otpost_service::admin::{CreateKeyError, CreateTenantError, RevokeKeyError, RotateKeyError, TenantError};
+use otpost_service::challenges::helpdesk::HelpdeskError;
 use otpost_service::challenges::{CheckError, InvalidOrder, ReadError, StartError};
 use otpost_service::directories::DirectoryError;
 use otpost_service::enroll::EnrollError;
@@ -704,7 +706,7 @@ impl From<InvalidOrder> for Problem {
     fn from(fault: InvalidOrder) -> Self {
         let field = match fault {
             InvalidOrder::NoTransaction | InvalidOrder::OutOfPlace => "transaction",
-            InvalidOrder::BareIsForEnrolment => "purpose",
+            InvalidOrder::BareIsForEnrolment | InvalidOrder::Helpdesks => "purpose",
             InvalidOrder::OtherChannel => "channel",
         };
         Self::field(field, fault)
@@ -756,6 +758,38 @@ impl From<CheckError> for Problem {
             ),
             CheckError::NoSuchChallenge => no_such_challenge(),
             CheckError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<HelpdeskError> for Problem {
+    fn from(error: HelpdeskError) -> Self {
+        let not_now = |detail: String| Self::new(ProblemType::NotAllowedNow, detail);
+        match error {
+            HelpdeskError::NoSuchUser => no_such_user(),
+            HelpdeskError::OutOfReach(why) => not_now(format!("No code can go to the user: {why}.")),
+            HelpdeskError::Refused(Refusal::TooNew { from }) => not_now(format!(
+                "No password was sent: the user's telephone number has not been the same for 24 hours. It may go there from \
+                 {} on.",
+                from.rfc3339()
+            )),
+            HelpdeskError::Refused(why) => not_now(format!("No password was sent: {why}.")),
+            HelpdeskError::NoGateway => {
+                not_now("No password was sent: no gateway is configured for texts.".to_owned())
+            }
+            HelpdeskError::Enough { retry_after } => Self::new(
+                ProblemType::TooManyAttempts,
+                "This operator has sent as many codes and passwords in this hour as policy allows (helpdesk_hourly).",
+            )
+            .after(retry_after),
+            HelpdeskError::EnoughOfKey { retry_after } => Self::new(
+                ProblemType::TooManyAttempts,
+                "With this key ten times as many codes and passwords have gone in this hour as policy allows one operator \
+                 (helpdesk_hourly).",
+            )
+            .after(retry_after),
+            HelpdeskError::Start(error) => error.into(),
+            HelpdeskError::Port(error) => error.into(),
         }
     }
 }

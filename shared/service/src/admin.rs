@@ -8,7 +8,7 @@ use otpost_domain::contact::DisplayName;
 use otpost_domain::ids::{KeyId, TenantId};
 use otpost_domain::secret::SecretText;
 use otpost_domain::tenant::{Listed, Tenant};
-use otpost_domain::time::Timestamp;
+use otpost_domain::time::{ClockOffset, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::caller::Caller;
@@ -43,11 +43,13 @@ pub struct NewTenant {
     pub name: DisplayName,
     /// Whether it is for tests; see [`Tenant::test`].
     pub test: bool,
+    /// By what clock its codes are judged; for tests only.
+    pub clock: ClockOffset,
 }
 
 impl From<DisplayName> for NewTenant {
     fn from(name: DisplayName) -> Self {
-        Self { name, test: false }
+        Self { name, test: false, clock: ClockOffset::NONE }
     }
 }
 
@@ -61,9 +63,9 @@ pub async fn create_tenant(
     new: impl Into<NewTenant>,
     once: Once<'_, Tenant>,
 ) -> Result<Tenant, CreateTenantError> {
-    let NewTenant { name, test } = new.into();
+    let NewTenant { name, test, clock } = new.into();
     let (id, created_at) = (caller.tenant.clone(), ports.clock().now());
-    let tenant = Tenant { id, name, test, created_at, key_version: 1 };
+    let tenant = Tenant { id, name, test, clock, created_at, key_version: 1 };
     if ports.store().tenant(&tenant.id).await?.is_some() {
         return Err(CreateTenantError::Exists);
     }
@@ -195,7 +197,7 @@ impl NewKey {
         Self { role, name, expires_at: None, after_first_factor: false }
     }
 
-    fn made(&self, ports: &impl Ports, tenant: &TenantId) -> CreatedKey {
+    fn made(&self, ports: &impl Ports, tenant: &TenantId, clock: ClockOffset) -> CreatedKey {
         let id = KeyId::new(tenant, ports.entropy().array());
         let random: Zeroizing<[u8; 32]> = Zeroizing::new(ports.entropy().array());
         let (text, secret_hash) = apikey::mint(&id, &random);
@@ -208,6 +210,7 @@ impl NewKey {
             revoked_at: None,
             expires_at: self.expires_at,
             after_first_factor: self.after_first_factor,
+            clock,
         };
         CreatedKey { key, text }
     }
@@ -223,11 +226,9 @@ pub async fn create_key(
     new: &NewKey,
     once: Once<'_, CreatedKey>,
 ) -> Result<CreatedKey, CreateKeyError> {
-    if ports.store().tenant(&caller.tenant).await?.is_none() {
-        return Err(CreateKeyError::NoSuchTenant);
-    }
+    let tenant = ports.store().tenant(&caller.tenant).await?.ok_or(CreateKeyError::NoSuchTenant)?;
     for _ in 0..3 {
-        let made = new.made(ports, &caller.tenant);
+        let made = new.made(ports, &tenant.id, tenant.clock);
         let mut journal = caller.journal(ports, Action::KeyCreated);
         journal.audit.key = Some(made.key.id.clone());
         let journal = once.record(ports, &made, journal).await?;
@@ -276,7 +277,8 @@ pub async fn rotate_key(
             return Err(RotateKeyError::Over);
         }
         let ApiKey { role, name, expires_at, after_first_factor, .. } = seen.clone();
-        let made = NewKey { role, name, expires_at, after_first_factor }.made(ports, &caller.tenant);
+        let made =
+            NewKey { role, name, expires_at, after_first_factor }.made(ports, &caller.tenant, seen.clock);
         let old = seen.clone().replaced(now, overlap.min(apikey::LONGEST_OVERLAP));
         let mut journal = caller.journal(ports, Action::KeyRotated);
         journal.audit.key = Some(id.clone());
@@ -332,7 +334,7 @@ mod tests {
     use otpost_domain::audit::Actor;
 
     fn platform(tenant: &str) -> Caller {
-        Caller { tenant: TenantId::try_from(tenant).unwrap(), actor: Actor::Platform }
+        Caller::new(TenantId::try_from(tenant).unwrap(), Actor::Platform)
     }
 
     fn first() -> NewKey {
@@ -369,6 +371,22 @@ mod tests {
             assert!(revoked.revoked_at.is_some());
         }
         assert_eq!(ports.actions(), ["tenant.created", "key.created", "key.revoked"]);
+    }
+
+    /// Keys carry their tenant's clock, so that no verification has to look at the tenant.
+    #[tokio::test]
+    async fn keys_have_their_tenants_clock() {
+        let ports = MemoryPorts::new();
+        let clock = ClockOffset::try_from(-90_000).unwrap();
+        let new = NewTenant { name: name("Tests"), test: true, clock };
+        let tenant = create_tenant(&ports, &platform("acme"), new, Once::not_kept()).await.unwrap();
+        assert_eq!(ports.store().tenant(&tenant.id).await.unwrap().map(|read| read.clock), Some(clock));
+        let made = create_key(&ports, &platform("acme"), &first(), Once::not_kept()).await.unwrap().key;
+        let hour = Duration::from_hours(1);
+        let next = rotate_key(&ports, &operator("acme"), &made.id, hour, Once::not_kept()).await.unwrap().key;
+        for key in [made, next] {
+            assert_eq!(ports.store().key(&key.id).await.unwrap().map(|read| read.clock), Some(clock));
+        }
     }
 
     #[tokio::test]

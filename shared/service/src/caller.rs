@@ -3,6 +3,7 @@
 use otpost_domain::audit::{Action, Actor, AuditEntry};
 use otpost_domain::gateway::Owner;
 use otpost_domain::ids::{AuditId, GatewayId, TenantId};
+use otpost_domain::time::{ClockOffset, Timestamp};
 
 use crate::ports::{Clock, Entropy, Journal, Ports};
 
@@ -13,9 +14,22 @@ pub struct Caller {
     pub tenant: TenantId,
     /// Who.
     pub actor: Actor,
+    /// By what clock codes are judged.
+    pub clock: ClockOffset,
 }
 
 impl Caller {
+    /// Somebody in a tenant, by the true clock.
+    #[must_use]
+    pub const fn new(tenant: TenantId, actor: Actor) -> Self {
+        Self { tenant, actor, clock: ClockOffset::NONE }
+    }
+
+    /// When something happens to a code.
+    pub fn now(&self, ports: &impl Ports) -> Timestamp {
+        ports.clock().now().by(self.clock)
+    }
+
     /// The journal of a change by this caller, to be completed with what it concerns.
     pub fn journal(&self, ports: &impl Ports, action: Action) -> Journal {
         Journal::from(AuditEntry { tenant: Some(self.tenant.clone()), ..entry(ports, &self.actor, action) })
@@ -58,6 +72,7 @@ fn entry(ports: &impl Ports, actor: &Actor, action: Action) -> AuditEntry {
         gateway: None,
         template: None,
         address: None,
+        operator: None,
         reason: None,
         detail: None,
     }

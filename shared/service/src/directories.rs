@@ -96,7 +96,7 @@ pub async fn directories(ports: &impl Ports, page: &PageRequest) -> PortResult<P
 /// # Errors
 /// When there is none, or a port fails.
 pub async fn remove(ports: &impl Ports, directory: &Directory, actor: Actor) -> Result<(), DirectoryError> {
-    let caller = Caller { tenant: directory.tenant.clone(), actor };
+    let caller = Caller::new(directory.tenant.clone(), actor);
     let journal = caller.journal(ports, Action::DirectoryDeleted);
     match ports.store().delete_directory(directory, &journal).await? {
         Write::Done => Ok(()),
@@ -152,7 +152,7 @@ pub async fn follow(
     directory: &Directory,
     change: &Change,
 ) -> Result<Followed, FollowError> {
-    let caller = Caller { tenant: directory.tenant.clone(), actor: Actor::Directory(directory.id.clone()) };
+    let caller = Caller::new(directory.tenant.clone(), Actor::Directory(directory.id.clone()));
     let keeper = Keeper { directory: directory.id.clone(), external_id: change.external_id.clone() };
     let mut gate = Gate::default();
     for _ in 0..TRIES {

@@ -285,7 +285,8 @@ pub async fn activate(
         let code = Code::parse(code)?;
         let (token, tenant) = enrolling(ports, &enrolment).await?;
         let seed = open_seed(ports, &enrolment, id).await?;
-        let found = find_match(&seed, &token.parameters, &code, now.seconds(), None, 0, Tolerance::default());
+        let shown_at = now.by(tenant.clock).seconds();
+        let found = find_match(&seed, &token.parameters, &code, shown_at, None, 0, Tolerance::default());
         let Some(found) = found else {
             if save(ports, &enrolment.wrong_code(id), Action::EnrolmentCodeRefused).await? == Write::Done {
                 return Err(EnrollError::WrongCode);
@@ -371,7 +372,7 @@ async fn save(ports: &impl Ports, enrolment: &Enrolment, action: Action) -> Resu
 }
 
 fn by_link_holder(enrolment: &Enrolment) -> Caller {
-    Caller { tenant: enrolment.tenant.clone(), actor: Actor::LinkHolder }
+    Caller::new(enrolment.tenant.clone(), Actor::LinkHolder)
 }
 
 fn new_seed(ports: &impl Ports) -> Result<Seed, PortError> {

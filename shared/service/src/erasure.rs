@@ -80,7 +80,7 @@ pub(crate) async fn save(ports: &impl Ports, job: &Job) -> PortResult<Write> {
     if job.state == JobState::Running {
         return ports.store().save_erasure(job).await;
     }
-    let system = Caller { tenant: job.tenant.clone(), actor: Actor::System };
+    let system = Caller::new(job.tenant.clone(), Actor::System);
     ports.store().end_erasure(job, &system.journal(ports, Action::TenantErased)).await
 }
 

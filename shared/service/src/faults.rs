@@ -32,11 +32,11 @@ use crate::ports::{
     Activation, Again, AnswerStore, Asked, AuthWrite, ChallengeStore, Circumstances, Clock as _,
     Configuration, Counted, CredentialReader, CredentialStore, DeadLetter, DeadLetters, DeliveryQueue,
     DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
-    HEALTH_LIFE, Heard, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange, MassChangeStore,
-    MassChanges, MessageRef, MessageStore, NewCode, NonceStore, Owned, Page, PageRequest, PolicyStore,
-    PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Saved, Sealer, Slot, Standing,
-    Subject, SuppressionStore, TemplateStore, TenantStore, TokenStore, UserChange, UserStore,
-    VerificationStore, WrappedKey, Write,
+    HEALTH_LIFE, Heard, HelpdeskStore, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange,
+    MassChangeStore, MassChanges, MessageRef, MessageStore, NewCode, NonceStore, Owned, Page, PageRequest,
+    PasswordText, PolicyStore, PortError, PortResult, Ports, Provisioning, Push, RecordKind, Reserved, Saved,
+    Sealer, Share, ShareLeft, Slot, Standing, Subject, SuppressionStore, TemplateStore, TenantStore,
+    TokenStore, UserChange, UserStore, VerificationStore, WrappedKey, Write,
 };
 use crate::provider::{Order, Provider};
 use crate::tallies::Tallies;
@@ -396,6 +396,12 @@ under_plan!(ChallengeStore, store {
     fn end_challenge(tenant: &TenantId, place: &Place, generation: Generation, at: Timestamp) -> Write;
     fn end_challenges(tenant: &TenantId, user: &UserId, at: Timestamp) -> ();
     fn forget_wrong_codes(tenant: &TenantId, user: &UserId) -> ();
+});
+
+under_plan!(HelpdeskStore, store {
+    fn count_share(share: &Share<'_>) -> ShareLeft;
+    fn note_read_back(journal: &Journal) -> ();
+    fn send_password(tenant: &TenantId, text: &PasswordText<'_>) -> Write;
 });
 
 under_plan!(AnswerStore, store {

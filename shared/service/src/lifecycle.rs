@@ -169,7 +169,7 @@ pub async fn device_says(
     key: &DeviceKey,
     details: DeviceDetails,
 ) -> Result<Token, LifecycleError> {
-    let caller = Caller { tenant: tenant.clone(), actor: Actor::Device };
+    let caller = Caller::new(tenant.clone(), Actor::Device);
     // A deleted tenant has no tokens any more, whatever still lies in the table.
     if ports.store().tenant(tenant).await?.is_none() {
         return Err(LifecycleError::OtherDevice);

@@ -284,7 +284,7 @@ pub(crate) async fn apply_to_users(ports: &impl Ports, job: &Job, until: Timesta
 async fn apply_to_user(ports: &impl Ports, job: &Job, user: User) -> PortResult<bool> {
     let stamp = held(ports, &job.tenant, &user.id, &user.groups).await?.stamp;
     let stamped = ports.store().restamp(&job.tenant, &user.id, &stamp).await? == Write::Done;
-    let caller = Caller { tenant: job.tenant.clone(), actor: Actor::System };
+    let caller = Caller::new(job.tenant.clone(), Actor::System);
     let released = job.kind == JobKind::Release;
     Ok(Box::pin(catch_up(ports, &caller, user, released)).await? || stamped)
 }

@@ -34,6 +34,7 @@ use otpost_domain::secret::SecretText;
 use otpost_domain::suppression::{Cause, Suppression};
 use otpost_domain::template::{TemplateDocument, TemplateKind, TemplateName, TemplateVersion};
 use otpost_domain::tenant::GroupName;
+use otpost_domain::time::ClockOffset;
 use otpost_domain::token::{SealedSeed, Token};
 
 use crate::caller::Caller;
@@ -100,6 +101,7 @@ fn numbered_key(role: Role, number: u8) -> (ApiKey, SecretText) {
             revoked_at: None,
             expires_at: None,
             after_first_factor: false,
+            clock: ClockOffset::NONE,
         },
         text,
     )
@@ -199,7 +201,7 @@ async fn with_template(ports: &MemoryPorts, caller: &Caller) {
 pub async fn sample_world() -> MemoryPorts {
     let ports = MemoryPorts::new();
     ports.with_tenant("acme").await;
-    let caller = Caller { tenant: tenant(), actor: Actor::System };
+    let caller = Caller::new(tenant(), Actor::System);
     for (key, _) in Role::OF_TENANTS.map(key).into_iter().chain([marked_key()]) {
         let journal = caller.journal(&ports, Action::KeyCreated);
         done(ports.store().create_key(&key, &journal).await);

@@ -13,7 +13,7 @@ use otpost_domain::ids::{BearerCode, BearerHash, Serial, TenantId, UserId};
 use otpost_domain::message::Channel;
 use otpost_domain::otp::{Algorithm, Code, Kind, OtpParameters, Period, Tolerance, hotp};
 use otpost_domain::secret::Seed;
-use otpost_domain::time::Timestamp;
+use otpost_domain::time::{ClockOffset, Timestamp};
 use otpost_domain::verification::{
     Acceptance, AuthRow, Decision, Issue, LiveToken, OpenToken, Refusal, SealedSource, Shown, Try,
 };
@@ -628,8 +628,14 @@ impl World {
         Outcome::Ordered(match call {
             Call::Try(Ready { code, source, guess }) => {
                 let (whose, remember) = (Whose::User(jane()), guess.issue.is_some());
-                let attempt =
-                    Attempt { whose, code: code.clone(), source: source.clone(), remember, request: None };
+                let attempt = Attempt {
+                    whose,
+                    code: code.clone(),
+                    source: source.clone(),
+                    remember,
+                    request: None,
+                    clock: ClockOffset::NONE,
+                };
                 return Outcome::Tried(verify(&self.ports, &caller.tenant, attempt).await);
             }
             Call::Order(Order::Unlock) => {

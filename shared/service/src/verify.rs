@@ -1,5 +1,6 @@
 //! Checks a code of a user: one read, one conditional write. And finds a token again that has run away.
 
+use otpost_domain::time::ClockOffset;
 use std::time::Duration;
 
 use otpost_domain::audit::{Action, Reason};
@@ -30,6 +31,8 @@ pub struct Attempt {
     pub remember: bool,
     /// Digest of the request, if a repetition of it is to get the same answer.
     pub request: Option<BearerHash>,
+    /// By what clock it is judged.
+    pub clock: ClockOffset,
 }
 
 /// Whose code it is said to be.
@@ -85,7 +88,7 @@ pub async fn verify(
     tenant: &TenantId,
     attempt: Attempt,
 ) -> Result<Verified, VerifyError> {
-    let Attempt { whose, code, source, remember, request } = attempt;
+    let Attempt { whose, code, source, remember, request, clock } = attempt;
     let (subject, only) = match whose {
         Whose::User(user) => (Subject::User(user), None),
         Whose::Token(serial) => match ports.store().owner(tenant, &serial).await? {
@@ -97,7 +100,9 @@ pub async fn verify(
     tokens.retain(|token| only.as_ref().is_none_or(|only| only == &token.serial));
     let id = random_hash(ports);
     let request = request.unwrap_or_else(|| id.clone());
-    if let (Subject::User(user), Some(accepted)) = (&subject, auth.answered(&request, ports.clock().now())) {
+    if let (Subject::User(user), Some(accepted)) =
+        (&subject, auth.answered(&request, ports.clock().now().by(clock)))
+    {
         return Ok(told_before(ports, tenant, user, accepted).await?);
     }
     let policies = ports.configuration().policies(tenant).await?;
@@ -112,7 +117,7 @@ pub async fn verify(
             issue: issued.as_ref().map(|(_, issue)| issue.clone()),
             request: request.clone(),
             id: id.clone(),
-            at: ports.clock().now(),
+            at: ports.clock().now().by(clock),
         };
         match (auth.decide(&open, &attempt), &subject) {
             (Decision::Locked { retry_after }, _) => return Err(VerifyError::Locked { retry_after }),
@@ -290,7 +295,7 @@ pub async fn resync(
     let open = [opened_token(ports, tenant, &token, seed).await?];
     let id = random_hash(ports);
     for _ in 0..TRIES {
-        let at = ports.clock().now();
+        let at = caller.now(ports);
         let (request, id) = (id.clone(), id.clone());
         let (shown, tolerance) = (Shown::Pair(codes), Tolerance::default());
         let attempt = Try { shown, tolerance, source: None, issue: None, request, id, at };
@@ -332,7 +337,14 @@ mod tests {
 
     fn attempt(user: &str, code: &str) -> Attempt {
         let whose = Whose::User(UserId::try_from(user).unwrap());
-        Attempt { whose, code: Code::parse(code).unwrap(), source: None, remember: false, request: None }
+        Attempt {
+            whose,
+            code: Code::parse(code).unwrap(),
+            source: None,
+            remember: false,
+            request: None,
+            clock: ClockOffset::NONE,
+        }
     }
 
     fn tenant() -> TenantId {

@@ -146,7 +146,7 @@ impl ChallengeView {
 }
 
 /// Whole seconds until then, rounded up: who waits as long is not too early.
-fn seconds(now: Timestamp, then: Timestamp) -> u64 {
+pub(crate) fn seconds(now: Timestamp, then: Timestamp) -> u64 {
     let wait = now.until(then);
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

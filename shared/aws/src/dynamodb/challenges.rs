@@ -86,7 +86,7 @@ impl ChallengeStore for DynamoStore {
     }
 
     async fn new_code(&self, tenant: &TenantId, code: &NewCode<'_>) -> PortResult<Write> {
-        let NewCode { challenge, replaces, message, answer } = *code;
+        let NewCode { challenge, replaces, message, journal, answer } = *code;
         let (condition, forgets) = match replaces {
             None => ("attribute_not_exists(PK)".to_owned(), true),
             Some(seen) if seen.is_used() => {
@@ -99,7 +99,7 @@ impl ChallengeStore for DynamoStore {
         let expression = format!(
             "SET generation = :generation, mac = :mac, #exp = :exp, att = :zero, most = :most, resent = :zero, \
              most_resent = :most_resent, cool = :cool, msg = :msg, mailed = :mailed, sealed = :sealed, #ttl = :ttl{forgets} \
-             REMOVE guess, req"
+             REMOVE guess, req, spent"
         );
         let mut values = vec![
             (":generation", bytes(&challenge.generation.0)),
@@ -129,12 +129,13 @@ impl ChallengeStore for DynamoStore {
                 &[("#exp", "exp"), ("#ttl", "ttl")],
                 values,
             )?
-            .put(self.flow()?, &MessageRow::from(message), absent())?;
+            .put(self.flow()?, &MessageRow::from(message), absent())?
+            .audited(self, journal)?;
         Ok(written.commit_with_answer(self, answer).await?.into())
     }
 
     async fn send_code_again(&self, tenant: &TenantId, again: &Again<'_>) -> PortResult<Write> {
-        let Again { seen, after, message, answer, at } = *again;
+        let Again { seen, after, message, journal, answer, at } = *again;
         if message.is_none() && answer.is_none() {
             return Ok(Write::Done);
         }
@@ -160,7 +161,7 @@ impl ChallengeStore for DynamoStore {
         if let Some(message) = message {
             sending = sending.put(self.flow()?, &MessageRow::from(message), absent())?;
         }
-        Ok(sending.commit_with_answer(self, answer).await?.into())
+        Ok(sending.audited(self, journal)?.commit_with_answer(self, answer).await?.into())
     }
 
     async fn guess(&self, tenant: &TenantId, place: &Place, guess: &Guess) -> PortResult<Guessed> {
@@ -192,15 +193,14 @@ impl ChallengeStore for DynamoStore {
             Ok(counted) => {
                 let item = counted.attributes.ok_or_else(|| corrupt("a guess was counted on no row"))?;
                 let counted = read(item)?;
-                let accepted = Guessed::Accepted { mailed: counted.mailed };
-                Ok(if counted.is_used() { accepted } else { Guessed::Wrong })
+                Ok(if counted.is_used() { counted.accepted() } else { Guessed::Wrong })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let Some(item) = failed.item().cloned() else { return Ok(Guessed::Over) };
                     // It would count by what is read here, and did not: the row is not what the rules say.
                     let there = read(item)?;
-                    let known = there.judge(guess).uncounted(there.mailed);
+                    let known = there.judge(guess).uncounted(&there);
                     known.ok_or_else(|| corrupt("a guess does not count"))
                 }
                 _ => Err(sorted("UpdateItem", &error)),

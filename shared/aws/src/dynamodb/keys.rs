@@ -10,7 +10,7 @@ use otpost_domain::template::TemplateName;
 use otpost_domain::tenant::Keeper;
 use otpost_domain::time::Day;
 use otpost_domain::token::{Token, TokenState};
-use otpost_service::ports::{GatewaySecret, JobRef, MessageRef, Slot, Subject};
+use otpost_service::ports::{GatewaySecret, JobRef, MessageRef, Share, Slot, Subject};
 
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const DIRECTORIES: &str = "DIRECTORIES";
@@ -40,6 +40,7 @@ pub(super) const MASS_CHANGES: &str = "MASS";
 pub(super) const MARK: &str = "X";
 pub(super) const JOB: &str = "J";
 pub(super) const CHALLENGE: &str = "C#";
+pub(super) const SHARE: &str = "HD";
 /// The shard of jobs in the index of open messages.
 pub(super) const JOBS: &str = "J";
 
@@ -104,6 +105,11 @@ pub(super) fn user(tenant: &TenantId, user: &UserId) -> String {
 /// The partition of an addressee's challenges: a user's own, or one under a hash of a bare address.
 pub(super) fn addressee(tenant: &TenantId, addressee: &Addressee) -> String {
     format!("T#{tenant}#{}", addressee.key(tenant))
+}
+
+/// The partition of what the helpdesk has sent with a key in an hour.
+pub(super) fn share(share: &Share<'_>) -> String {
+    format!("T#{}#HD#{}#{}", share.tenant, share.key, share.hour)
 }
 
 pub(super) fn challenge(place: &Place) -> String {

@@ -44,6 +44,7 @@ mod directories;
 mod enrolments;
 mod erasure;
 mod gateways;
+mod helpdesk;
 mod jobs;
 mod keys;
 mod messages;

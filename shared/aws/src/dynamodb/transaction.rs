@@ -176,12 +176,19 @@ impl Transaction {
         )
     }
 
+    /// Adds the entries of a journal, if there is one.
+    pub(super) fn audited(mut self, store: &DynamoStore, journal: Option<&Journal>) -> PortResult<Self> {
+        for entry in
+            journal.into_iter().flat_map(|journal| std::iter::once(&journal.audit).chain(&journal.also))
+        {
+            self = self.put(store.core()?, &AuditRow::from(entry), absent())?;
+        }
+        Ok(self)
+    }
+
     /// Adds the audit entry and the answer to be kept, and writes all or nothing.
     pub(super) async fn commit(self, store: &DynamoStore, journal: &Journal) -> PortResult<Committed> {
-        let mut all = self;
-        for entry in std::iter::once(&journal.audit).chain(&journal.also) {
-            all = all.put(store.core()?, &AuditRow::from(entry), absent())?;
-        }
+        let mut all = self.audited(store, Some(journal))?;
         if let Some(answer) = &journal.answer {
             all = all.keep(store, answer)?;
         }

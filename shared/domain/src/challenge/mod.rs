@@ -135,6 +135,7 @@ impl CodePurpose {
         match self {
             Self::SignIn | Self::Transaction => TemplateKind::EmailOtp,
             Self::Enrolment | Self::PasswordReset => TemplateKind::MobileCode,
+            Self::Helpdesk => TemplateKind::HelpdeskCode,
         }
     }
 }
@@ -223,6 +224,8 @@ pub struct Challenge {
     pub resent: u32,
     /// Whether it may have gone by e-mail, by any of its messages.
     pub mailed: bool,
+    /// Whether what it opens was had already: of a code for the helpdesk, the new password.
+    pub spent: bool,
     /// How often it may be.
     pub most_resends: u32,
     /// Until when it is not sent again, unless the last message came to nothing.
@@ -269,6 +272,8 @@ pub enum Guessed {
     Accepted {
         /// Whether it may have gone by e-mail.
         mailed: bool,
+        /// When it was accepted: earlier than now where the request was repeated.
+        at: Timestamp,
     },
     /// It was wrong.
     Wrong,
@@ -279,13 +284,12 @@ pub enum Guessed {
 }
 
 impl Judged {
-    /// What became of a guess that was not counted, at a code that may have been `mailed`; `None` for one that should have
-    /// been counted.
+    /// What became of a guess at `challenge` that was not counted; `None` for one that should have been counted.
     #[must_use]
-    pub const fn uncounted(self, mailed: bool) -> Option<Guessed> {
+    pub const fn uncounted(self, challenge: &Challenge) -> Option<Guessed> {
         match self {
             Self::Counts => None,
-            Self::AcceptedBefore => Some(Guessed::Accepted { mailed }),
+            Self::AcceptedBefore => Some(challenge.accepted()),
             Self::WrongBefore => Some(Guessed::Wrong),
             Self::Over => Some(Guessed::Over),
             Self::Exhausted => Some(Guessed::Exhausted),
@@ -333,6 +337,12 @@ impl Challenge {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at && self.guesses < self.most_guesses && !self.is_used()
+    }
+
+    /// What is told of it once the code was right.
+    #[must_use]
+    pub const fn accepted(&self) -> Guessed {
+        Guessed::Accepted { mailed: self.mailed, at: self.guessed_at }
     }
 
     /// Wrong codes in a row: none after a right one.

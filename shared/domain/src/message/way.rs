@@ -466,7 +466,7 @@ impl Message {
             return (self.changed(), Next::AT_ONCE);
         }
         let limit = self.last_hop().filter(|hop| hop.tells).and_then(|hop| hop.limit);
-        let Some(limit) = limit else {
+        let Some(limit) = limit.filter(|_| !self.purpose.is_gone_once_sent()) else {
             return (self.closed(MessageStatus::Sent, None), Next::Nothing);
         };
         // A route of few seconds is not to become one of ten.

@@ -160,6 +160,9 @@ settings! {
     challenge_cool_down_seconds: Whole<10, 600> = Whole::clamped(30);
     /// How often a code is sent again. Counts in policies for everyone only.
     challenge_resends: Whole<0, 10> = Whole::clamped(3);
+    /// How many codes and new passwords one person of the helpdesk may order in an hour; all who share a key, ten times as
+    /// many. Counts in policies for everyone only.
+    helpdesk_hourly: Whole<1, 1000> = Whole::clamped(20);
     /// How the recipient of a code is shown to whoever waits for it: usual is +44 7*** ***123 and j***@e***.com, end is
     /// ***123 and ***@e***.com, hidden is ***.
     recipient_mask: Mask = Mask::Usual;

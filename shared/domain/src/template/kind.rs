@@ -72,6 +72,13 @@ impl TemplateKind {
         }
     }
 
+    /// Whether the content is forgotten as soon as a provider has taken the message, so that no other route is tried where
+    /// it does not arrive.
+    #[must_use]
+    pub const fn is_gone_once_sent(self) -> bool {
+        matches!(self, Self::NewPassword)
+    }
+
     /// The wildcards that have a value in its texts. The look, [`Wildcard::LOOK`], is on offer everywhere.
     #[must_use]
     pub const fn offers(self) -> &'static [Wildcard] {

@@ -13,6 +13,8 @@ named! {
         PasswordReset = "password_reset",
         /// Confirming a transaction.
         Transaction = "transaction",
+        /// Showing the helpdesk who is calling. Only the helpdesk asks for such codes, and for no others.
+        Helpdesk = "helpdesk",
     }
 }
 
@@ -34,6 +36,8 @@ impl CodePurpose {
             (Self::PasswordReset, true) => "das Zurücksetzen Ihres Passworts",
             (Self::Transaction, false) => "confirming a transaction",
             (Self::Transaction, true) => "die Bestätigung eines Auftrags",
+            (Self::Helpdesk, false) => "the helpdesk",
+            (Self::Helpdesk, true) => "den Helpdesk",
         }
     }
 }

@@ -9,7 +9,7 @@ use otpost_domain::template::CodePurpose;
 use super::start::message_of;
 use super::{Asker, StartError, claims, device};
 use crate::ports::{
-    ChallengeStore as _, Clock as _, Entropy as _, MessageStore as _, PortError, Ports, UserStore as _, Write,
+    ChallengeStore as _, Entropy as _, MessageStore as _, PortError, Ports, UserStore as _, Write,
 };
 
 /// A code that was typed.
@@ -78,10 +78,10 @@ pub async fn check(
         generation: claims.generation,
         mac: claims.secret.mac(answer.purpose, answer.transaction.as_ref(), &answer.code),
         request: answer.request.clone().unwrap_or_else(|| BearerHash::of(&[&random])),
-        at: ports.clock().now(),
+        at: asker.caller.now(ports),
     };
     match ports.store().guess(tenant, &claims.place, &guess).await? {
-        Guessed::Accepted { mailed } => {
+        Guessed::Accepted { mailed, .. } => {
             let (addressee, authenticates) = (claims.place.addressee, claims.authenticates || !mailed);
             if let (Addressee::User(user), Some(channel)) = (&addressee, claims.confirms) {
                 confirmed(ports, asker, user, channel).await?;
@@ -116,7 +116,7 @@ async fn confirmed(
 pub async fn cancel(ports: &impl Ports, asker: &Asker, id: &ChallengeId) -> Result<(), StartError> {
     let tenant = &asker.caller.tenant;
     let claims = claims(ports, tenant, id).await?.ok_or(StartError::NoSuchChallenge)?;
-    let now = ports.clock().now();
+    let now = asker.caller.now(ports);
     let Some(seen) = ports.store().challenge(tenant, &claims.place).await? else { return Ok(()) };
     if seen.generation != claims.generation || seen.is_used() {
         return Ok(());

@@ -7,6 +7,7 @@
 
 mod check;
 mod device;
+pub mod helpdesk;
 mod reach;
 mod start;
 mod tell;
@@ -75,6 +76,9 @@ pub enum InvalidOrder {
     /// A bare address for something that needs a user.
     #[error("must be enrolment for an address that is no user's yet")]
     BareIsForEnrolment,
+    /// A code that only the helpdesk asks for.
+    #[error("must be sign_in, enrolment, password_reset or transaction")]
+    Helpdesks,
     /// Another channel than that of the bare address.
     #[error("must be that of the address, or left out")]
     OtherChannel,
@@ -90,6 +94,9 @@ impl Order {
             (CodePurpose::Transaction, None) => return Err(InvalidOrder::NoTransaction),
             (CodePurpose::Transaction, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(InvalidOrder::OutOfPlace),
+        }
+        if self.purpose == CodePurpose::Helpdesk {
+            return Err(InvalidOrder::Helpdesks);
         }
         if let Addressee::Bare(contact) = &self.addressee {
             if self.purpose != CodePurpose::Enrolment {
@@ -193,8 +200,14 @@ async fn sealed_id(ports: &impl Ports, tenant: &TenantId, claims: &Claims) -> Po
     Ok(ChallengeId::new(sealed))
 }
 
-/// What an id says; `None` where this tenant never issued it.
+/// What an application's id says; `None` where this tenant never issued it to one.
 async fn claims(ports: &impl Ports, tenant: &TenantId, id: &ChallengeId) -> PortResult<Option<Claims>> {
+    let said = any_claims(ports, tenant, id).await?;
+    Ok(said.filter(|claims| claims.place.purpose != CodePurpose::Helpdesk))
+}
+
+/// What an id says; `None` where this tenant never issued it.
+async fn any_claims(ports: &impl Ports, tenant: &TenantId, id: &ChallengeId) -> PortResult<Option<Claims>> {
     match ports.sealer().open(tenant, RecordKind::ChallengeId, RECORD, id.sealed()).await {
         Ok(bytes) => Ok(Claims::decode(&bytes)),
         Err(error) if error.kind == Fault::Corrupt => Ok(None),

@@ -21,8 +21,8 @@ use crate::once::Once;
 use crate::outgoing::{self, Draft};
 use crate::policies::{Holds, held, held_by_all, of_everyone};
 use crate::ports::{
-    Again, Asked, ChallengeStore as _, Clock as _, Entropy as _, Fault, MessageRef, MessageStore as _,
-    NewCode, PortError, PortResult, Ports, Write,
+    Again, Asked, ChallengeStore as _, Clock as _, Entropy as _, Fault, Journal, MessageRef,
+    MessageStore as _, NewCode, PortError, PortResult, Ports, Write,
 };
 
 /// Sends a code to somebody; the one that is on its way already, where that is good still.
@@ -39,33 +39,7 @@ pub async fn start(
 ) -> Result<Shown, StartError> {
     for _ in 0..TRIES {
         let scene = Scene::read(ports, asker, order).await?;
-        let source =
-            device::class(ports, &scene.tenant.id, &order.addressee, &scene.facts, order.source.as_deref());
-        let source = source.await?;
-        let place = Place { addressee: order.addressee.clone(), purpose: order.purpose, source };
-        let seen = match source {
-            SourceClass::Known => scene.facts.known.as_ref(),
-            SourceClass::Stranger => scene.facts.strangers.as_ref(),
-        };
-        let Some(seen) = seen else {
-            if let Some(shown) = scene.new_code(ports, place, None, once).await? {
-                return Ok(shown);
-            }
-            continue;
-        };
-        let (kept, there) = Kept::open(ports, &scene.tenant.id, &seen.order.0).await?;
-        let same = kept.transaction.as_deref() == order.transaction.as_ref().map(Transaction::as_str)
-            && kept.reach == scene.digest()
-            && (kept.good || scene.reach.ways.is_empty())
-            && there.confirms.is_none_or(|channel| scene.reach.is_only(channel));
-        let failed = failed(ports, asker, seen, scene.now).await?;
-        let done = match seen.start(same, failed, scene.now) {
-            Start::Wait { retry_after, why } => return Err(StartError::Wait { retry_after, why }),
-            Start::New => scene.new_code(ports, place, Some(seen), once).await?,
-            Start::Again => scene.again(ports, seen, &kept, &there, true, once).await?,
-            Start::OnItsWay => scene.again(ports, seen, &kept, &there, false, once).await?,
-        };
-        if let Some(shown) = done {
+        if let Some(shown) = scene.start(ports, once).await? {
             return Ok(shown);
         }
     }
@@ -138,22 +112,31 @@ async fn failed(ports: &impl Ports, asker: &Asker, seen: &Challenge, now: Timest
 }
 
 /// All that is known when a code is asked for.
-struct Scene<'a> {
+pub(super) struct Scene<'a> {
     asker: &'a Asker,
     order: &'a Order,
     /// What the code confirms.
     transaction: Option<Transaction>,
-    facts: Asked,
-    tenant: Tenant,
-    holds: Holds,
-    everyone: Settings,
+    pub(super) facts: Asked,
+    pub(super) tenant: Tenant,
+    pub(super) holds: Holds,
+    pub(super) everyone: Settings,
     limits: Limits,
-    reach: Reach,
-    now: Timestamp,
+    pub(super) reach: Reach,
+    /// The true time.
+    pub(super) made_at: Timestamp,
+    /// The time by which codes are judged.
+    pub(super) now: Timestamp,
+    /// What is audited with each message, where it is.
+    pub(super) journal: Option<Journal>,
 }
 
 impl<'a> Scene<'a> {
-    async fn read(ports: &impl Ports, asker: &'a Asker, order: &'a Order) -> Result<Self, StartError> {
+    pub(super) async fn read(
+        ports: &impl Ports,
+        asker: &'a Asker,
+        order: &'a Order,
+    ) -> Result<Self, StartError> {
         let id = &asker.caller.tenant;
         let mut facts = ports.store().asked(id, &order.addressee, order.purpose).await?;
         let tenant = facts.tenant.take();
@@ -166,14 +149,28 @@ impl<'a> Scene<'a> {
             (None, Addressee::User(user)) => held(ports, id, user, &BTreeSet::new()).await?,
             (None, Addressee::Bare(_)) => held_by_all(ports, id).await?,
         };
-        let now = ports.clock().now();
+        let (made_at, now) = (ports.clock().now(), asker.caller.now(ports));
         let reach = Reach::of(order, facts.user.as_ref(), &holds.settings, now);
         let limits = Limits::of(&everyone);
         let transaction = order.transaction.clone();
-        Ok(Self { asker, order, transaction, facts, tenant, holds, everyone, limits, reach, now })
+        let journal = None;
+        Ok(Self {
+            asker,
+            order,
+            transaction,
+            facts,
+            tenant,
+            holds,
+            everyone,
+            limits,
+            reach,
+            made_at,
+            now,
+            journal,
+        })
     }
 
-    fn user(&self) -> Option<&User> {
+    pub(super) fn user(&self) -> Option<&User> {
         self.facts.user.as_ref()
     }
 
@@ -199,6 +196,42 @@ impl<'a> Scene<'a> {
         let unconfirmed = |user: &User| !user.provenance(channel).is_confirmed(self.now);
         let alone = self.reach.nobody.is_none() && self.reach.fallback.is_none();
         (alone && self.user().is_some_and(unconfirmed)).then_some(channel)
+    }
+
+    /// Sends a code, or the one that there is. `None` when somebody else was faster.
+    pub(super) async fn start(
+        &self,
+        ports: &impl Ports,
+        once: Once<'_, Shown>,
+    ) -> Result<Option<Shown>, StartError> {
+        let order = self.order;
+        let source = order.source.as_deref();
+        let source = device::class(ports, &self.tenant.id, &order.addressee, &self.facts, source).await?;
+        let place = Place { addressee: order.addressee.clone(), purpose: order.purpose, source };
+        let seen = match source {
+            SourceClass::Known => self.facts.known.as_ref(),
+            SourceClass::Stranger => self.facts.strangers.as_ref(),
+        };
+        let Some(seen) = seen else { return self.new_code(ports, place, None, once).await };
+        let (kept, there) = Kept::open(ports, &self.tenant.id, &seen.order.0).await?;
+        let same = kept.transaction.as_deref() == order.transaction.as_ref().map(Transaction::as_str)
+            && kept.reach == self.digest()
+            && (kept.good || self.reach.ways.is_empty())
+            && there.confirms.is_none_or(|channel| self.reach.is_only(channel));
+        let failed = failed(ports, self.asker, seen, self.now).await?;
+        match seen.start(same, failed, self.now) {
+            Start::Wait { retry_after, why } => Err(StartError::Wait { retry_after, why }),
+            Start::New => self.new_code(ports, place, Some(seen), once).await,
+            Start::Again => self.again(ports, seen, &kept, &there, true, once).await,
+            Start::OnItsWay => self.again(ports, seen, &kept, &there, false, once).await,
+        }
+    }
+
+    /// What is audited with a message.
+    fn journal(&self, message: Option<&Message>) -> Option<Journal> {
+        let mut journal = self.journal.clone()?;
+        journal.audit.message = Some(message?.id.clone());
+        Some(journal)
     }
 
     /// Makes a code. `None` when somebody else was faster.
@@ -245,6 +278,7 @@ impl<'a> Scene<'a> {
             last_request: None,
             resent: 0,
             mailed: self.mails(),
+            spent: false,
             most_resends: limits.resends,
             cool_until: self.now.plus(limits.cool_down),
             message: message.id.clone(),
@@ -252,8 +286,9 @@ impl<'a> Scene<'a> {
         };
         let shown = self.shown(ports, &challenge, &claims, &kept).await?;
         let answer = once.answer(ports, &shown).await?;
-        let new =
-            NewCode { challenge: &challenge, replaces: seen, message: &message, answer: answer.as_ref() };
+        let journal = self.journal(Some(&message));
+        let (journal, answer) = (journal.as_ref(), answer.as_ref());
+        let new = NewCode { challenge: &challenge, replaces: seen, message: &message, journal, answer };
         if ports.store().new_code(tenant, &new).await? == Write::Stale {
             return Ok(None);
         }
@@ -285,8 +320,9 @@ impl<'a> Scene<'a> {
         };
         let shown = self.shown(ports, &after, claims, kept).await?;
         let answer = once.answer(ports, &shown).await?;
-        let (message, answer) = (message.as_ref(), answer.as_ref());
-        let again = Again { seen, after: &after, message, answer, at: self.now };
+        let journal = self.journal(message.as_ref());
+        let (message, journal, answer) = (message.as_ref(), journal.as_ref(), answer.as_ref());
+        let again = Again { seen, after: &after, message, journal, answer, at: self.now };
         if ports.store().send_code_again(tenant, &again).await? == Write::Stale {
             return Ok(None);
         }
@@ -315,11 +351,12 @@ impl<'a> Scene<'a> {
             to: self.reach.to.clone(),
             fallback: self.reach.fallback.clone(),
             with_code: false,
-            made_at: self.now,
-            expires_at: claims.expires_at,
+            made_at: self.made_at,
+            expires_at: self.made_at.plus(self.now.until(claims.expires_at)),
         };
         let filled = |content: &mut Content| {
             code.expose().clone_into(&mut content.code);
+            content.expires = claims.expires_at.for_people(&content.locale);
             content.purpose = words(order.purpose, self.transaction.as_ref(), &content.locale);
         };
         let message = outgoing::message(ports, draft, filled).await?;

@@ -6,7 +6,7 @@ use otpost_domain::template::CodePurpose;
 use otpost_domain::time::Timestamp;
 
 use super::start::message_of;
-use super::{Asker, Kept, StartError, claims};
+use super::{Asker, Kept, StartError, any_claims, claims};
 use crate::ports::{ChallengeStore as _, Clock as _, MessageStore as _, PortError, Ports, TenantStore as _};
 
 /// What a challenge's code may still do.
@@ -71,7 +71,7 @@ pub async fn tell(ports: &impl Ports, asker: &Asker, id: &ChallengeId) -> Result
     let tenant = &asker.caller.tenant;
     let claims = claims(ports, tenant, id).await?.ok_or(StartError::NoSuchChallenge)?;
     let found = ports.store().challenge(tenant, &claims.place).await?;
-    let now = ports.clock().now();
+    let (truly, now) = (ports.clock().now(), asker.caller.now(ports));
     let ended = Telling {
         standing: Standing::Over,
         purpose: claims.place.purpose,
@@ -93,9 +93,9 @@ pub async fn tell(ports: &impl Ports, asker: &Asker, id: &ChallengeId) -> Result
     let message = ports.store().message(&message_of(asker, &seen.message)).await?;
     let waiting = message.map(|message| {
         let waiting = if message.is_for_nobody() {
-            Waiting::supposed(message.channel, message.created_at, now)
+            Waiting::supposed(message.channel, message.created_at, truly)
         } else {
-            message.waiting(now)
+            message.waiting(truly)
         };
         Waiting { recipient: kept.shown(waiting.channel).to_owned(), ..waiting }
     });
@@ -126,7 +126,7 @@ pub async fn read_code(ports: &impl Ports, asker: &Asker, id: &ChallengeId) -> R
     if !for_tests {
         return Err(ReadError::NotForTests);
     }
-    let claims = claims(ports, tenant, id).await?.ok_or(ReadError::NoSuchChallenge)?;
+    let claims = any_claims(ports, tenant, id).await?.ok_or(ReadError::NoSuchChallenge)?;
     let found = ports.store().challenge(tenant, &claims.place).await?;
     let seen = found.filter(|seen| seen.generation == claims.generation).ok_or(ReadError::NoSuchChallenge)?;
     let (kept, claims) = Kept::open(ports, tenant, &seen.order.0).await?;

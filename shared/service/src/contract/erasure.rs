@@ -1,5 +1,6 @@
 //! The end of a tenant.
 
+use otpost_domain::time::ClockOffset;
 use std::collections::BTreeSet;
 
 use otpost_domain::apikey::Role;
@@ -94,7 +95,8 @@ async fn pushed(ports: &impl TestPorts, caller: &Caller, serial: &Serial) -> Str
 /// Asks for a code, which nobody shows.
 async fn guessed(ports: &impl TestPorts, caller: &Caller, whose: Whose) {
     let code = Code::parse("123456").expect("a code");
-    let attempt = Attempt { whose, code, source: None, remember: false, request: None };
+    let attempt =
+        Attempt { whose, code, source: None, remember: false, request: None, clock: ClockOffset::NONE };
     verify(ports, &caller.tenant, attempt).await.expect_err("nobody's");
 }
 

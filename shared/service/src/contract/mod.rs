@@ -12,6 +12,7 @@ mod challenges;
 mod directories;
 mod erasure;
 mod gateways;
+mod helpdesk;
 mod log;
 mod messages;
 mod policies;
@@ -29,6 +30,7 @@ use otpost_domain::ids::{BearerHash, MessageId, Serial, TenantId, UserId};
 use otpost_domain::message::{Channel, Message};
 use otpost_domain::otp::{Code, Kind, OtpParameters};
 use otpost_domain::tenant::Listed;
+use otpost_domain::time::ClockOffset;
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Branch, Guard, KNOWN_BUDGET, Refusal, STRANGER_BUDGET};
 
@@ -124,6 +126,8 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(challenges::guesses_count_as_the_domain_says(&fresh().await)).await;
     Box::pin(challenges::a_code_gives_way_to_the_next(&fresh().await)).await;
     Box::pin(challenges::all_is_asked_at_once(&fresh().await)).await;
+    Box::pin(helpdesk::a_code_lets_one_password_go(Arc::new(fresh().await))).await;
+    Box::pin(helpdesk::shares_are_counted(Arc::new(fresh().await))).await;
     Box::pin(challenges::only_what_was_handed_to_nobody_is_withdrawn(&fresh().await)).await;
 }
 
@@ -132,7 +136,14 @@ fn subject() -> Subject {
 }
 
 fn attempt(code: Code) -> Attempt {
-    Attempt { whose: Whose::User(jane()), code, source: None, remember: false, request: None }
+    Attempt {
+        whose: Whose::User(jane()),
+        code,
+        source: None,
+        remember: false,
+        request: None,
+        clock: ClockOffset::NONE,
+    }
 }
 
 fn jane() -> UserId {

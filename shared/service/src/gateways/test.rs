@@ -75,7 +75,7 @@ pub async fn test_gateway(
     };
     let tenant = for_whom(keeper, gateway, order)?;
     let via = way(keeper, gateway, &owned, &tenant, order.to.channel())?;
-    let caller = Caller { tenant, actor: keeper.actor.clone() };
+    let caller = Caller::new(tenant, keeper.actor.clone());
     let message = sent(ports, &caller, id, via, order, once).await?;
     Ok(awaited(ports, message, until).await)
 }

@@ -13,7 +13,7 @@ use crate::ports::{Again, Asked, ChallengeStore, KeptAnswer, NewCode, PortResult
 /// A tenant, an addressee's key, a purpose and a class of sources.
 pub(super) type Key = (TenantId, String, &'static str, &'static str);
 
-fn key(tenant: &TenantId, place: &Place) -> Key {
+pub(super) fn key(tenant: &TenantId, place: &Place) -> Key {
     (tenant.clone(), place.addressee.key(tenant), place.purpose.as_str(), place.source.as_str())
 }
 
@@ -74,7 +74,7 @@ impl ChallengeStore for MemoryStore {
     }
 
     async fn new_code(&self, tenant: &TenantId, code: &NewCode<'_>) -> PortResult<Write> {
-        let NewCode { challenge, replaces, message, answer } = *code;
+        let NewCode { challenge, replaces, message, journal, answer } = *code;
         let mut state = self.lock();
         let key = key(tenant, &challenge.place);
         let stored = state.challenges.get(&key);
@@ -95,12 +95,15 @@ impl ChallengeStore for MemoryStore {
             .map_or((0, challenge.guessed_at), |stored| (stored.failures, stored.guessed_at));
         state.challenges.insert(key, Challenge { failures, guessed_at, ..challenge.clone() });
         state.messages.insert((tenant.clone(), message.id.clone()), message.clone());
+        if let Some(journal) = journal {
+            state.write(journal);
+        }
         state.keep(answer);
         Ok(Write::Done)
     }
 
     async fn send_code_again(&self, tenant: &TenantId, again: &Again<'_>) -> PortResult<Write> {
-        let Again { seen, after, message, answer, at } = *again;
+        let Again { seen, after, message, journal, answer, at } = *again;
         let mut state = self.lock();
         let key = key(tenant, &seen.place);
         let live = state.challenges.get(&key).filter(|stored| {
@@ -118,6 +121,9 @@ impl ChallengeStore for MemoryStore {
         if let Some(message) = message {
             state.messages.insert((tenant.clone(), message.id.clone()), message.clone());
         }
+        if let Some(journal) = journal {
+            state.write(journal);
+        }
         state.keep(answer);
         Ok(Write::Done)
     }
@@ -125,12 +131,12 @@ impl ChallengeStore for MemoryStore {
     async fn guess(&self, tenant: &TenantId, place: &Place, guess: &Guess) -> PortResult<Guessed> {
         let mut state = self.lock();
         let Some(stored) = state.challenges.get_mut(&key(tenant, place)) else { return Ok(Guessed::Over) };
-        if let Some(known) = stored.judge(guess).uncounted(stored.mailed) {
+        if let Some(known) = stored.judge(guess).uncounted(stored) {
             return Ok(known);
         }
         debug_assert_eq!(stored.judge(guess), Judged::Counts);
         *stored = stored.clone().guessed(guess);
-        Ok(if stored.is_used() { Guessed::Accepted { mailed: stored.mailed } } else { Guessed::Wrong })
+        Ok(if stored.is_used() { stored.accepted() } else { Guessed::Wrong })
     }
 
     async fn end_challenge(

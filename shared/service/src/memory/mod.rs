@@ -12,6 +12,7 @@ mod configuration;
 mod directories;
 mod erasure;
 mod gateways;
+mod helpdesk;
 mod jobs;
 mod messages;
 mod provider;
@@ -98,6 +99,12 @@ impl MemoryPorts {
     #[must_use]
     pub fn last_audited(&self) -> Option<AuditEntry> {
         self.store.lock().audit.last().cloned()
+    }
+
+    /// All audit entries so far, in order.
+    #[must_use]
+    pub fn audited(&self) -> Vec<AuditEntry> {
+        self.store.lock().audit.clone()
     }
 
     /// The audited actions so far, in order.
@@ -512,6 +519,7 @@ struct State {
     messages: BTreeMap<(TenantId, MessageId), Message>,
     health: BTreeMap<HealthKey, Health>,
     challenges: BTreeMap<challenges::Key, Challenge>,
+    shares: helpdesk::Shares,
     suppressions: BTreeMap<(TenantId, AddressKey), Suppression>,
     /// Who has claimed which hop.
     claims: BTreeSet<((TenantId, MessageId), u16, String)>,
@@ -1068,7 +1076,7 @@ impl NonceStore for MemoryStore {
 pub fn operator(tenant: &str) -> Caller {
     let tenant = TenantId::try_from(tenant).expect("a tenant's id");
     let actor = Actor::Key(KeyId::new(&tenant, [1; 8]));
-    Caller { tenant, actor }
+    Caller::new(tenant, actor)
 }
 
 /// Tenant `acme`, user `jane`, a token of hers, and its link pushed by e-mail, without an authorization code: the

@@ -163,6 +163,7 @@ async fn a_check_forgives_what_policy_says() {
         source: None,
         remember: false,
         request: None,
+        clock: otpost_domain::time::ClockOffset::NONE,
     };
     let refused = verify(&ports, &caller.tenant, attempt(&old)).await;
     assert!(matches!(refused, Err(VerifyError::Refused)), "three steps are too many");

@@ -9,7 +9,7 @@ use otpost_domain::template::CodePurpose;
 use otpost_domain::tenant::{Tenant, User};
 use otpost_domain::time::Timestamp;
 
-use super::{KeptAnswer, PortResult, Write};
+use super::{Journal, KeptAnswer, PortResult, Write};
 
 /// What is known when somebody asks for a code.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub struct NewCode<'a> {
     pub replaces: Option<&'a Challenge>,
     /// The message that carries it.
     pub message: &'a Message,
+    /// What is written into the audit log with it, where it is audited.
+    pub journal: Option<&'a Journal>,
     /// The answer to be kept.
     pub answer: Option<&'a KeptAnswer>,
 }
@@ -49,6 +51,8 @@ pub struct Again<'a> {
     pub after: &'a Challenge,
     /// The message that carries it; none where nothing is sent, and only the answer is kept.
     pub message: Option<&'a Message>,
+    /// What is written into the audit log with it, where it is audited.
+    pub journal: Option<&'a Journal>,
     /// The answer to be kept.
     pub answer: Option<&'a KeptAnswer>,
     /// When.

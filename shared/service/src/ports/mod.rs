@@ -10,6 +10,7 @@ mod configuration;
 mod directories;
 mod erasure;
 mod gateways;
+mod helpdesk;
 mod jobs;
 mod messages;
 mod templates;
@@ -38,6 +39,7 @@ pub use erasure::ErasureStore;
 pub use gateways::{
     CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned,
 };
+pub use helpdesk::{HelpdeskStore, PasswordText, Share, ShareLeft};
 pub use jobs::{JobQueue, JobRef, JobStore};
 pub use messages::{
     Circumstances, DeadLetter, DeadLetters, DeliveryQueue, Due, HEALTH_LIFE, Heard, MessageRef, MessageStore,
@@ -334,6 +336,7 @@ pub trait Store:
     + MassChangeStore
     + SuppressionStore
     + ChallengeStore
+    + HelpdeskStore
 {
 }
 
@@ -356,6 +359,7 @@ impl<S> Store for S where
         + MassChangeStore
         + SuppressionStore
         + ChallengeStore
+        + HelpdeskStore
 {
 }
 

@@ -29,7 +29,7 @@ pub fn challenge_in_events() -> String {
 /// When the sample world has no such user.
 pub async fn with_challenge(ports: &MemoryPorts, event: &str) -> String {
     let (key, _) = super::key(Role::App);
-    let caller = Caller { tenant: super::tenant(), actor: Actor::Key(key.id) };
+    let caller = Caller::new(super::tenant(), Actor::Key(key.id));
     let order = Order {
         addressee: Addressee::User(UserId::try_from("jane").expect("an id")),
         purpose: CodePurpose::SignIn,

@@ -168,7 +168,7 @@ async fn with_secrets(ports: &MemoryPorts) {
 }
 
 fn keeper() -> Keeper {
-    let Caller { tenant, actor } = operator("acme");
+    let Caller { tenant, actor, .. } = operator("acme");
     Keeper { owner: Owner::Tenant(tenant), actor }
 }
 

@@ -31,6 +31,9 @@ pub(in crate::dynamodb) struct ChallengeRow {
     resent: u32,
     /// Whether the code may have gone by e-mail.
     mailed: bool,
+    /// Whether a code for the helpdesk has had its password.
+    #[serde(default)]
+    spent: bool,
     most_resent: u32,
     cool: u64,
     msg: String,
@@ -65,6 +68,7 @@ impl ChallengeRow {
             last_request: self.req.as_deref().map(BearerHash::stored),
             resent: self.resent,
             mailed: self.mailed,
+            spent: self.spent,
             most_resends: self.most_resent,
             cool_until: Timestamp::from_millis(self.cool),
             message: MessageId::try_from(self.msg.as_str()).map_err(bad("message"))?,

@@ -29,7 +29,7 @@ use otpost_domain::otp::{Algorithm, Digits, Kind, OtpParameters, Period};
 use otpost_domain::provisioning::Automatic;
 use otpost_domain::template::TemplateName;
 use otpost_domain::tenant::{GroupName, Keeper, Tenant, User};
-use otpost_domain::time::Timestamp;
+use otpost_domain::time::{ClockOffset, Timestamp};
 use otpost_domain::token::{SealedSeed, Token, TokenState};
 use otpost_domain::verification::{Accepted, AuthRow, LiveToken, SealedSource};
 use otpost_service::ports::{
@@ -71,6 +71,8 @@ pub(super) struct TenantRow {
     name: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     test: bool,
+    #[serde(default, skip_serializing_if = "is_none")]
+    clock: i32,
     created: u64,
     key_ver: u8,
     /// Wrapped data keys by version; in the tenant's own row only.
@@ -91,6 +93,7 @@ impl TenantRow {
             id: tenant.id.to_string(),
             name: tenant.name.as_str().to_owned(),
             test: tenant.test,
+            clock: tenant.clock.seconds(),
             created: tenant.created_at.millis(),
             key_ver: tenant.key_version,
             data_keys: BTreeMap::new(),
@@ -123,6 +126,7 @@ impl TryFrom<TenantRow> for Tenant {
             id: TenantId::try_from(row.id.as_str()).map_err(bad("tenant"))?,
             name: DisplayName::try_from(row.name.as_str()).map_err(bad("tenant name"))?,
             test: row.test,
+            clock: ClockOffset::try_from(i64::from(row.clock)).map_err(bad("clock"))?,
             created_at: Timestamp::from_millis(row.created),
             key_version: row.key_ver,
         })
@@ -146,6 +150,8 @@ pub(super) struct KeyRow {
     expires: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     first_factor: bool,
+    #[serde(default, skip_serializing_if = "is_none")]
+    clock: i32,
 }
 
 impl From<&ApiKey> for KeyRow {
@@ -161,6 +167,7 @@ impl From<&ApiKey> for KeyRow {
             revoked: key.revoked_at.map(Timestamp::millis),
             expires: key.expires_at.map(Timestamp::millis),
             first_factor: key.after_first_factor,
+            clock: key.clock.seconds(),
         }
     }
 }
@@ -179,6 +186,7 @@ impl TryFrom<KeyRow> for ApiKey {
             revoked_at: row.revoked.map(Timestamp::from_millis),
             expires_at: row.expires.map(Timestamp::from_millis),
             after_first_factor: row.first_factor,
+            clock: ClockOffset::try_from(i64::from(row.clock)).map_err(bad("clock"))?,
         })
     }
 }
@@ -200,6 +208,9 @@ pub(super) struct UserRow {
     /// When the mail address took the place of another, when a code confirmed it, and whether anybody was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email_at: Option<u64>,
+    /// When it was set, be it the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email_set: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     email_ok: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -207,6 +218,8 @@ pub(super) struct UserRow {
     /// The same of the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone_set: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone_ok: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -232,9 +245,15 @@ pub(super) struct UserRow {
     users_of: String,
 }
 
-fn since(changed: Option<u64>, confirmed: Option<u64>, noticed: bool) -> Provenance {
+/// Of the true clock nothing is written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_none(clock: &i32) -> bool {
+    *clock == 0
+}
+
+fn since(set: Option<u64>, changed: Option<u64>, confirmed: Option<u64>, noticed: bool) -> Provenance {
     let at = |millis: Option<u64>| millis.map(Timestamp::from_millis);
-    Provenance { changed_at: at(changed), confirmed_at: at(confirmed), noticed }
+    Provenance { set_at: at(set), changed_at: at(changed), confirmed_at: at(confirmed), noticed }
 }
 
 impl From<&User> for UserRow {
@@ -247,9 +266,11 @@ impl From<&User> for UserRow {
             display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
             email: user.email.as_ref().map(|email| email.expose().to_owned()),
             phone: user.phone.as_ref().map(|phone| phone.expose().to_owned()),
+            email_set: user.email_since.set_at.map(Timestamp::millis),
             email_at: user.email_since.changed_at.map(Timestamp::millis),
             email_ok: user.email_since.confirmed_at.map(Timestamp::millis),
             email_told: user.email_since.noticed,
+            phone_set: user.phone_since.set_at.map(Timestamp::millis),
             phone_at: user.phone_since.changed_at.map(Timestamp::millis),
             phone_ok: user.phone_since.confirmed_at.map(Timestamp::millis),
             phone_told: user.phone_since.noticed,
@@ -287,8 +308,8 @@ impl TryFrom<UserRow> for User {
             display_name: display_name.map_err(bad("display name"))?,
             email: row.email.as_deref().map(EmailAddress::try_from).transpose().map_err(bad("e-mail"))?,
             phone: row.phone.as_deref().map(PhoneNumber::try_from).transpose().map_err(bad("phone"))?,
-            email_since: since(row.email_at, row.email_ok, row.email_told),
-            phone_since: since(row.phone_at, row.phone_ok, row.phone_told),
+            email_since: since(row.email_set, row.email_at, row.email_ok, row.email_told),
+            phone_since: since(row.phone_set, row.phone_at, row.phone_ok, row.phone_told),
             locale: row.locale.as_deref().map(Locale::try_from).transpose().map_err(bad("locale"))?,
             groups: groups.collect::<Result<_, _>>().map_err(bad("group"))?,
             active: row.active,
@@ -779,6 +800,8 @@ pub(super) struct AuditRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -801,6 +824,7 @@ impl From<&AuditEntry> for AuditRow {
             gateway: entry.gateway.as_ref().map(GatewayId::to_string),
             template: entry.template.as_ref().map(TemplateName::to_string),
             address: entry.address.as_ref().map(|address| address.as_str().to_owned()),
+            operator: entry.operator.as_ref().map(|operator| operator.as_str().to_owned()),
             reason: entry.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             detail: entry.detail,
         }

@@ -1,6 +1,7 @@
 //! Challenges over the ports in memory: what their users see of them, and what others do not.
 
 mod calls;
+mod helpdesk;
 mod journey;
 mod nobody;
 
