@@ -53,14 +53,17 @@ impl Tenant {
     }
 
     /// Makes a tenant of which more is said, such as that it is for tests.
+    ///
+    /// # Panics
+    /// When that is no object, or the tenant is not made.
     pub async fn with(more: &Value) -> Self {
         let world = world().await;
         let id = format!("tenant-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let api = Api::at(world.api_base());
         let platform = world.platform_key().await.expect("the platform key");
         let mut new = json!({ "tenant": id, "name": "Test & Söhne" });
-        let members = more.as_object().into_iter().flatten();
-        members.for_each(|(name, value)| new[name] = value.clone());
+        let more = more.as_object().expect("an object").clone();
+        new.as_object_mut().expect("an object").extend(more);
         let made = api.post("/v1/tenants", &platform, &new).await;
         expect(&made.expect("an answer"), 201);
         let mut keys = BTreeMap::new();

@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(goes(&guessed("123457"), Duration::ZERO), Err(Refusal::NotReadBack));
         let right = guessed("123456");
         assert_eq!(goes(&right, Duration::ZERO), number());
-        assert_eq!(goes(&right, minutes(10) - Duration::from_millis(1)), number());
+        assert_eq!(goes(&right, minutes(10).saturating_sub(Duration::from_millis(1))), number());
         assert_eq!(goes(&right, minutes(10)), Err(Refusal::TooLate));
         assert_eq!(goes(&Challenge { spent: true, ..right.clone() }, minutes(1)), Err(Refusal::Spent));
         let other = Challenge { generation: Generation([8; 8]), ..right };

@@ -340,7 +340,6 @@ impl Challenge {
     }
 
     /// What is told of it once the code was right.
-    #[must_use]
     pub const fn accepted(&self) -> Guessed {
         Guessed::Accepted { mailed: self.mailed, at: self.guessed_at }
     }

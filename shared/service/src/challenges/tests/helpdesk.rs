@@ -138,7 +138,7 @@ async fn a_password_waits_for_the_number_and_not_for_long() {
     pass(&ports, UNCHANGED);
     assert_eq!(refusal(given(&ports, &id).await), Refusal::TooLate);
     let id = read_back(&ports).await;
-    pass(&ports, WINDOW - MILLI);
+    pass(&ports, WINDOW.saturating_sub(MILLI));
     given(&ports, &id).await.unwrap();
     // One that changed does not get a code, and no password after it is confirmed for another way.
     pass(&ports, COOL_DOWN);
@@ -205,7 +205,7 @@ async fn one_operator_sends_so_much_in_an_hour_and_a_key_ten_times_that() {
         Err(HelpdeskError::EnoughOfKey { retry_after }) => ("key", retry_after),
         other => panic!("{other:?}"),
     };
-    let wait = Duration::from_secs(3600) - COOL_DOWN;
+    let wait = Duration::from_hours(1).saturating_sub(COOL_DOWN);
     assert_eq!(enough(asked(&ports).await), ("operator", wait));
     let by =
         async |name: &str| send_code(&ports, &desk_of(name), &named("jane"), None, Once::not_kept()).await;
