@@ -53,6 +53,13 @@ fn marked() -> Asker {
 async fn world(settings: Value) -> MemoryPorts {
     let ports = MemoryPorts::new();
     ports.with_tenant("acme").await;
+    with_gateway(&ports, "texts").await;
+    policy(&ports, "all", json!({ "everyone": true }), settings).await;
+    ports
+}
+
+/// A gateway for texts, whose provider tells what becomes of them.
+async fn with_gateway(ports: &MemoryPorts, id: &str) {
     let owner = Owner::Tenant(app().caller.tenant);
     let document = json!({
         "name": "Texts", "kind": "twilio",
@@ -61,10 +68,8 @@ async fn world(settings: Value) -> MemoryPorts {
     });
     let document = GatewayDocument::read(&value_of(&document), &owner).unwrap();
     let keeper = Keeper { owner, actor: app().caller.actor };
-    let id = GatewayId::try_from("texts").unwrap();
-    crate::gateways::keep_gateway(&ports, &keeper, &id, document, Seen::Unsaid).await.unwrap();
-    policy(&ports, "all", json!({ "everyone": true }), settings).await;
-    ports
+    let id = GatewayId::try_from(id).unwrap();
+    crate::gateways::keep_gateway(ports, &keeper, &id, document, Seen::Unsaid).await.unwrap();
 }
 
 /// Settings with which texts have a way to go.
