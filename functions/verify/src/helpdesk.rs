@@ -10,9 +10,9 @@ use otpost_domain::ids::UserId;
 use otpost_edge::http::{Answer, Call, field, json, reply};
 use otpost_edge::idempotency::{once, request_digest};
 use otpost_edge::openapi::Document;
-use otpost_edge::problem::{Problem, ProblemType, no_such_challenge};
-use otpost_service::challenges::Shown;
+use otpost_edge::problem::{Problem, ProblemType, no_such_code};
 use otpost_service::challenges::helpdesk::{self, Desk, PasswordSent, ReadBack};
+use otpost_service::challenges::{CheckError, Shown};
 use otpost_service::ports::Ports;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,7 +118,7 @@ fn desk(call: &Call, operator: &str, reason: &str) -> Result<Desk, Problem> {
 
 /// What was never issued and what is no id have one answer.
 fn id(call: &Call) -> Result<ChallengeId, Problem> {
-    ChallengeId::try_from(call.parameter("code")).map_err(|_| no_such_challenge())
+    ChallengeId::try_from(call.parameter("code")).map_err(|_| no_such_code())
 }
 
 pub(crate) async fn send_code(ports: &impl Ports, call: &Call) -> Answer {
@@ -146,13 +146,24 @@ pub(crate) async fn send_code(ports: &impl Ports, call: &Call) -> Answer {
     .await
 }
 
+fn told(error: CheckError) -> Problem {
+    match error {
+        CheckError::NoSuchChallenge => no_such_code(),
+        CheckError::Exhausted => Problem::new(
+            ProblemType::TooManyAttempts,
+            "Too many wrong codes. This one was not looked at, and waiting does not help: have another code sent.",
+        ),
+        error => error.into(),
+    }
+}
+
 pub(crate) async fn check(ports: &impl Ports, call: &Call) -> Answer {
     let id = id(call)?;
     let given: CodeReadBack = call.json()?;
     let code = SentCode::parse(&given.code).map_err(|fault| Problem::field("code", fault))?;
     let desk = desk(call, &given.operator, &given.reason)?;
     let ReadBack { user, password_until } =
-        helpdesk::check(ports, &desk, &id, &code, request_digest(call)?).await?;
+        helpdesk::check(ports, &desk, &id, &code, request_digest(call)?).await.map_err(told)?;
     let password_until = password_until.rfc3339();
     json(200, &ReadBackView { result: "accepted", user: user.to_string(), password_until })
 }

@@ -80,10 +80,13 @@ impl User {
                 let mut had =
                     had.filter(|contact| reaches(contact.channel())).collect::<Vec<_>>().into_iter();
                 let owner = had.next();
-                let first = was.email.is_none() && was.phone.is_none();
+                // Who had one that was taken away does not begin again.
+                let first = [Channel::Email, Channel::Sms]
+                    .iter()
+                    .all(|had| was.contact(*had).is_none() && was.provenance(*had).changed_at.is_none());
                 let noticed = owner.is_some();
                 told.extend(owner.filter(|owner| !told.contains(owner)).into_iter().collect::<Vec<_>>());
-                let changed_at = (new.is_some() && !first).then_some(now);
+                let changed_at = (!first).then_some(now);
                 let set_at = new.is_some().then_some(now);
                 Provenance { set_at, changed_at, confirmed_at: None, noticed: noticed && new.is_some() }
             };
@@ -175,7 +178,11 @@ mod tests {
         let both = user(Some("jane@example.org"), Some(NUMBER));
         let (owners, is) = told(&both, user(None, None), |_| true);
         assert_eq!(owners, ["jane@example.org", NUMBER]);
-        assert_eq!((is.email_since, is.phone_since), (Provenance::default(), Provenance::default()));
+        let gone = Provenance { changed_at: Some(NOW), ..Provenance::default() };
+        assert_eq!((is.email_since, is.phone_since), (gone, gone), "it is remembered that there were some");
+        let (owners, anew) = self::told(&is, user(None, Some(OTHER)), |_| true);
+        assert_eq!(owners, Vec::<String>::new());
+        assert!(!anew.phone_since.is_confirmed(NOW.plus(SILENCE * 99)), "nobody was told of the new one");
         let (owners, _) =
             told(&both, user(Some("j@example.org"), Some(OTHER)), |channel| channel == Channel::Email);
         assert_eq!(owners, ["jane@example.org"], "once");

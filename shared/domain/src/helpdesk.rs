@@ -67,9 +67,7 @@ pub enum InvalidPassword {
     #[error("must be {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")]
     Length,
     /// Something in it cannot be read off a telephone, or typed.
-    #[error(
-        "must not begin or end with a blank, or hold control characters, line breaks or marks that turn the direction of text"
-    )]
+    #[error("must have letters, digits and the signs of a keyboard only, and blanks only between them")]
     Characters,
     /// It looks like a link, on which a telephone lets its owner tap.
     #[error("must not look like a link or a host's name: a message with a password has none")]
@@ -85,9 +83,7 @@ impl NewPassword {
         if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&text.chars().count()) {
             return Err(InvalidPassword::Length);
         }
-        let unreadable =
-            |c: char| c.is_control() || breaks_line(c) || turns(c) || (c.is_whitespace() && c != ' ');
-        if text.trim() != text || text.chars().any(unreadable) {
+        if text.trim() != text || !text.chars().all(is_typed) {
             return Err(InvalidPassword::Characters);
         }
         if looks_like_a_link(text) {
@@ -109,8 +105,16 @@ impl fmt::Debug for NewPassword {
     }
 }
 
+/// Whether it is seen on a telephone and can be typed: no mark that turns text, joins it or is not seen at all.
+fn is_typed(character: char) -> bool {
+    character == ' '
+        || character.is_ascii_punctuation()
+        || character.is_alphanumeric()
+        || "£€§°¢¥¤¡¿µ¬¦±×÷«»".contains(character)
+}
+
 /// Whether telephones may make a link of a part of `text`: a scheme (RFC 3986 section 3.1), or a dot between a letter or digit
-/// and two letters, with which a top-level domain could begin (RFC 1123 section 2.1).
+/// and two letters, with which a top-level domain could begin (RFC 1123 section 2.1), or four numbers with dots between them.
 fn looks_like_a_link(text: &str) -> bool {
     let lower = text.to_lowercase();
     let chars: Vec<char> = text.chars().collect();
@@ -118,8 +122,15 @@ fn looks_like_a_link(text: &str) -> bool {
         [before, '.', rest @ ..] => before.is_alphanumeric() && rest.iter().all(|c| c.is_alphabetic()),
         _ => false,
     };
-    ["://", "mailto:", "tel:", "sms:"].iter().any(|scheme| lower.contains(scheme))
+    ["://", "http:", "https:", "mailto:", "tel:", "sms:"].iter().any(|scheme| lower.contains(scheme))
         || chars.windows(4).any(host)
+        || chars.split(|c| !(c.is_ascii_digit() || *c == '.')).any(is_address)
+}
+
+/// Whether a word of digits and dots has the form of an address (RFC 791).
+fn is_address(word: &[char]) -> bool {
+    let parts: Vec<_> = word.split(|c| *c == '.').collect();
+    parts.windows(4).any(|four| four.iter().all(|part| (1..=3).contains(&part.len())))
 }
 
 /// Why no password is sent to a user.
@@ -143,6 +154,9 @@ pub enum Refusal {
     /// It is not known to reach the user.
     #[error("the user's telephone number is not confirmed")]
     NotConfirmed,
+    /// Something was changed since the code was read back that ended all codes of the user.
+    #[error("the user was switched off, or an address of theirs was changed, since the code was read back")]
+    Ended,
     /// It came a short while ago.
     #[error("the user's telephone number has not been the same for 24 hours")]
     TooNew {
@@ -175,7 +189,11 @@ pub fn password_goes_to(
         return Err(Refusal::NotConfirmed);
     }
     let from = user.has_had(Channel::Sms).plus(UNCHANGED);
-    if now < from { Err(Refusal::TooNew { from }) } else { Ok(number) }
+    if now < from {
+        return Err(Refusal::TooNew { from });
+    }
+    // One that was accepted had not expired then.
+    if seen.expires_at < seen.guessed_at { Err(Refusal::Ended) } else { Ok(number) }
 }
 
 impl User {
@@ -274,6 +292,8 @@ mod tests {
         assert_eq!(goes(&Challenge { spent: true, ..right.clone() }, minutes(1)), Err(Refusal::Spent));
         let other = Challenge { generation: Generation([8; 8]), ..right };
         assert_eq!(goes(&other, minutes(1)), Err(Refusal::NotReadBack));
+        let ended = Challenge { expires_at: Timestamp::default(), ..guessed("123456") };
+        assert_eq!(goes(&ended, minutes(1)), Err(Refusal::Ended));
         assert_eq!(password_goes_to(None, IT, Some(&user()), NOW), Err(Refusal::NotReadBack));
     }
 
@@ -312,8 +332,8 @@ mod tests {
             "12345678",
             "a b c d e",
             "Tr0ub4dor&3!",
-            "10.20.30.40",
-            "v1.2.3.4.5",
+            "1.20.3000.4",
+            "v1.2.3-4.5",
             "Grüße!2026",
             "what?/who//1",
             "ab.1cd2ef",
@@ -339,6 +359,13 @@ mod tests {
             ("mailto:x1234", InvalidPassword::Link),
             ("TEL:0123456", InvalidPassword::Link),
             ("почта.рф1", InvalidPassword::Link),
+            ("203.0.113.9/x", InvalidPassword::Link),
+            ("evil。com/xx", InvalidPassword::Characters),
+            ("zero\u{200b}width", InvalidPassword::Characters),
+            ("soft\u{ad}hyphen", InvalidPassword::Characters),
+            ("lost\u{fffd}byte", InvalidPassword::Characters),
+            ("variant!\u{fe0f}", InvalidPassword::Characters),
+            ("https:evil12", InvalidPassword::Link),
         ] {
             assert_eq!(NewPassword::parse(bad).err(), Some(why), "{bad}");
         }

@@ -788,6 +788,7 @@ impl From<HelpdeskError> for Problem {
                  (helpdesk_hourly).",
             )
             .after(retry_after),
+            HelpdeskError::Start(StartError::NoSuchChallenge) => no_such_code(),
             HelpdeskError::Start(error) => error.into(),
             HelpdeskError::Port(error) => error.into(),
         }
@@ -814,6 +815,12 @@ impl From<ReadError> for Problem {
 #[must_use]
 pub fn no_such_challenge() -> Problem {
     Problem::new(ProblemType::NotFound, "There is no challenge of this id.")
+}
+
+/// The answer to an id that no code of the helpdesk has.
+#[must_use]
+pub fn no_such_code() -> Problem {
+    Problem::new(ProblemType::NotFound, "There is no code of the helpdesk of this id.")
 }
 
 fn no_such_user() -> Problem {

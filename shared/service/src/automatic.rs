@@ -206,7 +206,7 @@ pub(crate) async fn settle(
         return Ok(None);
     }
     if moved || !user.active {
-        ports.store().end_challenges(&user.tenant, &user.id, ports.clock().now()).await?;
+        ports.store().end_challenges(&user.tenant, &user.id).await?;
     }
     for message in done.message().into_iter().chain(&notices) {
         enqueue(ports, message).await;

@@ -223,6 +223,14 @@ fn standing(message: &Message, tenant: bool, user: Option<User>, token: Option<T
         Some(user) if !user.active => return Standing::Overtaken(Overtaken::UserOff),
         Some(user) => Box::new(user),
     };
+    // Somebody else may read what comes to the old one.
+    let ways =
+        std::iter::once(message.channel).chain(message.fallback.as_ref().map(|fallback| fallback.channel));
+    if message.purpose.is_for_the_address()
+        && ways.into_iter().any(|way| user.has_had(way) > message.created_at)
+    {
+        return Standing::Overtaken(Overtaken::OtherAddress);
+    }
     if message.serial.is_none() {
         return Standing::Wanted(Some(user));
     }

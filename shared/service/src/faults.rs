@@ -29,7 +29,7 @@ use otpost_domain::verification::{Acceptance, Refusal};
 use zeroize::Zeroizing;
 
 use crate::ports::{
-    Activation, Again, AnswerStore, Asked, AuthWrite, ChallengeStore, Circumstances, Clock as _,
+    Activation, Again, AnswerStore, Asked, AuthWrite, ChallengeStore, Circumstances, Clock as _, CodeRead,
     Configuration, Counted, CredentialReader, CredentialStore, DeadLetter, DeadLetters, DeliveryQueue,
     DirectoryStore, Due, EnrolmentStore, ErasureStore, Fault, GatewayChange, GatewaySecret, GatewayStore,
     HEALTH_LIFE, Heard, HelpdeskStore, JobQueue, JobRef, JobStore, Journal, KeyStore, MarkChange,
@@ -394,13 +394,13 @@ under_plan!(ChallengeStore, store {
     fn send_code_again(tenant: &TenantId, again: &Again<'_>) -> Write;
     fn guess(tenant: &TenantId, place: &Place, guess: &Guess) -> Guessed;
     fn end_challenge(tenant: &TenantId, place: &Place, generation: Generation, at: Timestamp) -> Write;
-    fn end_challenges(tenant: &TenantId, user: &UserId, at: Timestamp) -> ();
+    fn end_challenges(tenant: &TenantId, user: &UserId) -> ();
     fn forget_wrong_codes(tenant: &TenantId, user: &UserId) -> ();
 });
 
 under_plan!(HelpdeskStore, store {
     fn count_share(share: &Share<'_>) -> ShareLeft;
-    fn note_read_back(journal: &Journal) -> ();
+    fn read_back(tenant: &TenantId, place: &Place, guess: &Guess, journal: &Journal) -> CodeRead;
     fn send_password(tenant: &TenantId, text: &PasswordText<'_>) -> Write;
 });
 

@@ -195,7 +195,7 @@ pub(crate) async fn delete_marked(
         let mut journal = caller.journal(ports, Action::UserDeleted);
         journal.audit.user = Some(id.clone());
         if ports.store().delete_user(&user, &tokens, mark, &journal).await? == Write::Done {
-            ports.store().end_challenges(&caller.tenant, id, ports.clock().now()).await?;
+            ports.store().end_challenges(&caller.tenant, id).await?;
             return Ok(());
         }
     }

@@ -5,11 +5,16 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use otpost_domain::challenge::{Guess, Place};
 use otpost_domain::ids::{BearerHash, TenantId};
-use otpost_service::ports::{HelpdeskStore, Journal, PasswordText, PortResult, Share, ShareLeft, Write};
+use otpost_service::ports::{
+    ChallengeStore as _, CodeRead, Fault, HelpdeskStore, Journal, PasswordText, PortError, PortResult, Share,
+    ShareLeft, Write,
+};
 
+use super::challenges::{COUNT, counts, guessed};
 use super::rows::MessageRow;
-use super::transaction::{Transaction, absent, past_transactions};
+use super::transaction::{Committed, Transaction, absent, past_transactions};
 use super::{DynamoStore, keys, number, text};
 use crate::fault::sorted;
 
@@ -21,7 +26,8 @@ impl HelpdeskStore for DynamoStore {
         // A name is not to be found in the table: it is somebody's.
         let name = share.operator.as_str().to_lowercase();
         let hash = BearerHash::of(&[b"helpdesk", share.tenant.as_str().as_bytes(), name.as_bytes()]);
-        let own = format!("o_{}", hash.as_str());
+        // Short: as many names as there are shares have room in a row.
+        let own = format!("o_{}", hash.as_str().chars().take(12).collect::<String>());
         let place = HashMap::from([
             ("PK".to_owned(), text(keys::share(share))),
             ("SK".to_owned(), text(keys::SHARE)),
@@ -56,9 +62,29 @@ impl HelpdeskStore for DynamoStore {
         }
     }
 
-    async fn note_read_back(&self, journal: &Journal) -> PortResult<()> {
-        // Nothing is refused: the entry's id is new.
-        Transaction::default().commit(self, journal).await.map(|_| ())
+    async fn read_back(
+        &self,
+        tenant: &TenantId,
+        place: &Place,
+        guess: &Guess,
+        journal: &Journal,
+    ) -> PortResult<CodeRead> {
+        let (pk, sk) = (keys::addressee(tenant, &place.addressee), keys::challenge(place));
+        let counted = Transaction::default().update(
+            self.flow()?,
+            (pk, &sk),
+            COUNT,
+            &format!("{} AND mac = :mac", counts()),
+            &[("#exp", "exp")],
+            guessed(place, guess),
+        )?;
+        if counted.commit(self, journal).await? == Committed::Done {
+            return Ok(CodeRead::Accepted { at: guess.at });
+        }
+        let Some(there) = self.challenge(tenant, place).await? else { return Ok(CodeRead::Refused) };
+        // It would count by what is read here, and did not: the count of wrong codes was forgotten meanwhile.
+        let known = there.judge(guess).uncounted(&there);
+        known.map(CodeRead::from).ok_or_else(|| PortError::new(Fault::Throttled, "a guess was overtaken"))
     }
 
     async fn send_password(&self, tenant: &TenantId, password: &PasswordText<'_>) -> PortResult<Write> {

@@ -109,6 +109,8 @@ named! {
         Enrolled = "enrolled",
         /// The challenge whose code it holds is over.
         GivenUp = "given_up",
+        /// Its user has another address or number than the one to which it was to go.
+        OtherAddress = "other_address",
     }
 }
 
@@ -125,6 +127,7 @@ impl Overtaken {
             Self::NewerLink => "a newer link was sent",
             Self::Enrolled => "its token is enrolled",
             Self::GivenUp => "the challenge was given up",
+            Self::OtherAddress => "its user's address or number was changed",
         }
     }
 }

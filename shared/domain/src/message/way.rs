@@ -127,6 +127,9 @@ impl Message {
         if !self.is_open() {
             return Step::Rest;
         }
+        if self.is_to_be_forgotten() {
+            return Step::Close(self.closed(MessageStatus::Sent, None).settled());
+        }
         if self.rests(now) {
             return Step::Rest;
         }
@@ -428,6 +431,9 @@ impl Message {
             if let Outcome::Accepted { provider_id } = outcome {
                 hop.state = HopState::Accepted { provider_id: provider_id.clone(), at: now };
             }
+            if self.is_open() && self.is_to_be_forgotten() {
+                return (self.closed(MessageStatus::Sent, None).settled(), Next::Nothing);
+            }
             return if current { self.accepted(now) } else { (self.settled().changed(), Next::Nothing) };
         };
         hop.state = HopState::Ended { ending, reason: why.to_owned(), at: now };
@@ -457,6 +463,12 @@ impl Message {
         }
     }
 
+    /// Whether a provider has it whose content is forgotten then, whatever becomes of it there.
+    fn is_to_be_forgotten(&self) -> bool {
+        let taken = |hop: &Hop| matches!(hop.state, HopState::Accepted { .. }) || hop.news.is_some();
+        self.purpose.is_gone_once_sent() && self.hops.iter().any(taken)
+    }
+
     /// The provider of the last hop has taken it. Where it tells more, and another route is left, that is waited for.
     fn accepted(mut self, now: Timestamp) -> (Self, Next) {
         if self.last_hop().is_some_and(Hop::is_refuted) {
@@ -466,7 +478,7 @@ impl Message {
             return (self.changed(), Next::AT_ONCE);
         }
         let limit = self.last_hop().filter(|hop| hop.tells).and_then(|hop| hop.limit);
-        let Some(limit) = limit.filter(|_| !self.purpose.is_gone_once_sent()) else {
+        let Some(limit) = limit else {
             return (self.closed(MessageStatus::Sent, None), Next::Nothing);
         };
         // A route of few seconds is not to become one of ten.

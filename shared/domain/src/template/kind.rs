@@ -79,6 +79,12 @@ impl TemplateKind {
         matches!(self, Self::NewPassword)
     }
 
+    /// Whether it is for whoever has the address, and so for nobody once the user has another: codes and passwords.
+    #[must_use]
+    pub const fn is_for_the_address(self) -> bool {
+        matches!(self, Self::EmailOtp | Self::MobileCode | Self::HelpdeskCode | Self::NewPassword)
+    }
+
     /// The wildcards that have a value in its texts. The look, [`Wildcard::LOOK`], is on offer everywhere.
     #[must_use]
     pub const fn offers(self) -> &'static [Wildcard] {

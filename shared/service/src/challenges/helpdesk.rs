@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use otpost_domain::audit::{Action, Reason};
 use otpost_domain::challenge::{
-    Addressee, ChallengeId, Claims, Contact, Guess, Guessed, SentCode, SourceClass,
+    Addressee, ChallengeId, Claims, Contact, Guess, SentCode, SourceClass, Start,
 };
 use otpost_domain::helpdesk::{self, NewPassword, Operator, PASSWORD_LIFE, Refusal, SHARES_OF_A_KEY, WINDOW};
 use otpost_domain::ids::{BearerHash, MessageId, UserId};
@@ -24,8 +24,8 @@ use crate::link::{enqueue, has_route};
 use crate::once::Once;
 use crate::outgoing::{self, Draft};
 use crate::ports::{
-    ChallengeStore as _, Entropy as _, HelpdeskStore as _, Journal, PasswordText, PortError, PortResult,
-    Ports, Share, ShareLeft, Write,
+    ChallengeStore as _, CodeRead, Entropy as _, HelpdeskStore as _, Journal, PasswordText, PortError,
+    PortResult, Ports, Share, ShareLeft, Write,
 };
 
 const HOUR: u64 = 3600;
@@ -157,12 +157,18 @@ pub async fn send_code(
         if let Some(why) = scene.reach.nobody.take() {
             return Err(HelpdeskError::OutOfReach(why));
         }
-        if !counted {
+        scene.journal = Some(desk.journal(ports, Action::HelpdeskCodeSent, user));
+        let decided = scene.decided(ports).await?;
+        let sends = match decided.start {
+            Start::Wait { retry_after, why } => return Err(StartError::Wait { retry_after, why }.into()),
+            Start::OnItsWay => false,
+            Start::New | Start::Again => true,
+        };
+        if sends && !counted {
             desk.count(ports, &scene.everyone, scene.made_at).await?;
             counted = true;
         }
-        scene.journal = Some(desk.journal(ports, Action::HelpdeskCodeSent, user));
-        if let Some(shown) = scene.start(ports, once).await? {
+        if let Some(shown) = scene.carry_out(ports, decided, once).await? {
             return Ok(shown);
         }
     }
@@ -184,8 +190,8 @@ async fn claims(
     }))
 }
 
-/// Checks what the caller reads back: one conditional write, and where it is right another that says so in the audit log.
-/// `request` is the digest of the request, where it may be repeated.
+/// Checks what the caller reads back: one conditional write, and that it was right is in the audit log with it. `request` is
+/// the digest of the request, where it may be repeated.
 ///
 /// # Errors
 /// When the code is not accepted, or a port fails.
@@ -198,20 +204,24 @@ pub async fn check(
 ) -> Result<ReadBack, CheckError> {
     let (claims, user) = claims(ports, &desk.caller, id).await?.ok_or(CheckError::NoSuchChallenge)?;
     let random: [u8; 16] = ports.entropy().array();
-    let at = desk.caller.now(ports);
     let guess = Guess {
         generation: claims.generation,
         mac: claims.secret.mac(CodePurpose::Helpdesk, None, code),
         request: request.unwrap_or_else(|| BearerHash::of(&[&random])),
-        at,
+        at: desk.caller.now(ports),
     };
-    match ports.store().guess(&desk.caller.tenant, &claims.place, &guess).await? {
-        Guessed::Accepted { at, .. } => {
-            ports.store().note_read_back(&desk.journal(ports, Action::HelpdeskCodeReadBack, &user)).await?;
-            Ok(ReadBack { user, password_until: at.plus(WINDOW) })
-        }
-        Guessed::Wrong | Guessed::Over => Err(CheckError::Refused),
-        Guessed::Exhausted => Err(CheckError::Exhausted),
+    let tenant = &desk.caller.tenant;
+    let right = claims.secret.code(claims.digits, CodePurpose::Helpdesk, None);
+    let guessed = if claims.secret.mac(CodePurpose::Helpdesk, None, &right).is(&guess.mac) {
+        let journal = desk.journal(ports, Action::HelpdeskCodeReadBack, &user);
+        ports.store().read_back(tenant, &claims.place, &guess, &journal).await?
+    } else {
+        ports.store().guess(tenant, &claims.place, &guess).await?.into()
+    };
+    match guessed {
+        CodeRead::Accepted { at } => Ok(ReadBack { user, password_until: at.plus(WINDOW) }),
+        CodeRead::Refused => Err(CheckError::Refused),
+        CodeRead::Exhausted => Err(CheckError::Exhausted),
     }
 }
 
@@ -276,7 +286,9 @@ pub async fn send_password(
     };
     if ports.store().send_password(&desk.caller.tenant, &text).await? == Write::Stale {
         // A moment ago the code was good, and not spent.
-        return Err(Refusal::Spent.into());
+        let there = ports.store().challenge(&desk.caller.tenant, &claims.place).await?;
+        helpdesk::password_goes_to(there.as_ref(), claims.generation, scene.user(), now)?;
+        return Err(StartError::Busy.into());
     }
     enqueue(ports, &message).await;
     Ok(PasswordSent { user, message: message.id, recipient, expires_at })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use otpost_domain::challenge::{
     Addressee, Challenge, ChallengeId, Claims, CodeMac, Limits, Place, SealedOrder, Secret, SourceClass,
-    Start, Transaction,
+    Start, Transaction, Why,
 };
 use otpost_domain::ids::MessageId;
 use otpost_domain::message::{Channel, Message, MessageStatus};
@@ -73,8 +73,8 @@ pub async fn resend(
             SourceClass::Stranger => scene.facts.strangers.take(),
         };
         let seen = seen.ok_or(StartError::Over)?;
-        let failed = failed(ports, asker, &seen, scene.now).await?;
-        match seen.resend(claims.generation, failed, scene.now) {
+        let last = last(ports, asker, &seen, scene.now).await?;
+        match seen.resend(claims.generation, last.as_ref().is_some_and(came_to_nothing), scene.now) {
             None => return Err(StartError::Over),
             Some(Start::Wait { retry_after, why }) => return Err(StartError::Wait { retry_after, why }),
             Some(_) => {}
@@ -97,18 +97,33 @@ pub async fn resend(
     Err(StartError::Busy)
 }
 
-/// Whether the last message came to nothing. Only who may know where it went learns of that by being allowed to ask again at
-/// once.
-async fn failed(ports: &impl Ports, asker: &Asker, seen: &Challenge, now: Timestamp) -> PortResult<bool> {
+/// The last message, where it matters what became of it. Only who may know where it went learns of that by being allowed to
+/// ask again at once.
+async fn last(
+    ports: &impl Ports,
+    asker: &Asker,
+    seen: &Challenge,
+    now: Timestamp,
+) -> PortResult<Option<Message>> {
     let held_back = now < seen.cool_until || seen.resent >= seen.most_resends;
     if !asker.after_first_factor || !held_back || !seen.is_live(now) {
-        return Ok(false);
+        return Ok(None);
     }
     let reference = MessageRef { tenant: asker.caller.tenant.clone(), id: seen.message.clone() };
-    let message = ports.store().message(&reference).await?;
-    Ok(message.is_some_and(|message| {
-        matches!(message.status, MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Expired)
-    }))
+    ports.store().message(&reference).await
+}
+
+/// Whether nobody got a message.
+const fn came_to_nothing(message: &Message) -> bool {
+    matches!(message.status, MessageStatus::Failed | MessageStatus::Undelivered | MessageStatus::Expired)
+}
+
+/// What is to be done for whoever asks.
+pub(super) struct Decided<'a> {
+    place: Place,
+    pub(super) start: Start,
+    /// The code that there is, as it was read.
+    seen: Option<(&'a Challenge, Kept, Claims)>,
 }
 
 /// All that is known when a code is asked for.
@@ -199,11 +214,12 @@ impl<'a> Scene<'a> {
     }
 
     /// Sends a code, or the one that there is. `None` when somebody else was faster.
-    pub(super) async fn start(
-        &self,
-        ports: &impl Ports,
-        once: Once<'_, Shown>,
-    ) -> Result<Option<Shown>, StartError> {
+    async fn start(&self, ports: &impl Ports, once: Once<'_, Shown>) -> Result<Option<Shown>, StartError> {
+        self.carry_out(ports, self.decided(ports).await?, once).await
+    }
+
+    /// What is to be done.
+    pub(super) async fn decided(&self, ports: &impl Ports) -> PortResult<Decided<'_>> {
         let order = self.order;
         let source = order.source.as_deref();
         let source = device::class(ports, &self.tenant.id, &order.addressee, &self.facts, source).await?;
@@ -212,25 +228,54 @@ impl<'a> Scene<'a> {
             SourceClass::Known => self.facts.known.as_ref(),
             SourceClass::Stranger => self.facts.strangers.as_ref(),
         };
-        let Some(seen) = seen else { return self.new_code(ports, place, None, once).await };
+        let Some(seen) = seen else {
+            return Ok(Decided { place, start: Start::New, seen: None });
+        };
         let (kept, there) = Kept::open(ports, &self.tenant.id, &seen.order.0).await?;
         let same = kept.transaction.as_deref() == order.transaction.as_ref().map(Transaction::as_str)
             && kept.reach == self.digest()
             && (kept.good || self.reach.ways.is_empty())
             && there.confirms.is_none_or(|channel| self.reach.is_only(channel));
-        let failed = failed(ports, self.asker, seen, self.now).await?;
-        match seen.start(same, failed, self.now) {
-            Start::Wait { retry_after, why } => Err(StartError::Wait { retry_after, why }),
-            Start::New => self.new_code(ports, place, Some(seen), once).await,
-            Start::Again => self.again(ports, seen, &kept, &there, true, once).await,
-            Start::OnItsWay => self.again(ports, seen, &kept, &there, false, once).await,
+        let last = last(ports, self.asker, seen, self.now).await?;
+        let start = seen.start(same, last.as_ref().is_some_and(came_to_nothing), self.now);
+        let start = match (start, order.channel, last) {
+            // It went another way: what is asked for does not happen yet.
+            (Start::OnItsWay, Some(named), Some(last)) if last.channel != named => {
+                Start::Wait { retry_after: self.now.until(seen.cool_until), why: Why::CoolDown }
+            }
+            (start, ..) => start,
+        };
+        Ok(Decided { place, start, seen: Some((seen, kept, there)) })
+    }
+
+    /// Does what is to be done. `None` when somebody else was faster.
+    pub(super) async fn carry_out(
+        &self,
+        ports: &impl Ports,
+        decided: Decided<'_>,
+        once: Once<'_, Shown>,
+    ) -> Result<Option<Shown>, StartError> {
+        let Decided { place, start, seen, .. } = decided;
+        match (start, seen) {
+            (Start::Wait { retry_after, why }, _) => Err(StartError::Wait { retry_after, why }),
+            (Start::New, seen) => {
+                self.new_code(ports, place, seen.as_ref().map(|(seen, ..)| *seen), once).await
+            }
+            (_, None) => self.new_code(ports, place, None, once).await,
+            (Start::Again, Some((seen, kept, there))) => {
+                self.again(ports, seen, &kept, &there, true, once).await
+            }
+            (Start::OnItsWay, Some((seen, kept, there))) => {
+                self.again(ports, seen, &kept, &there, false, once).await
+            }
         }
     }
 
-    /// What is audited with a message.
-    fn journal(&self, message: Option<&Message>) -> Option<Journal> {
+    /// What is audited with a message, or with the one that is on its way.
+    fn journal(&self, message: &MessageId, sends: bool) -> Option<Journal> {
         let mut journal = self.journal.clone()?;
-        journal.audit.message = Some(message?.id.clone());
+        journal.audit.message = Some(message.clone());
+        journal.audit.detail = (!sends).then_some("on_its_way");
         Some(journal)
     }
 
@@ -286,7 +331,7 @@ impl<'a> Scene<'a> {
         };
         let shown = self.shown(ports, &challenge, &claims, &kept).await?;
         let answer = once.answer(ports, &shown).await?;
-        let journal = self.journal(Some(&message));
+        let journal = self.journal(&message.id, true);
         let (journal, answer) = (journal.as_ref(), answer.as_ref());
         let new = NewCode { challenge: &challenge, replaces: seen, message: &message, journal, answer };
         if ports.store().new_code(tenant, &new).await? == Write::Stale {
@@ -320,7 +365,7 @@ impl<'a> Scene<'a> {
         };
         let shown = self.shown(ports, &after, claims, kept).await?;
         let answer = once.answer(ports, &shown).await?;
-        let journal = self.journal(message.as_ref());
+        let journal = self.journal(&after.message, sends);
         let (message, journal, answer) = (message.as_ref(), journal.as_ref(), answer.as_ref());
         let again = Again { seen, after: &after, message, journal, answer, at: self.now };
         if ports.store().send_code_again(tenant, &again).await? == Write::Stale {

@@ -82,7 +82,8 @@ pub async fn tell(ports: &impl Ports, asker: &Asker, id: &ChallengeId) -> Result
     let Some(seen) = found.filter(|seen| seen.generation == claims.generation) else { return Ok(ended) };
     let told = Telling {
         standing: Standing::of(&seen, now),
-        expires_at: seen.expires_at,
+        // One that was ended expired before there was anything.
+        expires_at: if seen.expires_at == Timestamp::default() { now } else { seen.expires_at },
         resend_at: seen.cool_until,
         ..ended
     };

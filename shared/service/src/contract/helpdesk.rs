@@ -7,8 +7,8 @@ use otpost_domain::ids::PolicyId;
 use otpost_domain::policy::PolicyDocument;
 
 use super::*;
-use crate::challenges::Shown;
 use crate::challenges::helpdesk::{Desk, HelpdeskError, check, send_code, send_password};
+use crate::challenges::{CheckError, Shown};
 use crate::memory::sent_code;
 use crate::ports::{HelpdeskStore as _, Share, ShareLeft};
 use crate::seen::Seen;
@@ -55,6 +55,33 @@ async fn read_back<P: TestPorts>(ports: &P) -> ChallengeId {
 
 fn password() -> NewPassword {
     NewPassword::parse("Correct-Horse-7").expect("a password")
+}
+
+/// Of many at once one is accepted, and the repetition of that one's request is told the same.
+pub(super) async fn a_code_is_read_back_once<P: TestPorts>(ports: Arc<P>) {
+    janes(&*ports).await;
+    let (shown, code) = asked(&*ports).await;
+    let code = otpost_domain::challenge::SentCode::parse(&code).expect("a code");
+    let request = |number: u8| Some(BearerHash::of(&[&[number]]));
+    let mut all = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let (ports, id, code) = (Arc::clone(&ports), shown.id.clone(), code.clone());
+        all.spawn(async move { (number, check(&*ports, &desk(), &id, &code, request(number)).await) });
+    }
+    let mut accepted = Vec::new();
+    while let Some(told) = all.join_next().await {
+        match told.expect("no panic") {
+            (number, Ok(told)) => accepted.push((number, told)),
+            (_, Err(CheckError::Refused)) => {}
+            (number, Err(other)) => panic!("{number}: {other:?}"),
+        }
+    }
+    let [(number, told)] = accepted.as_slice() else { panic!("one: {accepted:?}") };
+    ports.clock().advance(Duration::from_mins(1));
+    let again = check(&*ports, &desk(), &shown.id, &code, request(*number)).await;
+    assert_eq!(again.expect("the same request"), *told);
+    let other = check(&*ports, &desk(), &shown.id, &code, request(99)).await;
+    assert!(matches!(other, Err(CheckError::Refused)), "{other:?}");
 }
 
 /// Of many at once one sends, on one code.

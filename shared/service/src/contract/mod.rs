@@ -126,6 +126,7 @@ pub async fn all<P: TestPorts>(fresh: impl AsyncFn() -> P) {
     Box::pin(challenges::guesses_count_as_the_domain_says(&fresh().await)).await;
     Box::pin(challenges::a_code_gives_way_to_the_next(&fresh().await)).await;
     Box::pin(challenges::all_is_asked_at_once(&fresh().await)).await;
+    Box::pin(helpdesk::a_code_is_read_back_once(Arc::new(fresh().await))).await;
     Box::pin(helpdesk::a_code_lets_one_password_go(Arc::new(fresh().await))).await;
     Box::pin(helpdesk::shares_are_counted(Arc::new(fresh().await))).await;
     Box::pin(challenges::only_what_was_handed_to_nobody_is_withdrawn(&fresh().await)).await;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use otpost_domain::challenge::{Guess, Place};
 use otpost_domain::ids::TenantId;
 
 use super::{MemoryStore, challenges};
-use crate::ports::{HelpdeskStore, Journal, PasswordText, PortResult, Share, ShareLeft, Write};
+use crate::ports::{CodeRead, HelpdeskStore, Journal, PasswordText, PortResult, Share, ShareLeft, Write};
 
 /// What was sent by a tenant's key in an hour, by whom.
 pub(super) type Shares = BTreeMap<(TenantId, String, u64), BTreeMap<String, u32>>;
@@ -27,9 +28,24 @@ impl HelpdeskStore for MemoryStore {
         Ok(ShareLeft::Counted)
     }
 
-    async fn note_read_back(&self, journal: &Journal) -> PortResult<()> {
-        self.lock().write(journal);
-        Ok(())
+    async fn read_back(
+        &self,
+        tenant: &TenantId,
+        place: &Place,
+        guess: &Guess,
+        journal: &Journal,
+    ) -> PortResult<CodeRead> {
+        let mut state = self.lock();
+        let key = challenges::key(tenant, place);
+        let Some(stored) = state.challenges.get(&key) else { return Ok(CodeRead::Refused) };
+        if let Some(known) = stored.judge(guess).uncounted(stored) {
+            return Ok(known.into());
+        }
+        let guessed = stored.clone().guessed(guess);
+        debug_assert!(guessed.is_used(), "only right guesses come here");
+        state.challenges.insert(key, guessed);
+        state.write(journal);
+        Ok(CodeRead::Accepted { at: guess.at })
     }
 
     async fn send_password(&self, tenant: &TenantId, text: &PasswordText<'_>) -> PortResult<Write> {

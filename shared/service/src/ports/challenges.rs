@@ -103,13 +103,9 @@ pub trait ChallengeStore: Send + Sync {
         generation: Generation,
         at: Timestamp,
     ) -> impl Future<Output = PortResult<Write>> + Send;
-    /// Ends all codes of a user.
-    fn end_challenges(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        at: Timestamp,
-    ) -> impl Future<Output = PortResult<()>> + Send;
+    /// Ends all codes of a user, by whatever clock they are judged: they expired in 1970.
+    fn end_challenges(&self, tenant: &TenantId, user: &UserId)
+    -> impl Future<Output = PortResult<()>> + Send;
     /// Forgets a user's wrong codes, in all places.
     fn forget_wrong_codes(
         &self,

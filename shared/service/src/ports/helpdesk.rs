@@ -2,10 +2,11 @@
 
 use std::future::Future;
 
-use otpost_domain::challenge::{Generation, Place};
+use otpost_domain::challenge::{Generation, Guess, Guessed, Place};
 use otpost_domain::helpdesk::Operator;
 use otpost_domain::ids::TenantId;
 use otpost_domain::message::Message;
+use otpost_domain::time::Timestamp;
 
 use super::{Journal, PortResult, Write};
 
@@ -38,6 +39,31 @@ pub enum ShareLeft {
     Keys,
 }
 
+/// What became of a code that was read back rightly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "only Accepted was written"]
+pub enum CodeRead {
+    /// It was accepted, now or when the same request came before.
+    Accepted {
+        /// When.
+        at: Timestamp,
+    },
+    /// It was used, has expired, or gave way to another.
+    Refused,
+    /// It has taken all the guesses that it takes.
+    Exhausted,
+}
+
+impl From<Guessed> for CodeRead {
+    fn from(guessed: Guessed) -> Self {
+        match guessed {
+            Guessed::Accepted { at, .. } => Self::Accepted { at },
+            Guessed::Wrong | Guessed::Over => Self::Refused,
+            Guessed::Exhausted => Self::Exhausted,
+        }
+    }
+}
+
 /// A new password's text.
 #[derive(Debug)]
 pub struct PasswordText<'a> {
@@ -55,8 +81,15 @@ pub struct PasswordText<'a> {
 pub trait HelpdeskStore: Send + Sync {
     /// Counts what is about to be sent, unless one of the limits is reached. One request.
     fn count_share(&self, share: &Share<'_>) -> impl Future<Output = PortResult<ShareLeft>> + Send;
-    /// Writes into the audit log that a code was read back. One request.
-    fn note_read_back(&self, journal: &Journal) -> impl Future<Output = PortResult<()>> + Send;
+    /// Counts a guess that is right, as [`super::ChallengeStore::guess`] does, and writes its journal where it is accepted, not
+    /// where it was before; all or nothing. One request, and another where it is not accepted.
+    fn read_back(
+        &self,
+        tenant: &TenantId,
+        place: &Place,
+        guess: &Guess,
+        journal: &Journal,
+    ) -> impl Future<Output = PortResult<CodeRead>> + Send;
     /// Writes a password's message, and that the code was spent on it; all or nothing, in one request. Stale when that code
     /// was not read back, gave way to another, or was spent before.
     fn send_password(

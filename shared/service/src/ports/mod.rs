@@ -39,7 +39,7 @@ pub use erasure::ErasureStore;
 pub use gateways::{
     CREDENTIALS_LIFE, CredentialReader, CredentialStore, GatewayChange, GatewaySecret, GatewayStore, Owned,
 };
-pub use helpdesk::{HelpdeskStore, PasswordText, Share, ShareLeft};
+pub use helpdesk::{CodeRead, HelpdeskStore, PasswordText, Share, ShareLeft};
 pub use jobs::{JobQueue, JobRef, JobStore};
 pub use messages::{
     Circumstances, DeadLetter, DeadLetters, DeliveryQueue, Due, HEALTH_LIFE, Heard, MessageRef, MessageStore,

@@ -338,3 +338,39 @@ fn a_text_in_doubt_holds_no_message_that_began_as_a_mail() {
     let closed = close(message, &ways, NOW.plus(ROUTE_TIME));
     assert_eq!(closed.status, MessageStatus::Failed, "nobody gets a message an hour after it may have come");
 }
+
+/// A password, by the first of two ways that tell.
+fn password() -> (Message, u16) {
+    let fresh = Message { purpose: TemplateKind::NewPassword, ..message(Channel::Sms) };
+    hand(fresh, &telling(), NOW)
+}
+
+#[test]
+fn a_password_is_forgotten_as_soon_as_a_provider_has_it() {
+    let is_gone = |message: &Message| message.content.is_none() && message.due_at.is_none();
+    let (fresh, hop) = password();
+    let claimed = fresh.clone().claimed(hop, NOW).unwrap();
+    let conclude = |message: Message, at| message.concluded(hop, (&accepted(), "", Vec::new()), 0, after(at));
+    let (taken, next) = conclude(claimed.clone(), 2);
+    assert!(is_gone(&taken) && next == Next::Nothing && taken.status == MessageStatus::Sent, "{taken:?}");
+    let later = taken.heard(hop, &news(Verdict::Undelivered, after(9))).unwrap();
+    assert_eq!(
+        (later.status, later.next_step(&telling(), after(9))),
+        (MessageStatus::Undelivered, Step::Rest)
+    );
+
+    // The receipt is faster than the sender.
+    let early = claimed.clone().heard(hop, &news(Verdict::Undelivered, after(1))).unwrap();
+    let closed = close(early.clone(), &telling(), after(1));
+    assert!(is_gone(&closed) && closed.status == MessageStatus::Undelivered, "{closed:?}");
+    let (told, next) = conclude(early, 2);
+    assert!(is_gone(&told) && next == Next::Nothing && told.status == MessageStatus::Undelivered, "{told:?}");
+
+    // A sender that was given up tells that its provider has it, while the next one is at it.
+    let doubted = claimed.doubted(after(600));
+    let (next, second) = hand(doubted, &telling(), after(600));
+    assert_eq!(second, 2, "nobody knows that the first has it");
+    let (told, follows) = conclude(next, 601);
+    assert!(is_gone(&told) && follows == Next::Nothing, "{told:?}");
+    assert!(told.claimed(second, after(601)).is_none(), "and the next sends nothing");
+}
