@@ -179,7 +179,9 @@ async fn a_new_number_gets_none() {
 }
 
 async fn an_operator_sends_so_much_in_an_hour() {
-    let desk = Desk::of(Tenant::new().await, 3, json!({ "helpdesk_hourly": 1 })).await;
+    let desk =
+        Desk::of(Tenant::new().await, 3, json!({ "helpdesk_hourly": 1, "challenge_cool_down_seconds": 200 }))
+            .await;
     for user in ["joe", "jim"] {
         let new = json!({ "user": user, "phone": desk.number });
         expect(&desk.scene.tenant.post("/v1/users", &new).await, 201);
@@ -195,6 +197,15 @@ async fn an_operator_sends_so_much_in_an_hour() {
     expect_problem(&enough, 429, "too-many-attempts");
     assert!(header(&enough, "retry-after").parse::<u64>().expect("seconds") <= 3600);
     expect(&by("a.other", "jane").await, 202);
+    // Who was given a code that was on its way is on record too.
+    let audit = desk.scene.tenant.audit().await;
+    let of_jane = audit
+        .iter()
+        .filter(|entry| entry["action"]["S"] == "helpdesk.code_sent" && entry["user"]["S"] == "jane");
+    let on_record: Vec<_> = of_jane.map(|entry| (&entry["operator"]["S"], &entry["detail"]["S"])).collect();
+    let (sent, again) = (Value::Null, json!("on_its_way"));
+    let (miller, other) = (json!("m.miller"), json!("a.other"));
+    assert_eq!(on_record, [(&miller, &sent), (&miller, &again), (&other, &again)]);
 }
 
 async fn a_test_tenants_clock_runs_ahead() {

@@ -100,7 +100,7 @@ impl User {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
@@ -109,7 +109,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-    fn user(email: Option<&str>, phone: Option<&str>) -> User {
+    pub(crate) fn user(email: Option<&str>, phone: Option<&str>) -> User {
         User {
             tenant: TenantId::try_from("acme").unwrap(),
             id: UserId::try_from("jane").unwrap(),

@@ -207,11 +207,11 @@ impl User {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::challenge::{Addressee, CodeMac, Guess, Place, SealedOrder, Secret, SentCode, SourceClass};
-    use crate::ids::{BearerHash, MessageId, TenantId, UserId};
+    use crate::challenge::tests::fresh;
+    use crate::challenge::{CodeMac, Guess, Secret, SentCode, SourceClass};
+    use crate::confirmation;
+    use crate::ids::BearerHash;
     use crate::template::CodePurpose;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -222,50 +222,14 @@ mod tests {
     }
 
     fn user() -> User {
-        User {
-            tenant: TenantId::try_from("acme").unwrap(),
-            id: UserId::try_from("jane").unwrap(),
-            display_name: None,
-            email: None,
-            phone: Some(PhoneNumber::try_from("+447700900123").unwrap()),
-            email_since: Provenance::default(),
-            phone_since: Provenance::default(),
-            locale: None,
-            groups: BTreeSet::new(),
-            active: true,
-            automatic: None,
-            departed_at: None,
-            directory: None,
-            version: 1,
-            created_at: Timestamp::from_seconds(1_700_000_000),
-            updated_at: NOW,
-        }
+        let created_at = Timestamp::from_seconds(1_700_000_000);
+        User { created_at, ..confirmation::tests::user(None, Some("+447700900123")) }
     }
 
+    /// A code that is good for five minutes.
     fn sent() -> Challenge {
-        Challenge {
-            place: Place {
-                addressee: Addressee::User(UserId::try_from("jane").unwrap()),
-                purpose: CodePurpose::Helpdesk,
-                source: SourceClass::Stranger,
-            },
-            generation: IT,
-            mac: mac("123456"),
-            expires_at: NOW.plus(minutes(5)),
-            guesses: 0,
-            most_guesses: 5,
-            failures: 0,
-            guessed_at: Timestamp::default(),
-            last: None,
-            last_request: None,
-            resent: 0,
-            mailed: false,
-            spent: false,
-            most_resends: 3,
-            cool_until: NOW,
-            message: MessageId::new(NOW, [1; 10]),
-            order: SealedOrder(Vec::new()),
-        }
+        let expires_at = NOW.plus(minutes(5));
+        Challenge { generation: IT, mac: mac("123456"), expires_at, ..fresh(SourceClass::Stranger) }
     }
 
     fn mac(code: &str) -> CodeMac {

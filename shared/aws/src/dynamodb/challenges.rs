@@ -161,7 +161,7 @@ impl ChallengeStore for DynamoStore {
 
     async fn send_code_again(&self, tenant: &TenantId, again: &Again<'_>) -> PortResult<Write> {
         let Again { seen, after, message, journal, answer, at } = *again;
-        if message.is_none() && answer.is_none() {
+        if message.is_none() && journal.is_none() && answer.is_none() {
             return Ok(Write::Done);
         }
         let place = (keys::addressee(tenant, &seen.place.addressee), keys::challenge(&seen.place));

@@ -13,7 +13,7 @@ mod claims;
 mod code;
 mod mask;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::time::Duration;

@@ -487,7 +487,7 @@ fn mac(of: u8) -> CodeMac {
 }
 
 /// A code that was made at zero; nobody has guessed yet.
-fn fresh(source: SourceClass) -> Challenge {
+pub(crate) fn fresh(source: SourceClass) -> Challenge {
     Challenge {
         place: place(source),
         generation: Generation([1; 8]),

@@ -6,9 +6,7 @@
 use std::time::Duration;
 
 use otpost_domain::audit::{Action, Reason};
-use otpost_domain::challenge::{
-    Addressee, ChallengeId, Claims, Contact, Guess, SentCode, SourceClass, Start,
-};
+use otpost_domain::challenge::{Addressee, ChallengeId, Claims, Contact, Guess, SentCode, Start};
 use otpost_domain::helpdesk::{self, NewPassword, Operator, PASSWORD_LIFE, Refusal, SHARES_OF_A_KEY, WINDOW};
 use otpost_domain::ids::{BearerHash, MessageId, UserId};
 use otpost_domain::message::Channel;
@@ -146,8 +144,7 @@ pub async fn send_code(
 ) -> Result<Shown, HelpdeskError> {
     // The helpdesk may see where it goes.
     let asker = Asker { caller: desk.caller.clone(), after_first_factor: true };
-    let addressee = Addressee::User(user.clone());
-    let order = Order { addressee, purpose: CodePurpose::Helpdesk, channel, transaction: None, source: None };
+    let order = order(user, channel);
     let mut counted = false;
     for _ in 0..TRIES {
         let mut scene = Scene::read(ports, &asker, &order).await?;
@@ -173,6 +170,12 @@ pub async fn send_code(
         }
     }
     Err(StartError::Busy.into())
+}
+
+/// A code for the caller. The helpdesk has no devices of the user's.
+fn order(user: &UserId, channel: Option<Channel>) -> Order {
+    let addressee = Addressee::User(user.clone());
+    Order { addressee, purpose: CodePurpose::Helpdesk, channel, transaction: None, source: None }
 }
 
 /// What an id of the helpdesk's says, and whose it is.
@@ -240,19 +243,10 @@ pub async fn send_password(
 ) -> Result<PasswordSent, HelpdeskError> {
     let (claims, user) = claims(ports, &desk.caller, id).await?.ok_or(StartError::NoSuchChallenge)?;
     let asker = Asker { caller: desk.caller.clone(), after_first_factor: true };
-    let order = Order {
-        addressee: claims.place.addressee.clone(),
-        purpose: CodePurpose::Helpdesk,
-        channel: None,
-        transaction: None,
-        source: None,
-    };
+    let order = order(&user, None);
     let scene = Scene::read(ports, &asker, &order).await?;
     let (now, settings) = (scene.now, &scene.holds.settings);
-    let seen = match claims.place.source {
-        SourceClass::Known => scene.facts.known.as_ref(),
-        SourceClass::Stranger => scene.facts.strangers.as_ref(),
-    };
+    let seen = scene.facts.at(claims.place.source);
     let number = helpdesk::password_goes_to(seen, claims.generation, scene.user(), now)?;
     if !has_route(settings, Channel::Sms, TemplateKind::NewPassword) {
         return Err(HelpdeskError::NoGateway);

@@ -224,11 +224,7 @@ impl<'a> Scene<'a> {
         let source = order.source.as_deref();
         let source = device::class(ports, &self.tenant.id, &order.addressee, &self.facts, source).await?;
         let place = Place { addressee: order.addressee.clone(), purpose: order.purpose, source };
-        let seen = match source {
-            SourceClass::Known => self.facts.known.as_ref(),
-            SourceClass::Stranger => self.facts.strangers.as_ref(),
-        };
-        let Some(seen) = seen else {
+        let Some(seen) = self.facts.at(source) else {
             return Ok(Decided { place, start: Start::New, seen: None });
         };
         let (kept, there) = Kept::open(ports, &self.tenant.id, &seen.order.0).await?;
@@ -255,20 +251,16 @@ impl<'a> Scene<'a> {
         decided: Decided<'_>,
         once: Once<'_, Shown>,
     ) -> Result<Option<Shown>, StartError> {
-        let Decided { place, start, seen, .. } = decided;
-        match (start, seen) {
-            (Start::Wait { retry_after, why }, _) => Err(StartError::Wait { retry_after, why }),
-            (Start::New, seen) => {
-                self.new_code(ports, place, seen.as_ref().map(|(seen, ..)| *seen), once).await
-            }
-            (_, None) => self.new_code(ports, place, None, once).await,
-            (Start::Again, Some((seen, kept, there))) => {
-                self.again(ports, seen, &kept, &there, true, once).await
-            }
-            (Start::OnItsWay, Some((seen, kept, there))) => {
-                self.again(ports, seen, &kept, &there, false, once).await
-            }
-        }
+        let Decided { place, start, seen } = decided;
+        let sends = match start {
+            Start::Wait { retry_after, why } => return Err(StartError::Wait { retry_after, why }),
+            Start::New => return self.new_code(ports, place, seen.map(|(seen, ..)| seen), once).await,
+            Start::Again => true,
+            Start::OnItsWay => false,
+        };
+        // Only of a code that there is anything but a new one is decided.
+        let Some((seen, kept, there)) = seen else { return Ok(None) };
+        self.again(ports, seen, &kept, &there, sends, once).await
     }
 
     /// What is audited with a message, or with the one that is on its way.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use otpost_domain::challenge::{Addressee, Challenge, Generation, Guess, Guessed, Place};
+use otpost_domain::challenge::{Addressee, Challenge, Generation, Guess, Guessed, Place, SourceClass};
 use otpost_domain::ids::{BearerHash, TenantId, UserId};
 use otpost_domain::message::Message;
 use otpost_domain::template::CodePurpose;
@@ -24,6 +24,17 @@ pub struct Asked {
     pub known: Option<Challenge>,
     /// The challenge of strangers.
     pub strangers: Option<Challenge>,
+}
+
+impl Asked {
+    /// The challenge of a class of sources.
+    #[must_use]
+    pub const fn at(&self, source: SourceClass) -> Option<&Challenge> {
+        match source {
+            SourceClass::Known => self.known.as_ref(),
+            SourceClass::Stranger => self.strangers.as_ref(),
+        }
+    }
 }
 
 /// A code that takes the place of the one before it.
